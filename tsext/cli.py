@@ -1,0 +1,160 @@
+"""The command line: every command of Alembic, with tsext's verbs beside them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from alembic.config import CommandLine, Config
+from rich.console import Console
+from rich.table import Table
+
+from tsext import command
+from tsext.localdb import commands as localdb_commands
+
+_STATE = {"ok": "green", "changed": "red", "missing": "red", "-": "dim"}
+
+
+def migrate(config: Config, target: str = "latest", sql: bool = False) -> None:
+    """Upgrade to a number of migration_history, or to the latest revision."""
+    command.migrate(config, target or "latest", sql=bool(sql))
+
+
+def rollback(config: Config, target: str | None = None) -> None:
+    """Downgrade to a number of migration_history; 0 is the empty database."""
+    if target is None:
+        raise command.HistoryError("rollback to which revision?", hint="give --target=N; 0 is the empty database")
+    command.rollback(config, target)
+
+
+def validate(config: Config, json: bool = False) -> None:
+    """Check history, head, indexes, constraints and models."""
+    findings = command.validate(config)
+    if json:
+        _print_json([asdict(finding) for finding in findings])
+        if findings:
+            sys.exit(1)
+        return
+    command.refuse(findings)
+    config.print_stdout("valid: history intact, database at head, indexes and constraints sound, models equal schema")
+
+
+def status(config: Config, json: bool = False) -> None:
+    """Show applied and pending revisions."""
+    lines = command.status(config)
+    if json:
+        _print_json([asdict(line) for line in lines])
+        return
+    table = Table("number", "name", "state", "applied at", "by", "ms", "rollback", "checksum")
+    for line in lines:
+        colour = _STATE[line.checksum_state]
+        table.add_row(
+            f"{line.version:03d}",
+            line.name,
+            line.state,
+            line.applied_at or "",
+            line.applied_by or "",
+            "" if line.execution_time_ms is None else str(line.execution_time_ms),
+            "yes" if line.rollback_available else "no",
+            f"[{colour}]{line.checksum[:12]} {line.checksum_state}[/]",
+        )
+    Console().print(table)
+
+
+def adopt(config: Config) -> None:
+    """Take over a database that plain Alembic migrated, running nothing."""
+    adopted = command.adopt(config)
+    config.print_stdout(f"adopted {len(adopted)} revision(s){': ' + ', '.join(adopted) if adopted else ''}")
+
+
+def renumber(config: Config) -> None:
+    """Give revisions whose numbers clash, or come late, the next free numbers."""
+    renamed = command.renumber(config)
+    for old, new in renamed:
+        config.print_stdout(f"{old} -> {new}")
+    if not renamed:
+        config.print_stdout("no two revisions share a number, and none comes late")
+
+
+def seed(config: Config) -> None:
+    """Load migrations_sql/seeds."""
+    config.print_stdout(f"loaded: {', '.join(command.seed(config)) or 'nothing'}")
+
+
+class TsextCommandLine(CommandLine):
+    """Alembic's command line; ``history repair``, ``revision --sql`` and ``localdb`` extend it."""
+
+    _KWARGS_OPTS = {
+        **CommandLine._KWARGS_OPTS,
+        "target": ("--target", {"type": str, "help": "Number in migration_history, or 'latest'"}),
+        "json": ("--json", {"action": "store_true", "help": "Print JSON"}),
+    }
+
+    def __init__(self) -> None:
+        super().__init__(prog="tsext")
+        for verb in (migrate, rollback, validate, status, adopt, renumber, seed):
+            self.register_command(verb)
+        self._add_localdb()
+
+    def _add_localdb(self) -> None:
+        parser = self.subparsers.add_parser("localdb", help="A throwaway TimescaleDB server for development.")
+        localdb_commands.add_arguments(parser)
+        parser.set_defaults(cmd=(localdb, [], []))
+
+    def main(self, argv: Sequence[str] | None = None) -> None:
+        """Run one command; ``tsext history repair REVISION`` is ours, everything else Alembic's way."""
+        arguments = list(sys.argv[1:] if argv is None else argv)
+        arguments, extra = _take_repair(arguments)
+        options = self.parser.parse_args(arguments)
+        if not hasattr(options, "cmd"):
+            self.parser.error("too few arguments")
+        options.cmd = _ours(options, extra)
+        toml, ini = self._inis_from_config(options)
+        config = Config(file_=ini, toml_file=toml, ini_section=options.name, cmd_opts=options)
+        self.run_cmd(config, options)
+
+
+def localdb(config: Config) -> None:
+    """A throwaway TimescaleDB server for development."""
+    sys.exit(localdb_commands.run(config.cmd_opts or argparse.Namespace()))
+
+
+def _take_repair(arguments: list[str]) -> tuple[list[str], str | None]:
+    """``history repair REVISION`` becomes ``history`` and what to repair."""
+    for place in range(len(arguments) - 1):
+        if arguments[place : place + 2] == ["history", "repair"]:
+            wanted = arguments[place + 2] if len(arguments) > place + 2 else "all"
+            return arguments[: place + 1], wanted
+    return arguments, None
+
+
+def _ours(options: argparse.Namespace, repaired: str | None) -> tuple[Callable[..., Any], list[str], list[str]]:
+    function, positional, keywords = options.cmd
+    if repaired is not None:
+
+        def repair(config: Config) -> None:
+            changed = command.repair(config, repaired)
+            config.print_stdout(f"accepted: {', '.join(changed) or 'nothing had changed'}")
+
+        return repair, [], []
+    if function.__name__ == "revision" and getattr(options, "sql", False) and not options.autogenerate:
+        keywords = [name for name in keywords if name not in ("sql", "autogenerate", "process_revision_directives")]
+        return command.revision, positional, keywords
+    return function, positional, keywords
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, default=str))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The console script ``tsext``."""
+    TsextCommandLine().main(argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,265 @@
+"""The seam: what a project's ``env.py`` calls, and from which everything else hangs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+from alembic.operations.ops import MigrationScript
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from tsext import autogenerate, history, localdb, preflight, seeds
+from tsext.errors import HistoryError, PreflightFailed, RevisionFailed
+from tsext.history import Project, Recorder, bookkeeping, numbers, records
+from tsext.settings import Settings
+
+log = logging.getLogger("alembic.tsext")
+
+_PLUGINS = ["alembic.autogenerate.*", "tsext.autogenerate"]
+
+
+def run(context: Any, metadata: MetaData | list[MetaData] | None, **options: Any) -> None:
+    """Run the Alembic command at hand: the whole of a project's ``env.py``.
+
+    :param context: the module ``alembic.context``.
+    :param metadata: the models' metadata, for autogenerate.
+    :param options: anything else ``context.configure`` takes (``include_schemas``, ``include_object``, …);
+        ``transaction_per_migration`` is always on.
+    :raises TsextError: every refusal says what is wrong and what to do.
+    """
+    with history.in_process:
+        environment: EnvironmentContext = getattr(context, "_proxy", None) or context
+        history.refuse_duplicates(environment.script)
+        _Run(environment, metadata, options).start()
+
+
+class _Run:
+    """One command: what it was asked for, and with which settings."""
+
+    def __init__(
+        self,
+        environment: EnvironmentContext,
+        metadata: MetaData | list[MetaData] | None,
+        options: dict[str, Any],
+    ) -> None:
+        self.environment = environment
+        self.metadata = metadata
+        self.options = options
+        self.asked = environment.context_opts
+        x_arguments = environment.get_x_argument(as_dictionary=True)
+        self.settings = Settings.read(environment.config, x_arguments)
+
+    def start(self) -> None:
+        revision = self.asked.get("revision_context")
+        if self.environment.is_offline_mode():
+            self._offline()
+        elif revision is not None and not _compares(revision):
+            self._without_database()
+        elif revision is None and "template_args" in self.asked:
+            self._name_merge()
+        elif "destination_rev" in self.asked:
+            with self._connected() as connection:
+                self._migrate(connection)
+        else:
+            with self._connected() as connection:
+                self._configure(connection=connection)
+                self._run_steps()
+
+    def _configure(self, recorder: Recorder | None = None, **how: Any) -> MigrationContext:
+        given = dict(self.options)
+        followed: dict[str, Any] = {}
+        if recorder is not None:
+            theirs = given.pop("on_version_apply", None) or ()
+            hooks = tuple(theirs) if isinstance(theirs, tuple | list | set) else (theirs,)
+            followed = {
+                "fn": recorder.following(self.asked["fn"]),
+                "on_version_apply": (recorder.on_version_apply, *hooks),
+            }
+        given["include_name"] = autogenerate.include_name(given.get("include_name"))
+        given["process_revision_directives"] = self._naming(given.get("process_revision_directives"))
+        given.setdefault("autogenerate_plugins", _PLUGINS)
+        given["transaction_per_migration"] = True
+        self.environment.configure(target_metadata=self.metadata, tsext=self.settings, **{**given, **followed, **how})
+        return self.environment.get_context()
+
+    def _run_steps(self) -> None:
+        with self.environment.begin_transaction():
+            self.environment.run_migrations()
+
+    # --- revision and merge: names
+
+    def _without_database(self) -> None:
+        """``alembic revision`` writes a file; no database is needed for that."""
+        self._configure(dialect_name="postgresql", as_sql=True)
+        self.environment.run_migrations()
+
+    def _name_merge(self) -> None:
+        """``alembic merge`` calls no hook but this environment: name the file by its template."""
+        script = self.environment.script
+        options = self.environment.config.cmd_opts
+        if not numbers.numbers_new_revisions(script, self.settings.revision_ids):
+            return
+        if given := getattr(options, "rev_id", None):
+            numbers.checked(given)
+            return
+        name = numbers.revision_id(numbers.next_number(script), getattr(options, "message", None) or "merge")
+        script.file_template = name
+        self.asked["template_args"]["revision_id"] = name
+
+    def _naming(
+        self, theirs: Callable[[Any, Any, list[MigrationScript]], None] | None
+    ) -> Callable[[Any, Any, list[MigrationScript]], None]:
+        def name(context: MigrationContext, revision: Any, directives: list[MigrationScript]) -> None:
+            script = self.environment.script
+            if numbers.numbers_new_revisions(script, self.settings.revision_ids):
+                number = numbers.next_number(script)
+                for directive in directives:
+                    if not numbers.is_generated(directive.rev_id):
+                        numbers.checked(directive.rev_id or "")
+                        continue
+                    directive.rev_id = numbers.revision_id(number, directive.message)
+                    number += 1
+            if theirs is not None:
+                theirs(context, revision, directives)
+
+        return name
+
+    # --- upgrade, downgrade, stamp
+
+    def _offline(self) -> None:
+        project = Project.read(self.environment.script, self.settings.sql_location)
+        recorder = Recorder(project, numbers.assign(project.ordered, {}), self.settings.environment)
+        self._configure(
+            recorder if "destination_rev" in self.asked else None,
+            dialect_name="postgresql",
+            literal_binds=True,
+            dialect_opts={"paramstyle": "named"},
+        )
+        self._run_steps()
+
+    def _migrate(self, connection: Connection) -> None:
+        state = preflight.check(connection)
+        with self._lock(connection, state):
+            bookkeeping.upgrade(connection)
+            project = Project.read(self.environment.script, self.settings.sql_location)
+            fixed = records.fixed_numbers(connection)
+            recorder = Recorder(project, numbers.assign(project.ordered, fixed), self.settings.environment)
+            context = self._configure(recorder, connection=connection)
+            self._verify(connection, context, recorder)
+            self._follow_commits(connection, recorder)
+            try:
+                self._run_steps()
+            except Exception as error:
+                self._fail(connection, state, recorder, error)
+            self._load_seeds(connection, context, recorder)
+
+    def _lock(self, connection: Connection, state: preflight.ServerState) -> AbstractContextManager[None]:
+        if state.single_client:
+            log.info("this server takes one client at a time: upgrading without the upgrade lock")
+            return nullcontext()
+        return history.upgrade_lock(connection.engine, self.settings.upgrade_lock_timeout)
+
+    def _verify(self, connection: Connection, context: MigrationContext, recorder: Recorder) -> None:
+        recorded = records.applied(connection)
+        heads = context.get_current_heads()
+        connection.rollback()
+        recorder.applied = {record.revision for record in recorded if record.revision}
+        if _is_stamp(self.asked):
+            return
+        findings = history.verify(recorder.project, recorded, heads, recorder.numbers)
+        if findings and self.settings.history_policy == "fail":
+            raise HistoryError("the files and the history of this database disagree", findings=findings)
+        for finding in findings:
+            log.warning("%s", finding)
+
+    @staticmethod
+    def _follow_commits(connection: Connection, recorder: Recorder) -> None:
+        @event.listens_for(connection, "commit")
+        def committed(_: Connection) -> None:
+            recorder.committed = True
+
+    def _fail(self, connection: Connection, state: preflight.ServerState, recorder: Recorder, error: Exception) -> None:
+        """Record the failure where it can outlive the rollback, and tell what remains of the revision."""
+        entry = recorder.failed_entry()
+        if entry is None:
+            raise error
+        lost = isinstance(error, DBAPIError) and error.connection_invalidated
+        reason = str(error.orig if isinstance(error, DBAPIError) else error).strip() or repr(error)
+        if not lost:
+            connection.rollback()
+        self._record_failure(connection if state.single_client else None, connection.engine, entry, reason)
+        direction = "downgrade of revision" if entry.kind == "downgrade" else "revision"
+        raise RevisionFailed(
+            f"{direction} {entry.revision} failed: {reason}", hint=_what_remains(entry, recorder, lost)
+        ) from error
+
+    @staticmethod
+    def _record_failure(own: Connection | None, engine: Engine, entry: records.Entry, reason: str) -> None:
+        try:
+            with nullcontext(own) if own is not None else engine.connect() as other:
+                records.write_failure(other, entry, reason)
+        except DBAPIError as error:
+            log.warning("the failure could not be recorded: %s", str(error.orig).strip())
+
+    def _load_seeds(self, connection: Connection, context: MigrationContext, recorder: Recorder) -> None:
+        at_head = set(context.get_current_heads()) == set(self.environment.script.get_heads())
+        connection.rollback()
+        if recorder.steps_done and at_head and self.settings.loads_seeds and not _is_stamp(self.asked):
+            seeds.load(connection, self.settings)
+
+    # --- the connection
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        shared = self.environment.config.attributes.get("connection")
+        if shared is not None:
+            if shared.in_transaction():
+                raise PreflightFailed(
+                    "the connection in config.attributes is inside a transaction, so Alembic would roll "
+                    "everything back in the end",
+                    hint="commit or roll it back before you hand it over",
+                )
+            yield shared
+            return
+        engine = self._engine()
+        try:
+            with preflight.connect(engine) as connection:
+                yield connection
+        finally:
+            engine.dispose()
+
+    def _engine(self) -> Engine:
+        url = self.settings.database_url
+        arguments = {"application_name": "tsext"}
+        if url is None:
+            server = localdb.ensure(self.settings.localdb_version)
+            log.info("no database URL is set: using the local development server %s", server.url)
+            return create_engine(server.url, poolclass=NullPool, connect_args=arguments)
+        return create_engine(url, poolclass=NullPool, connect_args=arguments)
+
+
+def _compares(revision_context: Any) -> bool:
+    return bool(revision_context.command_args.get("autogenerate"))
+
+
+def _is_stamp(asked: dict[str, Any]) -> bool:
+    return getattr(asked.get("fn"), "__name__", "") == "do_stamp"
+
+
+def _what_remains(entry: records.Entry, recorder: Recorder, lost: bool) -> str:
+    if recorder.committed:
+        return (
+            "statements it ran outside a transaction stay; the database is still recorded as before it. Make "
+            "them repeatable (DROP … IF EXISTS first), mend the cause and run the same command again"
+        )
+    connection = "the connection was lost; " if lost else ""
+    return (
+        f"{connection}nothing of it remains and earlier revisions stay applied; mend the cause and run the same "
+        "command again"
+    )

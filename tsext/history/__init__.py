@@ -1,0 +1,22 @@
+"""Numbers, checksums and records of revisions, and the lock under which they are written."""
+
+from tsext.history.files import FileIndex, RevisionFiles, refuse_duplicates
+from tsext.history.lock import in_process, upgrade_lock
+from tsext.history.recording import Recorder
+from tsext.history.records import Entry, RevisionRecord, applied, fixed_numbers
+from tsext.history.verification import Project, verify
+
+__all__ = [
+    "Entry",
+    "FileIndex",
+    "Project",
+    "Recorder",
+    "RevisionFiles",
+    "RevisionRecord",
+    "applied",
+    "fixed_numbers",
+    "in_process",
+    "refuse_duplicates",
+    "upgrade_lock",
+    "verify",
+]

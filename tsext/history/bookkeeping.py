@@ -1,0 +1,70 @@
+"""The tables tsext keeps: ``migration_history`` in the default schema, the bridge and the events in ``tsext``."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import ProgrammingError
+
+from tsext.errors import HistoryError
+
+STEPS = ("001_tables", "002_record")
+"""The scripts that bring the bookkeeping up to this version of tsext; each may be run twice."""
+
+
+@cache
+def query(name: str) -> str:
+    """The text of ``queries/<name>.sql``."""
+    folder = files("tsext.history") / "queries"
+    text = (folder / f"{name}.sql").read_text("utf-8")
+    if "{event_hash}" in text:
+        text = text.replace("{event_hash}", (folder / "event_hash.sql").read_text("utf-8").strip())
+    return text
+
+
+def version(connection: Connection) -> int:
+    """How far the bookkeeping of this database is; 0 if tsext has never written here."""
+    if connection.exec_driver_sql("SELECT to_regclass('tsext.bookkeeping')").scalar() is None:
+        return 0
+    return int(connection.exec_driver_sql("SELECT schema_version FROM tsext.bookkeeping").scalar() or 0)
+
+
+def upgrade(connection: Connection) -> None:
+    """Create the bookkeeping, or bring an older one up to date, in a transaction of its own.
+
+    :raises HistoryError: if the role may not, or a newer tsext has been here.
+    """
+    found = version(connection)
+    if found > len(STEPS):
+        raise HistoryError(
+            f"the bookkeeping of this database has version {found}, this tsext knows {len(STEPS)}",
+            hint="install the tsext that wrote it, or a newer one",
+        )
+    if found < len(STEPS):
+        try:
+            for statement in script(found):
+                connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+            connection.commit()
+        except ProgrammingError as error:
+            connection.rollback()
+            raise _not_allowed(connection, error) from error
+    connection.rollback()
+
+
+def script(found: int = 0) -> list[str]:
+    """SQL that brings the bookkeeping from version ``found`` to this one; one string for each step."""
+    schema = ["CREATE SCHEMA IF NOT EXISTS tsext"] if found == 0 else []
+    reached = f"UPDATE tsext.bookkeeping SET schema_version = {len(STEPS)} WHERE schema_version < {len(STEPS)}"
+    return [*schema, *(query(step) for step in STEPS[found:]), reached]
+
+
+def _not_allowed(connection: Connection, error: ProgrammingError) -> HistoryError:
+    role, database = connection.exec_driver_sql("SELECT current_user, current_database()").one()
+    connection.rollback()
+    return HistoryError(
+        f"role {role} cannot create tsext's bookkeeping in database {database}: {str(error.orig).strip()}",
+        hint=f'let an administrator run: GRANT CREATE ON DATABASE "{database}" TO "{role}"; '
+        f'GRANT CREATE ON SCHEMA public TO "{role}"; then run this again',
+    )

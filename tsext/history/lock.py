@@ -1,0 +1,68 @@
+"""One upgrade at a time: across processes by an advisory lock, across threads by a lock in the process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from sqlalchemy import Engine
+
+from tsext.errors import UpgradeLocked
+
+UPGRADE_LOCK = int.from_bytes(b"tsext")
+"""Key of the session-level advisory lock; one upgrade per database at a time."""
+
+POLL = 0.1
+"""Seconds between two tries. Waiting inside the server would hold a snapshot, which CREATE INDEX CONCURRENTLY of
+the other upgrade would wait for: a deadlock."""
+
+in_process = threading.RLock()
+"""Held for a whole command, because Alembic's proxies (``op``, ``context``) are module globals."""
+
+_HOLDER = """
+SELECT a.pid, a.application_name, a.backend_start, a.usename, a.client_addr
+FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND l.classid::bigint << 32 | l.objid::bigint = %(key)s
+"""
+
+
+@contextmanager
+def upgrade_lock(engine: Engine, timeout: timedelta) -> Iterator[None]:
+    """Hold the lock for one upgrade of this database, on an autocommit connection of its own.
+
+    :param timeout: how long to wait for another upgrade.
+    :raises UpgradeLocked: after that, naming the holder.
+    """
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if connection.dialect.server_version_info >= (14,):  # type: ignore[operator]
+            connection.exec_driver_sql("SET idle_session_timeout = 0")
+        deadline = time.monotonic() + timeout.total_seconds()
+        parameters = {"key": UPGRADE_LOCK}
+        while not connection.exec_driver_sql("SELECT pg_try_advisory_lock(%(key)s)", parameters).scalar():
+            if time.monotonic() >= deadline:
+                holder = connection.exec_driver_sql(_HOLDER, parameters).one_or_none()
+                raise UpgradeLocked(
+                    f"another upgrade of this database is running{_described(holder)}; waited {timeout}",
+                    hint="wait until it has finished and run this again, or set upgrade_lock_timeout higher; "
+                    "if it hangs, end it with: SELECT pg_terminate_backend(PID)",
+                )
+            time.sleep(POLL)
+        try:
+            yield
+        finally:
+            connection.invalidate() if connection.closed else connection.exec_driver_sql(
+                "SELECT pg_advisory_unlock(%(key)s)", parameters
+            )
+
+
+def _described(holder: object) -> str:
+    if holder is None:
+        return ""
+    pid, application, since, role, address = holder  # type: ignore[misc]
+    where = f" from {address}" if address else ""
+    return f": pid {pid}, {application!r}, role {role}{where}, connected since {since:%Y-%m-%d %H:%M:%S %Z}"

@@ -1,0 +1,131 @@
+"""Following a run: which step is at work, how long it takes, and recording it with the deed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from alembic.runtime.migration import MigrationContext, MigrationInfo, MigrationStep
+from alembic.script import Script
+from sqlalchemy import Connection
+
+from tsext.history import bookkeeping, numbers, records
+from tsext.history.records import Entry
+from tsext.history.verification import Project
+from tsext.sql.quoting import literal
+
+Steps = Callable[..., Iterator[MigrationStep]]
+
+
+@dataclass
+class Recorder:
+    """Records every step of one run, in the step's own transaction."""
+
+    project: Project
+    numbers: dict[str, int]
+    """Revision to number, of all revisions."""
+    environment: str
+    applied: set[str] = field(default_factory=set)
+    """Revisions in ``migration_history``; kept up to date by the steps."""
+    files_executed: dict[str, str] = field(default_factory=dict)
+    step: MigrationStep | None = None
+    """The step at work, None between steps."""
+    started: float = 0.0
+    committed: bool = False
+    """Whether something was committed since the step began (an autocommit block)."""
+    steps_done: int = 0
+
+    def following(self, steps_of: Steps) -> Steps:
+        """Alembic's function that lists the steps, with each step's work timed."""
+
+        def followed(heads: Any, context: MigrationContext) -> Iterator[MigrationStep]:
+            if context.as_sql:
+                write_script(context, bookkeeping.script(), in_transaction=True)
+            for step in steps_of(heads, context):
+                step.migration_fn = self._timed(step, step.migration_fn)
+                yield step
+
+        return followed
+
+    def _timed(self, step: MigrationStep, work: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(**kw: Any) -> Any:
+            self.step, self.started, self.committed = step, time.perf_counter(), False
+            return work(**kw)
+
+        return timed
+
+    def on_version_apply(
+        self, *, ctx: MigrationContext, step: MigrationInfo, heads: Collection[str], **kw: Any
+    ) -> None:
+        """Alembic's hook, called after it has written its version, in the same transaction."""
+        for entry in self._entries(step, heads):
+            entry_done = entry.kind not in ("downgrade", "stamp-removed")
+            (self.applied.add if entry_done else self.applied.discard)(entry.revision)
+            if ctx.as_sql:
+                write_script(ctx, [call(entry)])
+            else:
+                records.write(_connection(ctx), entry)
+        self.step = None
+        self.steps_done += 1
+
+    def _entries(self, step: MigrationInfo, heads: Collection[str]) -> Iterator[Entry]:
+        if not step.is_stamp:
+            script = step.up_revision
+            yield self.entry("upgrade" if step.is_upgrade else "downgrade", script, self.elapsed_ms)  # type: ignore[arg-type]
+            return
+        after = {each.revision: each for each in self.project.behind(heads)}
+        for each in reversed(self.project.ordered):
+            if each.revision in self.applied and each.revision not in after:
+                yield self.entry("stamp-removed", each, 0)
+        for each in self.project.ordered:
+            if each.revision in after and each.revision not in self.applied:
+                yield self.entry("stamp", each, 0)
+
+    @property
+    def elapsed_ms(self) -> int:
+        """Milliseconds since the step at work began."""
+        return round((time.perf_counter() - self.started) * 1000)
+
+    def entry(self, kind: str, script: Script, execution_time_ms: int | None) -> Entry:
+        """What there is to record of a revision."""
+        files = self.project.files(script)
+        return Entry(
+            kind=kind,
+            revision=script.revision,
+            version=self.numbers[script.revision],
+            name=numbers.name_of(script),
+            rollback_available=files.rollback_available,
+            checksum=files.checksum,
+            files=files.checksums,
+            execution_time_ms=execution_time_ms,
+            environment=self.environment,
+        )
+
+    def failed_entry(self) -> Entry | None:
+        """What there is to record of the step at work, if it is a revision's."""
+        info = self.step.info if self.step is not None else None
+        if info is None or info.is_stamp or info.up_revision_id is None:
+            return None
+        script = self.project.revision(info.up_revision_id)
+        return self.entry("upgrade" if info.is_upgrade else "downgrade", script, self.elapsed_ms)
+
+
+def call(entry: Entry) -> str:
+    """The call of ``tsext.record`` with its arguments written out, for a script; the server takes the time."""
+    arguments = {**entry.parameters, "execution_time_ms": None}
+    return f"CALL tsext.record({', '.join(literal(value) for value in arguments.values())})"
+
+
+def write_script(context: MigrationContext, statements: Collection[str], in_transaction: bool = False) -> None:
+    """Print statements in offline mode as they are; Alembic's own printing would turn tabs into spaces."""
+    buffer = context.impl.output_buffer
+    assert buffer is not None
+    lines = [f"{statement.strip().removesuffix(';')};\n\n" for statement in statements]
+    buffer.write("".join(["BEGIN;\n\n", *lines, "COMMIT;\n\n"] if in_transaction else lines))
+
+
+def _connection(context: MigrationContext) -> Connection:
+    assert context.connection is not None
+    return context.connection

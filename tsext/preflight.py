@@ -1,0 +1,68 @@
+"""Before the first statement: is the server in a state in which the run can succeed?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
+
+from tsext.errors import ConnectionRefused, PreflightFailed
+
+
+@dataclass(frozen=True)
+class ServerState:
+    """What decides how a run proceeds; one query."""
+
+    single_client: bool
+    """Whether the server serves one client at a time (the WebAssembly build): advisory locks mean nothing there."""
+
+
+def connect(engine: Engine) -> Connection:
+    """A connection to the database.
+
+    :raises ConnectionRefused: with the cure for the usual reasons.
+    """
+    try:
+        return engine.connect()
+    except OperationalError as error:
+        reason = str(error.orig).strip()
+        raise ConnectionRefused(
+            f"cannot connect to {engine.url.render_as_string()}: {reason}", hint=_cure(reason)
+        ) from error
+
+
+def check(connection: Connection) -> ServerState:
+    """Look at the server; ends the transaction it opened.
+
+    :raises PreflightFailed: if it is a standby or read-only.
+    """
+    row = connection.exec_driver_sql(
+        "SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on', pg_backend_pid()"
+    ).one()
+    connection.rollback()
+    standby, read_only, pid = row
+    if standby:
+        raise PreflightFailed(
+            "the server is a read-only standby", hint="connect to the primary; a standby cannot be migrated"
+        )
+    if read_only:
+        raise PreflightFailed(
+            "transactions of this role are read-only here",
+            hint="connect with a role that may write, or check default_transaction_read_only",
+        )
+    return ServerState(single_client=pid == 0)
+
+
+def _cure(reason: str) -> str:
+    cures = {
+        "password authentication failed": "check user and password in TSEXT_DATABASE_URL or sqlalchemy.url",
+        "no password supplied": "put the password into the URL, or into ~/.pgpass",
+        "does not exist": "create the database (createdb), or correct its name in the URL",
+        "Connection refused": "start the server, or correct host and port in the URL; without a URL, tsext "
+        "uses a local development server (tsext localdb start)",
+        "could not translate host name": "correct the host in the URL",
+        "too many clients": "close connections, or raise max_connections",
+        "starting up": "wait until the server has started",
+    }
+    return next((cure for part, cure in cures.items() if part in reason), "check TSEXT_DATABASE_URL and the server")

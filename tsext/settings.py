@@ -1,0 +1,190 @@
+"""Everything a user may set, with its default, and where the value comes from."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from tsext.errors import SettingsError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+ENVIRONMENTS = ("development", "staging", "production")
+
+_UNITS = {"ms": "milliseconds", "s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
+
+
+def _choice(*allowed: str) -> Any:
+    def parse(name: str, text: str) -> str:
+        if text not in allowed:
+            raise SettingsError(f"tsext setting {name} is {text!r}", hint=f"use one of: {', '.join(allowed)}")
+        return text
+
+    return parse
+
+
+def _duration(name: str, text: str) -> timedelta:
+    """A number with one of PostgreSQL's time units, as in ``postgresql.conf``: ``500ms``, ``30s``, ``5min``."""
+    found = re.fullmatch(r"(\d+)\s*(ms|s|min|h|d)", text.strip())
+    if not found:
+        raise SettingsError(
+            f"tsext setting {name} is {text!r}", hint="write a number and a unit: 500ms, 30s, 5min, 1h or 1d"
+        )
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def _text(name: str, text: str) -> str:
+    return text
+
+
+def _setting(default: Any, parse: Any, doc: str) -> Any:
+    return field(default=default, metadata={"parse": parse, "doc": doc})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one run.
+
+    Read from ``[tsext]`` and ``[tsext:ENVIRONMENT]`` in ``alembic.ini``, or from ``[tool.tsext]`` and
+    ``[tool.tsext.ENVIRONMENT]`` in ``pyproject.toml``; the environment's own section wins.
+    """
+
+    environment: str = "production"
+    database_url: URL | None = None
+    sql_location: Path = Path("migrations_sql")
+    history_policy: str = _setting(
+        "fail", _choice("fail", "warn"), "what to do when files and history disagree: `fail` or `warn`"
+    )
+    revision_ids: str = _setting(
+        "auto",
+        _choice("auto", "number", "hash"),
+        "ids of new revisions: `number` (NNN_slug), `hash` (Alembic's), or `auto`: as the newest ones are",
+    )
+    upgrade_lock_timeout: timedelta = _setting(
+        timedelta(minutes=1), _duration, "how long to wait for another upgrade of the same database"
+    )
+    seeds: str = _setting(
+        "auto",
+        _choice("auto", "on", "off"),
+        "load `seeds/*.sql` when an upgrade reaches the head: `auto` means in development only",
+    )
+    localdb_version: str = _setting("2.19", _choice("2.19", "2.31"), "TimescaleDB of the embedded development server")
+
+    @property
+    def loads_seeds(self) -> bool:
+        """Whether an upgrade that reaches the head ends by loading the seeds."""
+        return self.seeds == "on" or (self.seeds == "auto" and self.environment == "development")
+
+    @classmethod
+    def read(cls, config: Config, x_arguments: Mapping[str, str] | None = None) -> Settings:
+        """The settings that hold for this command.
+
+        :param x_arguments: what the user gave with ``-x``; ``env=`` names the environment.
+        :raises SettingsError: for an unknown setting or a value that makes no sense.
+        """
+        database_url = _database_url(config)
+        environment = _environment(x_arguments or {}, embedded=database_url is None)
+        given = {**_sections(config, ""), **_sections(config, environment)}
+        sql_location = given.pop("sql_location", None)
+        return cls(
+            environment=environment,
+            database_url=database_url,
+            sql_location=Path(sql_location) if sql_location else _beside_scripts(config),
+            **{name: _parse(name, text) for name, text in given.items()},
+        )
+
+
+def documented() -> list[tuple[str, str, str]]:
+    """Name, default and meaning of every setting a section may hold, for the documentation."""
+    rows = [("sql_location", "migrations_sql beside the script location", "folder of the SQL files")]
+    for each in fields(Settings):
+        if "doc" in each.metadata:
+            rows.append((each.name, _spell(each.default), each.metadata["doc"]))
+    return rows
+
+
+def normalise_url(url: str | URL) -> URL:
+    """The URL with its driver spelled out: a bare ``postgresql://`` means another driver in SQLAlchemy 2.1.
+
+    ``postgres://``, which hosting providers hand out, is understood as well.
+
+    :raises SettingsError: if it is no URL of a PostgreSQL database.
+    """
+    try:
+        parsed = make_url(str(url).replace("postgres://", "postgresql://", 1)) if isinstance(url, str) else url
+    except ArgumentError as error:
+        raise SettingsError(
+            "the database URL cannot be read",
+            hint="write postgresql+psycopg2://user:password@host:port/database; special characters in the "
+            "password must be percent-encoded",
+        ) from error
+    if parsed.get_backend_name() != "postgresql":
+        raise SettingsError(
+            f"the database URL names {parsed.get_backend_name()!r}", hint="tsext migrates PostgreSQL only"
+        )
+    return parsed.set(drivername=_driver()) if parsed.drivername == "postgresql" else parsed
+
+
+def _driver() -> str:
+    try:
+        import psycopg2  # noqa: F401
+    except ImportError:
+        return "postgresql+psycopg"
+    return "postgresql+psycopg2"
+
+
+def _database_url(config: Config) -> URL | None:
+    url = os.environ.get("TSEXT_DATABASE_URL") or config.get_main_option("sqlalchemy.url")
+    return normalise_url(url) if url else None
+
+
+def _environment(x_arguments: Mapping[str, str], *, embedded: bool) -> str:
+    name = x_arguments.get("env") or os.environ.get("TSEXT_ENV")
+    if name is None:
+        return "development" if embedded else "production"
+    return str(_choice(*ENVIRONMENTS)("environment (-x env= or TSEXT_ENV)", name))
+
+
+def _sections(config: Config, environment: str) -> dict[str, str]:
+    toml: Any = _pyproject(config)
+    if environment:
+        toml = toml.get(environment, {})
+    ini = config.get_section(f"tsext:{environment}" if environment else "tsext", {}) or {}
+    inherited = config.file_config.defaults()
+    given = {name: str(value) for name, value in toml.items() if not isinstance(value, dict)}
+    return {**given, **{name: text for name, text in ini.items() if name not in inherited}}
+
+
+def _pyproject(config: Config) -> Mapping[str, Any]:
+    path = Path(config.toml_file_name) if config.toml_file_name else None
+    if path is None or not path.is_file():
+        return {}
+    table: Mapping[str, Any] = tomllib.loads(path.read_text("utf-8")).get("tool", {}).get("tsext", {})
+    return table
+
+
+def _beside_scripts(config: Config) -> Path:
+    location = config.get_alembic_option("script_location") or "alembic"
+    return Path(location).absolute().parent / "migrations_sql"
+
+
+def _parse(name: str, text: str) -> Any:
+    for each in fields(Settings):
+        if each.name == name and "parse" in each.metadata:
+            return each.metadata["parse"](name, text)
+    known = ", ".join(row[0] for row in documented())
+    raise SettingsError(f"tsext knows no setting {name!r}", hint=f"it knows: {known}")
+
+
+def _spell(value: Any) -> str:
+    return f"{int(value.total_seconds())}s" if isinstance(value, timedelta) else str(value)

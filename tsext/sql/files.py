@@ -1,0 +1,259 @@
+"""SQL files: read whole, checked whole, then executed statement by statement."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NoReturn
+
+from tsext.errors import SqlFileError
+from tsext.sql import grammar, psql, refusals
+from tsext.sql.excerpt import excerpt, line_and_column
+
+DIRECTIVES = (refusals.NO_TRANSACTION,)
+"""What may stand after ``-- tsext:`` on the first line of a file."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement of a file."""
+
+    text: str
+    """Without the semicolon, and without blanks and comments before and after it."""
+    offset: int
+    """Where it begins in :attr:`SqlFile.text`, in characters."""
+    line: int
+    """Where it begins, from 1."""
+
+
+@dataclass(frozen=True)
+class SqlFile:
+    """A file that may be executed."""
+
+    path: Path
+    text: str
+    """Without byte order mark, and with LF line ends."""
+    no_transaction: bool
+    """Whether each statement is to be committed on its own."""
+    statements: tuple[Statement, ...]
+
+
+def read(path: str | Path) -> SqlFile:
+    """Read a file, and check it before anything of it is sent.
+
+    :raises SqlFileError: it cannot be read, is no SQL, or holds what cannot be executed from a file.
+    """
+    path = Path(path)
+    text = _decoded(path, _contents(path)).replace("\r\n", "\n")
+    script = _parsed(path, text)
+    no_transaction = refusals.NO_TRANSACTION in _directives(path, text, script.comments)
+    for (start, _), refusal in refusals.refused(script, no_transaction=no_transaction):
+        _refuse(path, text, start, refusal)
+    return SqlFile(path, text, no_transaction, tuple(_statements(text, script)))
+
+
+# --- from bytes to text
+
+
+def _contents(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        _missing(path)
+    except IsADirectoryError:
+        raise SqlFileError(f"{_shown(path)} is a directory", hint="name one file in it") from None
+    except OSError as error:
+        raise SqlFileError(
+            f"{_shown(path)} cannot be read: {error.strerror}", hint="mend the path or the file's permissions"
+        ) from error
+
+
+def _missing(path: Path) -> NoReturn:
+    folder = path.parent
+    if not folder.is_dir():
+        raise SqlFileError(
+            f"{_shown(path)} does not exist, nor does its directory",
+            hint=f"the path is read from {Path.cwd()}: mend it, or make the file",
+        )
+    similar = get_close_matches(path.name, sorted(entry.name for entry in folder.iterdir()), n=3)
+    meant = f"did you mean {' or '.join(similar)}?" if similar else "mend the path, or make the file"
+    raise SqlFileError(f"{_shown(path)} does not exist", hint=meant)
+
+
+def _decoded(path: Path, data: bytes) -> str:
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise SqlFileError(f"{_shown(path)} is UTF-16, not UTF-8", hint=_convert(path, "UTF-16"))
+    try:
+        text = data.removeprefix(codecs.BOM_UTF8).decode()
+    except UnicodeDecodeError as error:
+        _not_utf8(path, data, error)
+    if "\0" in text:
+        line, column = line_and_column(text, text.index("\0"))
+        raise SqlFileError(
+            f"{_shown(path)}:{line}:{column}: a NUL character",
+            hint=f"remove it; or if the file is UTF-16: {_convert(path, 'UTF-16')}",
+        )
+    return text
+
+
+def _not_utf8(path: Path, data: bytes, error: UnicodeDecodeError) -> NoReturn:
+    offset = error.start + len(data) - len(data.removeprefix(codecs.BOM_UTF8))
+    line = data.count(b"\n", 0, offset) + 1
+    raise SqlFileError(
+        f"{_shown(path)}:{line}: not UTF-8: byte 0x{data[offset]:02x} at offset {offset}",
+        hint=_convert(path, "LATIN1") + " (if it is LATIN1)",
+    ) from error
+
+
+def _convert(path: Path, encoding: str) -> str:
+    return f"convert it: iconv -f {encoding} -t UTF-8 {path.name} > new.sql"
+
+
+# --- from text to statements
+
+
+def _parsed(path: Path, text: str) -> grammar.Script:
+    try:
+        return grammar.parse(text)
+    except grammar.NotSql as error:
+        if refused := psql.only_psql(error):
+            _refuse(path, text, *refused)
+        _syntax_error(path, text, error)
+
+
+def _syntax_error(path: Path, text: str, error: grammar.NotSql) -> NoReturn:
+    message = _shortened(error.message)
+    if error.position is not None:
+        # At the end of the input, show the end of what is there, not an empty line.
+        position = min(error.position, len(error.text.rstrip(grammar.SPACE)))
+        message = _pointing(path, text, position, message)
+    else:
+        message = f"{_shown(path)}: {message}"
+    raise SqlFileError(message, hint="correct it; nothing of the file has been sent") from error
+
+
+def _shortened(message: str, longest: int = 100) -> str:
+    """The parser quotes the whole rest of the file after a quote that is never closed."""
+    first = message.split("\n", 1)[0][:longest]
+    return message if first == message else f'{first}…"'
+
+
+_DIRECTIVE = re.compile(r"(?:--|/\*)\s*tsext:\s*(.*?)\s*(?:\*/)?", re.DOTALL)
+
+
+def _directives(path: Path, text: str, comments: tuple[grammar.Span, ...]) -> Iterator[str]:
+    for start, end in comments:
+        found = _DIRECTIVE.fullmatch(text, start, end)
+        if not found:
+            continue
+        if found[1] not in DIRECTIVES:
+            unknown = f"unknown directive {found[1]!r}"
+            _refuse(path, text, start, refusals.Refusal(unknown, f"there is: {', '.join(DIRECTIVES)}"))
+        if "\n" in text[:start] or text[:start].strip() or not text.startswith("--", start):
+            misplaced = f"the directive {found[1]} is not the first line, and would have no effect"
+            _refuse(path, text, start, refusals.Refusal(misplaced, f"make `-- tsext: {found[1]}` the first line"))
+        yield found[1]
+
+
+def _statements(text: str, script: grammar.Script) -> Iterator[Statement]:
+    lines = [found.end() for found in re.finditer("\n", text)]
+    for start, end in script.statements:
+        yield Statement(text[start:end], start, bisect_right(lines, start) + 1)
+
+
+# --- what went wrong, and where
+
+
+def locate(file: SqlFile, statement: Statement, position: int) -> str:
+    """``path:line:column``, the line, and a caret.
+
+    :param position: in the statement as it was sent, in characters from 1, as the server gives it.
+    """
+    return _pointing(file.path, file.text, _offset(statement, position))
+
+
+def explain(file: SqlFile, statement: Statement, error: BaseException) -> SqlFileError:
+    """What the server said to a statement, with the place in the file; to be raised ``from error``.
+
+    :param error: the driver's exception (psycopg2, psycopg 3), or SQLAlchemy's around it.
+    """
+    original = getattr(error, "orig", None) or error
+    said = getattr(original, "diag", None)
+    if said is None or not said.message_primary:
+        message = str(original).strip() or type(original).__name__
+        return SqlFileError(_pointing(file.path, file.text, statement.offset, message), hint=_NO_ANSWER)
+    place = _offset(statement, _position(statement, said))
+    details = [
+        _pointing(file.path, file.text, place, f"{said.message_primary} (SQLSTATE {said.sqlstate})"),
+        *(f"{label}: {text}" for label, text in _details(statement, said)),
+    ]
+    return SqlFileError("\n".join(details), hint=_cure(file, statement, said))
+
+
+_NO_ANSWER = "if the connection was lost, the server's log says why; then run the upgrade again"
+
+
+def _position(statement: Statement, said: Any) -> int:
+    if said.statement_position:
+        return int(said.statement_position)
+    if said.internal_position and statement.text.count(said.internal_query or "") == 1:
+        return statement.text.index(said.internal_query) + int(said.internal_position)
+    return 1
+
+
+def _details(statement: Statement, said: Any) -> Iterator[tuple[str, str]]:
+    if said.message_detail:
+        yield "DETAIL", said.message_detail
+    if said.internal_query and said.internal_query not in statement.text:
+        yield "QUERY", said.internal_query
+    if said.context:
+        yield "CONTEXT", said.context
+
+
+_CURES: Mapping[str, str] = {
+    "25001": refusals.ALONE,
+    "2D000": refusals.ALONE,
+    "40001": "another session was in the way: run the upgrade again",
+    "40P01": "another session was in the way: run the upgrade again",
+    "42501": "grant the missing privilege to the role that migrates, or migrate as the object's owner",
+    "53": "free the resource on the server, then run the upgrade again",
+    "55P03": "another session held the lock: find out which, and run the upgrade again when it is done",
+    "57": "the server ended the statement, not the SQL: its log says why; then run the upgrade again",
+}
+"""By SQLSTATE, or by its class."""
+
+
+def _cure(file: SqlFile, statement: Statement, said: Any) -> str:
+    state = said.sqlstate or ""
+    cure = _CURES.get(state) or _CURES.get(state[:2]) or "correct the statement, then run the upgrade again"
+    hints = [said.message_hint, cure] if said.message_hint else [cure]
+    if file.no_transaction and statement != file.statements[0]:
+        hints.append("the statements before it have taken effect: make them repeatable (IF NOT EXISTS …)")
+    return "; ".join(hint.rstrip(".") for hint in hints)
+
+
+def _offset(statement: Statement, position: int) -> int:
+    return statement.offset + min(max(position - 1, 0), len(statement.text))
+
+
+def _refuse(path: Path, text: str, offset: int, refusal: refusals.Refusal) -> NoReturn:
+    raise SqlFileError(_pointing(path, text, offset, refusal.message), hint=refusal.hint)
+
+
+def _pointing(path: Path, text: str, offset: int, message: str = "") -> str:
+    line, column = line_and_column(text, offset)
+    place = f"{_shown(path)}:{line}:{column}"
+    return f"{place}: {message}\n{excerpt(text, offset)}" if message else f"{place}\n{excerpt(text, offset)}"
+
+
+def _shown(path: Path) -> str:
+    """Relative, where the file is in the current directory."""
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except (OSError, ValueError):
+        return str(path)
