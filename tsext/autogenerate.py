@@ -10,7 +10,7 @@ from alembic.util import DispatchPriority, PriorityDispatchResult
 from sqlalchemy import Connection, MetaData
 
 from tsext import catalog
-from tsext.model import Extension, Hypertable, declared, microseconds
+from tsext.model import INFO_KEY, Extension, Hypertable, declared, microseconds
 from tsext.operations import files as _files  # noqa: F401  (registers its verbs)
 from tsext.operations.extensions import CreateExtension
 from tsext.operations.hypertables import (
@@ -99,6 +99,7 @@ def _insert_after_table(upgrade_ops: ops.UpgradeOps, hypertable: Hypertable) -> 
     """Right after the table's creation, while it is empty and has no further indexes."""
     for place, op in enumerate(upgrade_ops.ops):
         if isinstance(op, ops.CreateTableOp) and (op.schema, op.table_name) == hypertable.key:
+            op.info = {key: value for key, value in (op.info or {}).items() if key != INFO_KEY}
             upgrade_ops.ops.insert(place + 1, CreateHypertable(hypertable, with_table=True))
             return
     upgrade_ops.ops.append(CreateHypertable(hypertable))

@@ -62,7 +62,7 @@ def status(config: Config, json: bool = False) -> None:
             "yes" if line.rollback_available else "no",
             f"[{colour}]{line.checksum[:12]} {line.checksum_state}[/]",
         )
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 
 def adopt(config: Config) -> None:

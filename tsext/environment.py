@@ -149,6 +149,7 @@ class _Run:
             bookkeeping.upgrade(connection)
             project = Project.read(self.environment.script, self.settings.sql_location)
             fixed = records.fixed_numbers(connection)
+            connection.rollback()  # inside a transaction, Alembic would leave the commit to us
             recorder = Recorder(project, numbers.assign(project.ordered, fixed), self.settings.environment)
             context = self._configure(recorder, connection=connection)
             self._verify(connection, context, recorder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from functools import wraps
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext, MigrationInfo, MigrationStep
@@ -50,6 +51,7 @@ class Recorder:
         return followed
 
     def _timed(self, step: MigrationStep, work: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(work)
         def timed(**kw: Any) -> Any:
             self.step, self.started, self.committed = step, time.perf_counter(), False
             return work(**kw)

@@ -51,7 +51,7 @@ def read(path: str | Path) -> SqlFile:
     path = Path(path)
     text = _decoded(path, _contents(path)).replace("\r\n", "\n")
     script = _parsed(path, text)
-    no_transaction = refusals.NO_TRANSACTION in _directives(path, text, script.comments)
+    no_transaction = refusals.NO_TRANSACTION in set(_directives(path, text, script.comments))
     for (start, _), refusal in refusals.refused(script, no_transaction=no_transaction):
         _refuse(path, text, start, refusal)
     return SqlFile(path, text, no_transaction, tuple(_statements(text, script)))
@@ -120,13 +120,13 @@ def _convert(path: Path, encoding: str) -> str:
 def _parsed(path: Path, text: str) -> grammar.Script:
     try:
         return grammar.parse(text)
-    except grammar.NotSql as error:
+    except grammar.GrammarError as error:
         if refused := psql.only_psql(error):
             _refuse(path, text, *refused)
         _syntax_error(path, text, error)
 
 
-def _syntax_error(path: Path, text: str, error: grammar.NotSql) -> NoReturn:
+def _syntax_error(path: Path, text: str, error: grammar.GrammarError) -> NoReturn:
     message = _shortened(error.message)
     if error.position is not None:
         # At the end of the input, show the end of what is there, not an empty line.
@@ -143,7 +143,7 @@ def _shortened(message: str, longest: int = 100) -> str:
     return message if first == message else f'{first}…"'
 
 
-_DIRECTIVE = re.compile(r"(?:--|/\*)\s*tsext:\s*(.*?)\s*(?:\*/)?", re.DOTALL)
+_DIRECTIVE = re.compile(r"(?:--|/\*)\s*tsext:\s*(.*?)\s*(?:\*/)?", re.DOTALL | re.IGNORECASE)
 
 
 def _directives(path: Path, text: str, comments: tuple[grammar.Span, ...]) -> Iterator[str]:
@@ -155,8 +155,9 @@ def _directives(path: Path, text: str, comments: tuple[grammar.Span, ...]) -> It
             unknown = f"unknown directive {found[1]!r}"
             _refuse(path, text, start, refusals.Refusal(unknown, f"there is: {', '.join(DIRECTIVES)}"))
         if "\n" in text[:start] or text[:start].strip() or not text.startswith("--", start):
-            misplaced = f"the directive {found[1]} is not the first line, and would have no effect"
-            _refuse(path, text, start, refusals.Refusal(misplaced, f"make `-- tsext: {found[1]}` the first line"))
+            misplaced = f"the directive {found[1]} would have no effect here"
+            cure = f"make `-- tsext: {found[1]}` the first line"
+            _refuse(path, text, start, refusals.Refusal(misplaced, cure))
         yield found[1]
 
 
@@ -231,6 +232,8 @@ _CURES: Mapping[str, str] = {
 def _cure(file: SqlFile, statement: Statement, said: Any) -> str:
     state = said.sqlstate or ""
     cure = _CURES.get(state) or _CURES.get(state[:2]) or "correct the statement, then run the upgrade again"
+    if cure == refusals.ALONE and file.no_transaction:
+        cure = refusals.NOT_IN_BLOCK
     hints = [said.message_hint, cure] if said.message_hint else [cure]
     if file.no_transaction and statement != file.statements[0]:
         hints.append("the statements before it have taken effect: make them repeatable (IF NOT EXISTS …)")

@@ -9,10 +9,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from postgast import PgQueryError
+from importlib import import_module
+from typing import Any
 
 SPACE = " \t\n\r\f\v"
 """What separates tokens for PostgreSQL; Python's ``strip()`` would take more."""
@@ -21,7 +19,7 @@ Span = tuple[int, int]
 """Where something begins, and where it has ended."""
 
 
-class NotSql(Exception):
+class GrammarError(Exception):
     """The grammar does not accept the text."""
 
     def __init__(self, message: str, position: int | None, text: str) -> None:
@@ -48,26 +46,22 @@ def parse(text: str) -> Script:
     """Split a script into its statements.
 
     :param text: without NUL characters, where the parser would stop reading.
-    :raises NotSql: if any of it is no SQL; that tells about the first such place.
+    :raises GrammarError: if any of it is no SQL; that tells about the first such place.
     """
-    from postgast import PgQueryError, split
-
-    comments = _comments(text)
+    postgast, comments = _postgast(), _comments(text)
     plain = _blanked(text, comments)
     try:
-        return Script(plain, tuple(_spans(plain, split(plain))), comments)
-    except PgQueryError as error:
-        raise NotSql(error.message, _position(plain, error, split), plain) from error
+        return Script(plain, tuple(_spans(plain, postgast.split(plain))), comments)
+    except postgast.PgQueryError as error:
+        raise GrammarError(error.message, _position(plain, error, postgast.split), plain) from error
 
 
-def statements_before(error: NotSql) -> tuple[Span, ...]:
+def statements_before(error: GrammarError) -> tuple[Span, ...]:
     """The statements before an error; the last may be incomplete."""
-    from postgast import PgQueryError, split
-
-    before = error.text[: error.position]
+    postgast, before = _postgast(), error.text[: error.position]
     try:
-        return tuple(_spans(before, split(before, method="scanner")))
-    except PgQueryError:  # the error is within a token
+        return tuple(_spans(before, postgast.split(before, method="scanner")))
+    except postgast.PgQueryError:  # the error is within a token
         return ()
 
 
@@ -77,16 +71,18 @@ def tree(statement: str) -> tuple[str, Any] | None:
     :param statement: taken from :attr:`Script.text`.
     :return: None if it is no statement, or nested so deep (some 45 levels) that protobuf refuses the tree.
     """
-    from google.protobuf.message import DecodeError
-    from postgast import PgQueryError
-    from postgast import parse as parse_tree
-
+    postgast, protobuf = _postgast(), import_module("google.protobuf.message")
     try:
-        node = parse_tree(statement).stmts[0].stmt
-    except (DecodeError, PgQueryError):
+        node = postgast.parse(statement).stmts[0].stmt
+    except (protobuf.DecodeError, postgast.PgQueryError):
         return None
     kind = node.WhichOneof("node")
     return None if kind is None else (kind, getattr(node, kind))
+
+
+def enum_name(enum: str, value: int) -> str:
+    """What the parser calls a value: ``enum_name("DropBehavior", 1)`` is ``"DROP_RESTRICT"``."""
+    return str(getattr(_postgast().pg_query_pb2, enum).Name(value))
 
 
 def _spans(plain: str, statements: Iterable[str]) -> Iterator[Span]:
@@ -99,16 +95,15 @@ def _spans(plain: str, statements: Iterable[str]) -> Iterator[Span]:
 
 def _comments(text: str) -> tuple[Span, ...]:
     """The comments, as far as the text can be read as tokens at all."""
-    from postgast import PgQueryError, scan
-    from postgast.pg_query_pb2 import C_COMMENT, SQL_COMMENT
-
+    postgast = _postgast()
+    kinds = (postgast.pg_query_pb2.SQL_COMMENT, postgast.pg_query_pb2.C_COMMENT)
     while True:
         try:
-            tokens = scan(text).tokens
-        except PgQueryError as error:
-            text = text[: min(_position(text, error, scan) or 0, len(text) - 1)]
+            tokens = postgast.scan(text).tokens
+        except postgast.PgQueryError as error:
+            text = text[: min(_position(text, error, postgast.scan) or 0, len(text) - 1)]
         else:
-            found = [(token.start, token.end) for token in tokens if token.token in (SQL_COMMENT, C_COMMENT)]
+            found = [(token.start, token.end) for token in tokens if token.token in kinds]
             return tuple(_in_characters(text, found))
 
 
@@ -131,20 +126,28 @@ def _blanked(text: str, comments: Iterable[Span]) -> str:
     return "".join([*pieces, text[last:]])
 
 
-def _position(text: str, error: PgQueryError, read: Callable[[str], object]) -> int | None:
+def _position(text: str, error: Any, read: Callable[[str], object]) -> int | None:
     """Where the error is; ``cursorpos`` counts characters, whatever its documentation says."""
     if error.cursorpos:
-        return error.cursorpos - 1
-    # It has no position if an escape in a string gives no UTF-8: the shortest text with the same error ends there.
-    length = bisect_left(range(len(text) + 1), True, key=lambda end: _complaint(text[:end], read) == error.message)
-    return length - 1 if 0 < length <= len(text) else None
+        return int(error.cursorpos) - 1
+    # An escape in a string that gives no UTF-8 has no position: the shortest text with that error ends there.
+    ends = range(len(text) + 1)
+    end = bisect_left(ends, True, key=lambda end: _complaint(text[:end], read) == error.message)
+    return end - 1 if 0 < end < len(ends) else None
 
 
 def _complaint(text: str, read: Callable[[str], object]) -> str:
-    from postgast import PgQueryError
-
+    postgast = _postgast()
     try:
         read(text)
-    except PgQueryError as error:
-        return error.message
+    except postgast.PgQueryError as error:
+        return str(error.message)
     return ""
+
+
+def _postgast() -> Any:
+    """The parser; late, because protobuf is heavy and Alembic imports tsext whenever it is imported itself.
+
+    By name, because mypy cannot read its stubs: they have a field called ``def``.
+    """
+    return import_module("postgast")

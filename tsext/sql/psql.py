@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tsext.sql.grammar import NotSql, statements_before
+from tsext.sql.grammar import GrammarError, statements_before
 from tsext.sql.refusals import COPY_FROM_STDIN, LOAD, Refusal, is_copy_from_stdin
 
 _OUTPUT = "remove it: it only concerns what psql prints"
@@ -14,10 +14,7 @@ _CURES = {
     ("copy",): LOAD,
     (".",): f"it ends the data of COPY in psql: {LOAD}",
     ("set", "unset", "gset", "prompt", "getenv", "setenv"): "write the value where it is used",
-    (
-        "c",
-        "connect",
-    ): "remove it: a revision runs on one connection; migrate another database with a run of its own",
+    ("c", "connect"): "remove it: a revision runs on one connection; give another database a run of its own",
     ("gexec",): "write the statements out, or run them with EXECUTE format(…) in a DO block",
     ("if", "elif", "else", "endif"): "decide in the revision: `if …: op.execute_file(…)`",
     ("g", "gx", "gdesc", ";"): "end the statement with a semicolon",
@@ -33,14 +30,15 @@ _COMMAND = re.compile(r"\\([A-Za-z_]+|\S?)")
 _VARIABLE = re.compile(r""":(\w+|'[^'\n]*'|"[^"\n]*"|\{\?\w+\})""")
 
 
-def only_psql(error: NotSql) -> tuple[int, Refusal] | None:
+def only_psql(error: GrammarError) -> tuple[int, Refusal] | None:
     """Where and why the text that the grammar refused is one for psql; None if it is not."""
-    if error.position is None:
+    text, position = error.text, error.position
+    if position is None:
         return None
-    return _copy_data(error) or _meta_command(error.text, error.position) or _variable(error.text, error.position)
+    return _copy_data(error) or _meta_command(text, position) or _variable(text, position)
 
 
-def _copy_data(error: NotSql) -> tuple[int, Refusal] | None:
+def _copy_data(error: GrammarError) -> tuple[int, Refusal] | None:
     for start, end in statements_before(error):
         if is_copy_from_stdin(error.text[start:end]):
             return start, COPY_FROM_STDIN

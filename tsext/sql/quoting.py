@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
+from typing import Any
 
 from sqlalchemy.dialects.postgresql.base import PGDialect, PGIdentifierPreparer
 
@@ -98,29 +99,9 @@ def literal(value: object) -> str:
 
     :raises InvalidObject: the value is of another type, or PostgreSQL has no such constant.
     """
-    match value:
-        case None:
-            return "NULL"
-        case Raw():
-            return str(value)
-        case str():
-            return _string(value)
-        case bool():
-            return "true" if value else "false"
-        case int():
-            return str(int(value))
-        case float():
-            return repr(value) if math.isfinite(value) else f"'{value}'::float8"
-        case Decimal():
-            return _decimal(value)
-        case timedelta():
-            return interval(value)
-        case datetime():
-            return f"{'TIMESTAMPTZ' if value.utcoffset() is not None else 'TIMESTAMP'} '{value.isoformat(' ')}'"
-        case date():
-            return f"DATE '{value.isoformat()}'"
-        case dict() | list():
-            return f"{_string(_json(value))}::jsonb"
+    for kinds, write in _WRITERS:
+        if isinstance(value, kinds):
+            return write(value)
     raise InvalidObject(
         f"a {type(value).__name__} cannot be written as an SQL constant: {value!r}",
         hint="pass None, a bool, number, string, timedelta, datetime, date, dict or list, or Raw(SQL text)",
@@ -137,10 +118,19 @@ def _string(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
+def _float(value: float) -> str:
+    return repr(float(value)) if math.isfinite(value) else f"'{float(value)}'::float8"
+
+
 def _decimal(value: Decimal) -> str:
     if value.is_finite():
         return str(value)
     return "'NaN'::numeric" if value.is_nan() else f"'{float(value)}'::numeric"
+
+
+def _datetime(value: datetime) -> str:
+    kind = "TIMESTAMP" if value.utcoffset() is None else "TIMESTAMPTZ"
+    return f"{kind} '{value.isoformat(' ')}'"
 
 
 def _json(value: object) -> str:
@@ -166,6 +156,22 @@ def _parts(value: timedelta) -> Iterator[str]:
             yield f"{sign}{count} {unit}{'' if count == 1 else 's'}"
 
 
+_WRITERS: Sequence[tuple[type | tuple[type, ...], Callable[[Any], str]]] = (
+    (type(None), lambda _: "NULL"),
+    (Raw, str),
+    (str, _string),
+    (bool, lambda value: "true" if value else "false"),
+    (int, lambda value: str(int(value))),
+    (float, _float),
+    (Decimal, _decimal),
+    (timedelta, interval),
+    (datetime, _datetime),
+    (date, lambda value: f"DATE '{value.isoformat()}'"),
+    ((dict, list), lambda value: f"{_string(_json(value))}::jsonb"),
+)
+"""The first that fits: a bool is an int, and a datetime is a date."""
+
+
 def call(function: str, *args: object, **named: object) -> Raw:
     """A function call: ``f('a', INTERVAL '1 day', if_not_exists => true)``.
 
@@ -173,5 +179,6 @@ def call(function: str, *args: object, **named: object) -> Raw:
     :param named: those that are ``None`` are left out; pass :data:`NULL` for a null.
     """
     positional = [literal(value) for value in args]
-    by_name = [f"{identifier(name)} => {literal(value)}" for name, value in named.items() if value is not None]
-    return Raw(f"{function}({', '.join([*positional, *by_name])})")
+    given = {name: value for name, value in named.items() if value is not None}
+    by_name = [f"{identifier(name)} => {literal(value)}" for name, value in given.items()]
+    return Raw(f"{function}({', '.join(positional + by_name)})")

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tsext.sql.grammar import Script, Span, tree
+from tsext.sql.grammar import Script, Span, enum_name, tree
 
 NO_TRANSACTION = "no-transaction"
 """The directive that makes a file run statement by statement, each on its own."""
 
 ALONE = f"put `-- tsext: {NO_TRANSACTION}` on the first line, and give the statement a revision of its own"
+NOT_IN_BLOCK = "put it before BEGIN or after COMMIT"
 LOAD = "load the data with INSERT, with COPY … FROM '/path/on/the/server', or from a program"
 
 
@@ -23,6 +24,7 @@ class Refusal:
     hint: str
 
 
+NEVER_COMMITTED = Refusal("this transaction is never committed", "add COMMIT after its last statement")
 COPY_FROM_STDIN = Refusal("COPY … FROM STDIN needs psql, which sends the data after the statement", LOAD)
 
 
@@ -41,13 +43,10 @@ def refused(script: Script, *, no_transaction: bool) -> Iterator[tuple[Span, Ref
             if refusal:
                 yield (start, end), refusal
     if block.begun:
-        yield (
-            block.begun,
-            Refusal("this transaction is never committed", "add COMMIT after its last statement"),
-        )
+        yield block.begun, NEVER_COMMITTED
 
 
-# Statements that are refused nowhere; a tree for each row of a long list of INSERTs would cost most of the time.
+# What is refused nowhere; making a tree of every INSERT of a long list would take most of the time.
 _HARMLESS = frozenset({"delete", "insert", "merge", "select", "update", "values", "with"})
 _MOVERS = frozenset({"move_chunk", "reorder_chunk"})
 
@@ -104,11 +103,10 @@ class _Block:
         if kind == "transaction_stmt":
             return self._control(span, node)
         reason = _outside_only(kind, node)
-        if reason and self.whole_file:
-            return Refusal(f"{reason} cannot run inside a transaction block", ALONE)
-        if reason and self.begun:
-            return Refusal(f"{reason} cannot run inside a transaction block", "put it before BEGIN or after COMMIT")
-        return None
+        if reason is None or not (self.whole_file or self.begun):
+            return None
+        cure = ALONE if self.whole_file else NOT_IN_BLOCK
+        return Refusal(f"{reason} cannot run inside a transaction block", cure)
 
     def _control(self, span: Span, node: Any) -> Refusal | None:
         verb = _verb(node)
@@ -120,15 +118,21 @@ class _Block:
                 f"remove it, or put `-- tsext: {NO_TRANSACTION}` on the first line",
             )
         if verb in ("BEGIN", "START TRANSACTION"):
-            nested, self.begun = self.begun, self.begun or span
-            return Refusal(f"{verb} inside a transaction block", "use SAVEPOINT, or COMMIT first") if nested else None
+            return self._begin(span, verb)
         return self._end(verb, node)
 
+    def _begin(self, span: Span, verb: str) -> Refusal | None:
+        if self.begun:
+            return Refusal(f"{verb} inside a transaction block", "use SAVEPOINT, or COMMIT first")
+        self.begun = span
+        return None
+
     def _end(self, verb: str, node: Any) -> Refusal | None:
-        prepared = verb.endswith(" PREPARED")
-        if prepared != (self.begun is None):
-            return Refusal(f"{verb} inside a transaction block", "put it after COMMIT") if prepared else _outside(verb)
-        if not prepared and not node.chain:
+        if verb.endswith(" PREPARED"):  # ends another transaction, not this one
+            return Refusal(f"{verb} inside a transaction block", NOT_IN_BLOCK) if self.begun else None
+        if not self.begun:
+            return _outside(verb)
+        if not node.chain:
             self.begun = None
         return None
 
@@ -139,9 +143,7 @@ def _outside(verb: str) -> Refusal:
 
 def _verb(node: Any) -> str:
     """``ROLLBACK TO``, from ``TRANS_STMT_ROLLBACK_TO``."""
-    from postgast.pg_query_pb2 import TransactionStmtKind
-
-    name = TransactionStmtKind.Name(node.kind).removeprefix("TRANS_STMT_").replace("_", " ")
+    name = enum_name("TransactionStmtKind", node.kind).removeprefix("TRANS_STMT_").replace("_", " ")
     return {"START": "START TRANSACTION", "PREPARE": "PREPARE TRANSACTION"}.get(name, name)
 
 
@@ -167,11 +169,9 @@ def _drop(node: Any) -> str | None:
 
 
 def _reindex(node: Any) -> str | None:
-    from postgast.pg_query_pb2 import ReindexObjectType
-
     if _option(node.params, "concurrently"):
         return "REINDEX … CONCURRENTLY"
-    scope = ReindexObjectType.Name(node.kind).removeprefix("REINDEX_OBJECT_")
+    scope = enum_name("ReindexObjectType", node.kind).removeprefix("REINDEX_OBJECT_")
     return f"REINDEX {scope}" if scope in ("SCHEMA", "SYSTEM", "DATABASE") else None
 
 
@@ -202,9 +202,7 @@ def _alter_database(node: Any) -> str | None:
 
 
 def _discard(node: Any) -> str | None:
-    from postgast.pg_query_pb2 import DISCARD_ALL
-
-    return "DISCARD ALL" if node.target == DISCARD_ALL else None
+    return "DISCARD ALL" if enum_name("DiscardMode", node.target) == "DISCARD_ALL" else None
 
 
 def _create_subscription(node: Any) -> str | None:
@@ -213,9 +211,7 @@ def _create_subscription(node: Any) -> str | None:
 
 
 def _alter_subscription(node: Any) -> str | None:
-    from postgast.pg_query_pb2 import AlterSubscriptionType
-
-    verb = AlterSubscriptionType.Name(node.kind).removeprefix("ALTER_SUBSCRIPTION_").partition("_")[0]
+    verb = enum_name("AlterSubscriptionType", node.kind).removeprefix("ALTER_SUBSCRIPTION_").partition("_")[0]
     if verb in ("REFRESH", "SET", "ADD", "DROP") and _option(node.options, "refresh", default=True):
         return f"ALTER SUBSCRIPTION … {verb} PUBLICATION"
     return None
