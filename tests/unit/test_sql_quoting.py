@@ -63,7 +63,7 @@ def test_an_impossible_name_is_refused(name: str, fact: str) -> None:
 def keywords() -> list[str]:
     """Every keyword of the grammar."""
     postgast = import_module("postgast")
-    names = (name.removesuffix("_P").lower() for name in postgast.pg_query_pb2.Token.keys())
+    names = (name.removesuffix("_P").lower() for name in postgast.pg_query_pb2.Token.DESCRIPTOR.values_by_name)
     tokens = ((name, postgast.scan(name).tokens) for name in names if name.isidentifier())
     return [name for name, found in tokens if len(found) == 1 and found[0].keyword_kind]
 
@@ -168,9 +168,7 @@ def test_call() -> None:
         by_range,
         create_default_indexes=False,
         if_not_exists=None,
-    ) == (
-        "create_hypertable('conditions', by_range('time', INTERVAL '1 day'), create_default_indexes => false)"
-    )
+    ) == ("create_hypertable('conditions', by_range('time', INTERVAL '1 day'), create_default_indexes => false)")
     assert call("now") == "now()"
     assert call("f", None, start_offset=NULL) == "f(NULL, start_offset => NULL)"
 

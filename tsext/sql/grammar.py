@@ -90,7 +90,7 @@ def _spans(plain: str, statements: Iterable[str]) -> Iterator[Span]:
     for statement in statements:
         start = plain.index(statement, end)  # only semicolons and blanks lie between two statements
         end = start + len(statement)
-        yield start, start + len(statement.rstrip(SPACE))
+        yield end - len(statement.lstrip(SPACE)), start + len(statement.rstrip(SPACE))
 
 
 def _comments(text: str) -> tuple[Span, ...]:

@@ -17,7 +17,7 @@ from tsext.errors import InvalidObject
 LONGEST_NAME = 63
 """In bytes: PostgreSQL's NAMEDATALEN - 1. What is longer, the server cuts off with no more than a notice."""
 
-_ALSO_RESERVED = frozenset({"collation", "concurrently", "lateral", "tablesample"})
+_ALSO_RESERVED = frozenset({"collation", "concurrently", "lateral", "system_user", "tablesample"})
 """Reserved in PostgreSQL 18, but missing from SQLAlchemy's list; a test compares both with the grammar."""
 
 _UNITS = (

@@ -206,7 +206,7 @@ def _discard(node: Any) -> str | None:
 
 
 def _create_subscription(node: Any) -> str | None:
-    slot = _option(node.options, "connect", default=True) and _option(node.options, "create_slot", default=True)
+    slot = all(_option(node.options, name, default=True) for name in ("connect", "create_slot"))
     return "CREATE SUBSCRIPTION that makes a replication slot" if slot else None
 
 
