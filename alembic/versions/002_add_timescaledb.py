@@ -47,13 +47,13 @@ def _market_data() -> None:
         ),
         sa.CheckConstraint(
             "timeframe IN ('1m', '5m', '15m', '1h', '4h', '1d', '1w', '1mo')",
-            name="ck_market_data_timeframe",
+            name=op.f("ck_market_data_timeframe"),
         ),
-        sa.CheckConstraint("high >= greatest(open, close, low)", name="ck_market_data_high"),
-        sa.CheckConstraint("low <= least(open, close)", name="ck_market_data_low"),
-        sa.CheckConstraint("volume >= 0", name="ck_market_data_volume"),
-        sa.ForeignKeyConstraint(["instrument_id"], ["instruments.id"], name="fk_market_data_instrument_id"),
-        sa.PrimaryKeyConstraint("instrument_id", "timeframe", "time", name="pk_market_data"),
+        sa.CheckConstraint("high >= greatest(open, close, low)", name=op.f("ck_market_data_high")),
+        sa.CheckConstraint("low <= least(open, close)", name=op.f("ck_market_data_low")),
+        sa.CheckConstraint("volume >= 0", name=op.f("ck_market_data_volume")),
+        sa.ForeignKeyConstraint(["instrument_id"], ["instruments.id"], name=op.f("fk_market_data_instrument_id")),
+        sa.PrimaryKeyConstraint("instrument_id", "timeframe", "time", name=op.f("pk_market_data")),
         comment="Candles; kept for good, since backtests read them",
     )
     op.create_hypertable("market_data", column="time", chunk_time_interval=timedelta(days=7))
@@ -74,9 +74,9 @@ def _trades() -> None:
         sa.Column("price", sa.Numeric(20, 8), nullable=False),
         sa.Column("quantity", sa.Numeric(20, 8), nullable=False),
         sa.Column("aggressor_side", sa.Text(), nullable=True, comment="NULL: the venue does not tell"),
-        sa.CheckConstraint("quantity > 0", name="ck_trades_quantity"),
-        sa.CheckConstraint("aggressor_side IN ('buy', 'sell')", name="ck_trades_aggressor_side"),
-        sa.PrimaryKeyConstraint("instrument_id", "time", "venue_trade_id", name="pk_trades"),
+        sa.CheckConstraint("quantity > 0", name=op.f("ck_trades_quantity")),
+        sa.CheckConstraint("aggressor_side IN ('buy', 'sell')", name=op.f("ck_trades_aggressor_side")),
+        sa.PrimaryKeyConstraint("instrument_id", "time", "venue_trade_id", name=op.f("pk_trades")),
         comment="Everyone's trades, tick by tick, as the venues publish them; ours are in order_fills",
     )
     op.create_hypertable("trades", column="time", chunk_time_interval=timedelta(days=1))
@@ -107,17 +107,17 @@ def _signals() -> None:
             nullable=False,
             comment="The figures it was decided on",
         ),
-        sa.CheckConstraint("direction IN ('long', 'short', 'flat')", name="ck_signals_direction"),
-        sa.CheckConstraint("strength BETWEEN 0 AND 1", name="ck_signals_strength"),
-        sa.CheckConstraint("decision IN ('acted', 'ignored', 'blocked')", name="ck_signals_decision"),
-        sa.ForeignKeyConstraint(["strategy_id"], ["strategies.id"], name="fk_signals_strategy_id"),
-        sa.ForeignKeyConstraint(["instrument_id"], ["instruments.id"], name="fk_signals_instrument_id"),
+        sa.CheckConstraint("direction IN ('long', 'short', 'flat')", name=op.f("ck_signals_direction")),
+        sa.CheckConstraint("strength BETWEEN 0 AND 1", name=op.f("ck_signals_strength")),
+        sa.CheckConstraint("decision IN ('acted', 'ignored', 'blocked')", name=op.f("ck_signals_decision")),
+        sa.ForeignKeyConstraint(["strategy_id"], ["strategies.id"], name=op.f("fk_signals_strategy_id")),
+        sa.ForeignKeyConstraint(["instrument_id"], ["instruments.id"], name=op.f("fk_signals_instrument_id")),
         sa.ForeignKeyConstraint(
             ["personality_profile_id"],
             ["personality_profiles.id"],
-            name="fk_signals_personality_profile_id",
+            name=op.f("fk_signals_personality_profile_id"),
         ),
-        sa.PrimaryKeyConstraint("strategy_id", "instrument_id", "time", name="pk_signals"),
+        sa.PrimaryKeyConstraint("strategy_id", "instrument_id", "time", name=op.f("pk_signals")),
         comment="What the strategies wanted to do, and whether it was done; kept for good, as evidence",
     )
     op.create_hypertable("signals", column="time", chunk_time_interval=timedelta(days=30))

@@ -15,6 +15,9 @@ from typing import Any
 SPACE = " \t\n\r\f\v"
 """What separates tokens for PostgreSQL; Python's ``strip()`` would take more."""
 
+LONGEST_TREE = 20_000
+"""In characters. The parser makes a tree by recursion in C, which some 20,000 nested operators would overflow."""
+
 Span = tuple[int, int]
 """Where something begins, and where it has ended."""
 
@@ -69,8 +72,11 @@ def tree(statement: str) -> tuple[str, Any] | None:
     """The kind of one statement and its parse tree, such as ``("copy_stmt", CopyStmt)``.
 
     :param statement: taken from :attr:`Script.text`.
-    :return: None if it is no statement, or nested so deep (some 45 levels) that protobuf refuses the tree.
+    :return: None if it is no statement, is longer than :data:`LONGEST_TREE`, or is nested so deep (some 45
+        levels) that protobuf refuses the tree.
     """
+    if len(statement) > LONGEST_TREE:
+        return None
     postgast, protobuf = _postgast(), import_module("google.protobuf.message")
     try:
         node = postgast.parse(statement).stmts[0].stmt

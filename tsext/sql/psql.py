@@ -35,6 +35,8 @@ def only_psql(error: GrammarError) -> tuple[int, Refusal] | None:
     text, position = error.text, error.position
     if position is None:
         return None
+    if not error.message.startswith("syntax error"):  # but a token that cannot be read, such as an open quote
+        return _copy_data(error)
     return _copy_data(error) or _meta_command(text, position) or _variable(text, position)
 
 

