@@ -84,9 +84,7 @@ class Project:
     ) -> Path:
         path = self.versions / f"{revision}.py"
         path.write_text(
-            REVISION.format(
-                message=revision, revision=revision, down=down, upgrade=upgrade, downgrade=downgrade
-            )
+            REVISION.format(message=revision, revision=revision, down=down, upgrade=upgrade, downgrade=downgrade)
         )
         return path
 
@@ -155,9 +153,7 @@ def project(
 
 
 @pytest.fixture
-def offline_project(
-    new_project: Callable[[str], Project], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Project]:
+def offline_project(new_project: Callable[[str], Project], monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     """An empty project whose database cannot be reached."""
     url = "postgresql+psycopg2://nobody@127.0.0.1:1/nothing"
     monkeypatch.setenv("TSEXT_DATABASE_URL", url)

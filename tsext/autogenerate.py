@@ -91,7 +91,7 @@ def compare_hypertables(
 
 
 def _metadata(context: AutogenContext) -> list[MetaData]:
-    given = context.metadata
+    given: Any = context.metadata
     return [each for each in (given if isinstance(given, list | tuple) else [given]) if each is not None]
 
 

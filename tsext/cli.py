@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tsext import command
+from tsext.errors import HistoryError
 from tsext.localdb import commands as localdb_commands
 
 _STATE = {"ok": "green", "changed": "red", "missing": "red", "-": "dim"}
@@ -27,7 +28,7 @@ def migrate(config: Config, target: str = "latest", sql: bool = False) -> None:
 def rollback(config: Config, target: str | None = None) -> None:
     """Downgrade to a number of migration_history; 0 is the empty database."""
     if target is None:
-        raise command.HistoryError("rollback to which revision?", hint="give --target=N; 0 is the empty database")
+        raise HistoryError("rollback to which revision?", hint="give --target=N; 0 is the empty database")
     command.rollback(config, target)
 
 

@@ -168,12 +168,13 @@ class _Run:
 
     def _verify(self, connection: Connection, context: MigrationContext, recorder: Recorder) -> None:
         recorded = records.applied(connection)
+        bridged = records.fixed_numbers(connection)
         heads = context.get_current_heads()
         connection.rollback()
         recorder.applied = {record.revision for record in recorded if record.revision}
         if _is_stamp(self.asked):
             return
-        findings = history.verify(recorder.project, recorded, heads, recorder.numbers)
+        findings = history.verify(recorder.project, recorded, heads, bridged)
         if findings and self.settings.history_policy == "fail":
             raise HistoryError("the files and the history of this database disagree", findings=findings)
         for finding in findings:

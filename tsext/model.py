@@ -152,8 +152,10 @@ def _check_columns(table: Table, hypertable: Hypertable) -> None:
             hint=f"its columns are {', '.join(column.name for column in table.columns)}",
         )
     keys = [table.primary_key, *(each for each in table.constraints if isinstance(each, UniqueConstraint))]
-    unique = [(key.name or "primary key", {column.name for column in key.columns}) for key in keys if len(key.columns)]
-    unique += [(index.name, {column.name for column in index.columns}) for index in table.indexes if index.unique]
+    unique = [
+        (str(key.name or "primary key"), {column.name for column in key.columns}) for key in keys if len(key.columns)
+    ]
+    unique += [(str(index.name), {column.name for column in index.columns}) for index in table.indexes if index.unique]
     for name, has in unique:
         if lacking := columns - has:
             raise InvalidObject(

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 from alembic import command as alembic_command
+
 from tsext import command
 from tsext.errors import HistoryError, RevisionFailed, UpgradeLocked
 
@@ -261,9 +262,7 @@ def test_offline_script_leaves_the_same_schema_and_history(project, timescaledb_
     with script.open("w") as config.output_buffer:
         alembic_command.upgrade(config, "head", sql=True)
     psql = [str(timescaledb_server.bindir / "psql"), "-v", "ON_ERROR_STOP=1", "-f", str(script)]
-    done = subprocess.run(
-        [*psql, project.url.replace("+psycopg2", "")], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([*psql, project.url.replace("+psycopg2", "")], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     query = "SELECT version, name, rollback_available, checksum, applied_by FROM migration_history ORDER BY 1"
     offline, default = project.rows(query), project.scalar("SELECT column_default FROM information_schema.columns "
@@ -300,7 +299,9 @@ def test_who_holds_the_lock_is_named(project):
     ini = project.path / "alembic.ini"
     ini.write_text(ini.read_text().replace("[tsext]", "[tsext]\nupgrade_lock_timeout = 300ms"))
     with project.engine.connect() as holder:
-        holder.exec_driver_sql(f"SET application_name = 'deploy-7'; SELECT pg_advisory_lock({int.from_bytes(b'tsext')})")
+        holder.exec_driver_sql(
+            f"SET application_name = 'deploy-7'; SELECT pg_advisory_lock({int.from_bytes(b'tsext')})"
+        )
         pid = holder.exec_driver_sql("SELECT pg_backend_pid()").scalar()
         with pytest.raises(UpgradeLocked, match=f"pid {pid}, 'deploy-7'"):
             alembic_command.upgrade(project.config, "head")

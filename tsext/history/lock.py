@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, Row
 
 from tsext.errors import UpgradeLocked
 
@@ -60,9 +61,9 @@ def upgrade_lock(engine: Engine, timeout: timedelta) -> Iterator[None]:
             )
 
 
-def _described(holder: object) -> str:
+def _described(holder: Row[Any] | None) -> str:
     if holder is None:
         return ""
-    pid, application, since, role, address = holder  # type: ignore[misc]
+    pid, application, since, role, address = holder
     where = f" from {address}" if address else ""
     return f": pid {pid}, {application!r}, role {role}{where}, connected since {since:%Y-%m-%d %H:%M:%S %Z}"

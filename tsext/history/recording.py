@@ -107,7 +107,7 @@ class Recorder:
 
     def failed_entry(self) -> Entry | None:
         """What there is to record of the step at work, if it is a revision's."""
-        info = self.step.info if self.step is not None else None
+        info = getattr(self.step, "info", None)
         if info is None or info.is_stamp or info.up_revision_id is None:
             return None
         script = self.project.revision(info.up_revision_id)

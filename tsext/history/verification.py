@@ -10,7 +10,7 @@ from alembic.script import Script, ScriptDirectory
 
 from tsext.errors import Finding
 from tsext.history.files import FileIndex, RevisionFiles
-from tsext.history.numbers import in_order, number_in
+from tsext.history.numbers import assign, in_order, number_in
 from tsext.history.records import RevisionRecord
 
 _REPAIR = "run `tsext history repair {revision}` to accept it, which leaves an event"
@@ -47,13 +47,13 @@ class Project:
 
 
 def verify(
-    project: Project, records: Collection[RevisionRecord], heads: Collection[str], numbers: Mapping[str, int]
+    project: Project, records: Collection[RevisionRecord], heads: Collection[str], bridged: Mapping[str, int]
 ) -> list[Finding]:
     """Everything in which files and history disagree; empty if all is well.
 
     :param records: what ``migration_history`` and the bridge say.
     :param heads: what ``alembic_version`` says.
-    :param numbers: the number of every revision.
+    :param bridged: revision to number, of all that were ever recorded.
     """
     scripts = {each.revision: each for each in project.ordered}
     recorded = {record.revision: record for record in records if record.revision}
@@ -62,7 +62,7 @@ def verify(
         return [_never_recorded(heads)]
     applied = {each.revision for each in project.behind(heads)}
     findings += _unlike_alembic(applied, recorded, heads, scripts)
-    findings += _late(project, recorded, applied, numbers)
+    findings += _late(project, recorded, applied, bridged)
     return findings
 
 
@@ -158,14 +158,15 @@ def _late(
     project: Project,
     recorded: Mapping[str, RevisionRecord],
     applied: Collection[str],
-    numbers: Mapping[str, int],
+    bridged: Mapping[str, int],
 ) -> Iterator[Finding]:
+    numbers = assign(project.ordered, bridged)
     newest = max((record.version for record in recorded.values()), default=0)
     for script in project.ordered:
         name = script.revision
         if name in recorded:
             continue
-        if name in applied and numbers[name] < newest:
+        if name in applied and name not in bridged and numbers[name] < newest:
             yield Finding(
                 "revision-late",
                 f"revision {name} stands before applied ones, but was never applied here",

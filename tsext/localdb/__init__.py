@@ -125,7 +125,8 @@ def _checked(version: str | None) -> str:
 def _named_by_user(bindir: Path) -> Path:
     if not (bindir / "postgres").is_file():
         raise LocalServerError(
-            f"TSEXT_PG_BINDIR is {bindir}, which has no postgres", hint="name the folder that initdb and postgres are in"
+            f"TSEXT_PG_BINDIR is {bindir}, which has no postgres",
+            hint="name the folder that initdb and postgres are in",
         )
     return bindir
 

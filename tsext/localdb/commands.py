@@ -43,7 +43,9 @@ def _status(options: argparse.Namespace) -> int:
         print(json.dumps(found, indent=2))
     else:
         for each in found:
-            print(f"{each['version']}: {each['state']}" + (f", pid {each['pid']}, {each['url']}" if each["pid"] else ""))
+            print(
+                f"{each['version']}: {each['state']}" + (f", pid {each['pid']}, {each['url']}" if each["pid"] else "")
+            )
     return 0
 
 

@@ -97,9 +97,7 @@ class Cluster:
         account = unprivileged()
         if account is not None:
             os.chown(self.home, account.pw_uid, account.pw_gid)
-        self._run(
-            "initdb", "-D", str(self.data), "-U", "postgres", "--auth=trust", "--locale=C.UTF-8", "-E", "UTF8"
-        )
+        self._run("initdb", "-D", str(self.data), "-U", "postgres", "--auth=trust", "--locale=C.UTF-8", "-E", "UTF8")
         with (self.data / "postgresql.conf").open("a") as configuration:
             configuration.write(_CONFIGURATION)
 

@@ -186,7 +186,7 @@ class DropDimension(AddDimension, name="drop_dimension"):
     """Refuse: TimescaleDB cannot remove a dimension."""
 
     @classmethod
-    def invoke(  # type: ignore[override]
+    def invoke(
         cls, operations: Operations, table_name: str, column: str, *, schema: str | None = None, **given: Any
     ) -> NoReturn:
         """Refuse, with the way to a hypertable without the dimension.

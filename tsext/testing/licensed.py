@@ -47,10 +47,7 @@ def serve() -> Iterator[str]:
                 break
         else:
             raise LocalServerError("the licensed server did not start: " + "".join(said[-5:]), hint="needs Node 20")
-        yield (
-            f"postgresql+psycopg2://postgres:postgres@127.0.0.1:{port}/postgres"
-            "?sslmode=disable&gssencmode=disable"
-        )
+        yield (f"postgresql+psycopg2://postgres:postgres@127.0.0.1:{port}/postgres?sslmode=disable&gssencmode=disable")
     finally:
         server.terminate()
         server.wait()
@@ -78,7 +75,9 @@ def install() -> Path:
             check=False,
         )
         if done.returncode:
-            raise LocalServerError(f"npm cannot install them: {done.stderr.strip()[-300:]}", hint="is npm's registry reachable?")
+            raise LocalServerError(
+                f"npm cannot install them: {done.stderr.strip()[-300:]}", hint="is npm's registry reachable?"
+            )
     return folder
 
 

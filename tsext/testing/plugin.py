@@ -85,4 +85,3 @@ def licensed_url(request: pytest.FixtureRequest) -> Iterator[str]:
         pytest.skip(f"no licensed TimescaleDB: {error.message}")
     with licensed.serve() as url:
         yield url
-

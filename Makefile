@@ -1,0 +1,38 @@
+# make demo and make test work from a clean clone; everything else is for contributors.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+VERSIONS ?= all
+
+.PHONY: demo test lint types docs clean bench
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable ".[test,lint]"
+	$(BIN)/python -m pip install --quiet --no-deps "backtesting>=0.6"
+	touch $(STAMP)
+
+demo: $(STAMP)  ## a real TimescaleDB, the trading schema, seeds and market data
+	$(BIN)/python docs/demo.py
+
+test: $(STAMP)  ## all tests, on both versions of TimescaleDB
+	$(BIN)/python -m pytest --timescaledb=$(VERSIONS)
+
+lint: $(STAMP)  ## style and the import contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+docs: $(STAMP)  ## write the parts of the documentation that are made from the code
+	$(BIN)/python docs/generate.py
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/revisions.py
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
