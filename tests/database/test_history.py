@@ -10,6 +10,7 @@ from alembic import command as alembic_command
 
 from tsext import command
 from tsext.errors import HistoryError, RevisionFailed, UpgradeLocked
+from tsext.history.lock import UPGRADE_LOCK
 
 
 def versions(project):
@@ -299,9 +300,8 @@ def test_who_holds_the_lock_is_named(project):
     ini = project.path / "alembic.ini"
     ini.write_text(ini.read_text().replace("[tsext]", "[tsext]\nupgrade_lock_timeout = 300ms"))
     with project.engine.connect() as holder:
-        holder.exec_driver_sql(
-            f"SET application_name = 'deploy-7'; SELECT pg_advisory_lock({int.from_bytes(b'tsext')})"
-        )
+        holder.exec_driver_sql("SET application_name = 'deploy-7'")
+        holder.exec_driver_sql(f"SELECT pg_advisory_lock({UPGRADE_LOCK})")
         pid = holder.exec_driver_sql("SELECT pg_backend_pid()").scalar()
         with pytest.raises(UpgradeLocked, match=f"pid {pid}, 'deploy-7'"):
             alembic_command.upgrade(project.config, "head")

@@ -123,7 +123,7 @@ def test_errors_of_the_server_show_file_line_and_caret(project):
 
 def test_syntax_error_in_the_fortieth_statement_runs_nothing(project):
     project.revision("001_a", None, 'op.execute_file("001_a.sql")')
-    lines = ["-- tsext: no-transaction", *(f"CREATE TABLE t{n} (id int);" for n in range(39)), "SELECT FORM x;"]
+    lines = ["-- tsext: no-transaction", *(f"CREATE TABLE t{n} (id int);" for n in range(39)), "SELECT * FORM x;"]
     project.sql_file("001_a.sql", "\n".join(lines))
     output = project.run("alembic", "upgrade", "head", fails=True)
     assert "001_a.sql:41:" in output

@@ -53,17 +53,13 @@ def upgrade_lock(engine: Engine, timeout: timedelta) -> Iterator[None]:
                     "if it hangs, end it with: SELECT pg_terminate_backend(PID)",
                 )
             time.sleep(POLL)
-        try:
-            yield
-        finally:
-            connection.invalidate() if connection.closed else connection.exec_driver_sql(
-                "SELECT pg_advisory_unlock(%(key)s)", parameters
-            )
+        connection.detach()  # closing the session releases the lock, whatever happens to it meanwhile
+        yield
 
 
 def _described(holder: Row[Any] | None) -> str:
     if holder is None:
         return ""
-    pid, application, since, role, address = holder
-    where = f" from {address}" if address else ""
-    return f": pid {pid}, {application!r}, role {role}{where}, connected since {since:%Y-%m-%d %H:%M:%S %Z}"
+    where = f" from {holder.client_addr}" if holder.client_addr else ""
+    since = f"{holder.backend_start:%Y-%m-%d %H:%M:%S %Z}"
+    return f": pid {holder.pid}, {holder.application_name!r}, role {holder.usename}{where}, connected since {since}"
