@@ -187,7 +187,7 @@ def test_any_text(place: Place, text: str) -> None:
     done, rows = place.by_psql()
     try:
         file = read(place.path)
-    except SqlFileError:
-        assert not done
+    except SqlFileError as error:
+        assert not done or "the transaction of its revision" in error.message  # END: for psql only a warning
         return
     assert place.by_us(file) == (done, rows)

@@ -441,7 +441,7 @@ def test_blocks_without_the_revision_s_transaction(folder: Path, body: str, plac
 class Said(Exception):
     """What psycopg2 and psycopg 3 raise, as far as it is read here."""
 
-    text: str = "connection lost"
+    text: str = "connection\n\tlost"
     diag: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(message_primary=None))
 
     def __str__(self) -> str:

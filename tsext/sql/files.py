@@ -186,7 +186,7 @@ def explain(file: SqlFile, statement: Statement, error: BaseException) -> SqlFil
     original = getattr(error, "orig", None) or error
     said = getattr(original, "diag", None)
     if said is None or not said.message_primary:
-        message = str(original).strip() or type(original).__name__
+        message = " ".join(str(original).split()) or type(original).__name__
         return SqlFileError(_pointing(file.path, file.text, statement.offset, message), hint=_NO_ANSWER)
     place = _offset(statement, _position(statement, said))
     details = [
