@@ -51,6 +51,10 @@ def check(connection: Connection) -> ServerState:
             "transactions of this role are read-only here",
             hint="connect with a role that may write, or check default_transaction_read_only",
         )
+    if pid != 0:
+        # so that the server ends our statement soon after we have been killed
+        connection.exec_driver_sql("SET client_connection_check_interval = '1s'")
+        connection.commit()
     return ServerState(single_client=pid == 0)
 
 

@@ -78,7 +78,14 @@ class Cluster:
         elif not _is_free(self.port):
             self._choose_port()
         self._start()
-        self._create_database()
+        if not (self.data / "standby.signal").exists():
+            self._create_database()
+
+    def clone(self, primary: Cluster) -> None:
+        """Make this cluster a standby of another, which must be running."""
+        self._new_home()
+        source = f"host=127.0.0.1 port={primary.port} user=postgres"
+        self._run("pg_basebackup", "-D", str(self.data), "-R", "-c", "fast", "-d", source)
 
     def stop(self) -> None:
         """Stop the server, if it runs."""
@@ -91,15 +98,18 @@ class Cluster:
         shutil.rmtree(self.home, ignore_errors=True)
 
     def _make(self) -> None:
+        self._new_home()
+        self._run("initdb", "-D", str(self.data), "-U", "postgres", "--auth=trust", "--locale=C.UTF-8", "-E", "UTF8")
+        with (self.data / "postgresql.conf").open("a") as configuration:
+            configuration.write(_CONFIGURATION)
+
+    def _new_home(self) -> None:
         shutil.rmtree(self.data, ignore_errors=True)
         self.home.mkdir(parents=True, exist_ok=True)
         self._choose_port()
         account = unprivileged()
         if account is not None:
             os.chown(self.home, account.pw_uid, account.pw_gid)
-        self._run("initdb", "-D", str(self.data), "-U", "postgres", "--auth=trust", "--locale=C.UTF-8", "-E", "UTF8")
-        with (self.data / "postgresql.conf").open("a") as configuration:
-            configuration.write(_CONFIGURATION)
 
     def _choose_port(self) -> None:
         with socket.socket() as probe:
@@ -173,6 +183,7 @@ def unprivileged() -> pwd.struct_passwd | None:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that are being closed do not count
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:

@@ -1,0 +1,64 @@
+"""The trading schema that ships with tsext: up, clean, down to nothing, up again; seeds twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.config import Config
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+from tsext import catalog, command
+
+ROOT = Path(__file__).parents[2]
+
+OBJECTS = """
+SELECT 'relation', n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = 'public' AND c.relname NOT LIKE 'alembic_version%%' AND c.relname NOT LIKE 'migration_history%%'
+UNION ALL SELECT 'function', n.nspname, p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+WHERE n.nspname = 'public'
+UNION ALL SELECT 'extension', '', extname FROM pg_extension WHERE extname <> 'plpgsql'
+"""
+
+
+@pytest.fixture
+def config(database_url, monkeypatch):
+    monkeypatch.setenv("TSEXT_DATABASE_URL", database_url)
+    return Config(ROOT / "alembic.ini")
+
+
+@pytest.fixture
+def connection(database_url):
+    with create_engine(database_url, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect() as connection:
+        yield connection
+
+
+def test_life_cycle(config, connection):
+    command.upgrade(config)
+    assert command.validate(config) == []
+    assert [each.name for each in catalog.hypertables(connection)] == ["market_data", "signals", "trades"]
+    assert [line.rollback_available for line in command.status(config)] == [True, True, True]
+    command.rollback(config, "0")
+    assert list(connection.exec_driver_sql(OBJECTS)) == []
+    command.migrate(config)
+    assert command.validate(config) == []
+
+
+def test_seeds_may_be_loaded_twice(config, connection, monkeypatch):
+    monkeypatch.setenv("TSEXT_ENV", "development")
+    command.upgrade(config)
+    count = "SELECT (SELECT count(*) FROM {}), (SELECT count(*) FROM {}), (SELECT count(*) FROM {})"
+    query = count.format("personality_profiles", "orders", "positions")
+    loaded = connection.exec_driver_sql(query).one()
+    assert min(loaded) > 0
+    assert command.seed(config) == ["personality_profiles.sql", "test_data.sql"]
+    assert connection.exec_driver_sql(query).one() == loaded
+
+
+def test_production_gets_no_test_data(config, connection):
+    command.upgrade(config)
+    assert connection.exec_driver_sql("SELECT count(*) FROM personality_profiles").scalar() == 0
+    assert command.seed(config) == ["personality_profiles.sql"]
+    with pytest.raises(Exception, match="is test data"):
+        command.seed(config, ["test_data.sql"])
