@@ -27,8 +27,6 @@ lint: $(STAMP)  ## style and the import contract
 types: $(STAMP)
 	$(BIN)/mypy
 
-docs: $(STAMP)  ## write the parts of the documentation that are made from the code
-	$(BIN)/python docs/generate.py
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/revisions.py
@@ -36,3 +34,6 @@ bench: $(STAMP)
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+docs: $(STAMP)  ## check that the documentation says what the code does
+	$(BIN)/python -m pytest tests/unit/test_documentation.py

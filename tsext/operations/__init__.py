@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -105,7 +106,7 @@ def rendered_fields(target: Object, skip: tuple[str, ...]) -> list[str]:
 def repr_of(value: Any) -> str:
     """A value as black would leave it: double quotes, ``timedelta(days=7)``, objects by their set fields."""
     if isinstance(value, str):
-        return '"' + repr("'" + value)[2:-1].replace('"', '\\"').replace("\\'", "'") + '"'
+        return json.dumps(value, ensure_ascii=False)
     if isinstance(value, timedelta):
         parts = {"days": value.days, "seconds": value.seconds, "microseconds": value.microseconds}
         if value.seconds and value.seconds % 3600 == 0:

@@ -1,0 +1,34 @@
+"""Documentation that could drift is compared with the code; its Python examples run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tsext import settings
+from tsext.cli import TsextCommandLine
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_setting_is_documented():
+    page = (ROOT / "docs" / "settings.md").read_text()
+    for name, default, meaning in settings.documented():
+        assert f"| `{name}` | {default} | {meaning} |" in page
+
+
+def test_every_command_of_the_readme_exists():
+    known = TsextCommandLine().subparsers.choices
+    for name in re.findall(r"(?m)^\| `tsext (\w+)", (ROOT / "README.md").read_text()):
+        assert name in known
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/hypertables.md"])
+def test_declarations_in_the_documentation_run(page):
+    examples = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    declarations = [example for example in examples if "MetaData()" in example]
+    assert declarations
+    for example in declarations:
+        exec(compile(example, page, "exec"), {})
