@@ -556,7 +556,7 @@ class MarketData(Base):
         CheckConstraint("volume >= 0", name="volume"),
         {
             "comment": "Candles; kept for good, since backtests read them",
-            "info": {"timescaledb": Hypertable(column="time", chunk_time_interval=timedelta(days=7))},
+            "info": {"timescaledb": Hypertable(column="time", chunk_time_interval=timedelta(days=30))},
         },
     )
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from tsext import autogenerate, history, localdb, preflight, seeds
-from tsext.errors import HistoryError, PreflightFailed, RevisionFailed
+from tsext.errors import HistoryError, PreflightFailed, RevisionFailed, TsextError
 from tsext.history import Project, Recorder, bookkeeping, numbers, records
 from tsext.settings import Settings
 
@@ -192,13 +192,13 @@ class _Run:
         if entry is None:
             raise error
         lost = isinstance(error, DBAPIError) and error.connection_invalidated
-        reason = str(error.orig if isinstance(error, DBAPIError) else error).strip() or repr(error)
+        reason, cure = _told(error)
         if not lost:
             connection.rollback()
         self._record_failure(connection if state.single_client else None, connection.engine, entry, reason)
         direction = "downgrade of revision" if entry.kind == "downgrade" else "revision"
         raise RevisionFailed(
-            f"{direction} {entry.revision} failed: {reason}", hint=_what_remains(entry, recorder, lost)
+            f"{direction} {entry.revision} failed: {reason}", hint=cure + _what_remains(entry, recorder, lost)
         ) from error
 
     @staticmethod
@@ -252,6 +252,13 @@ def _compares(revision_context: Any) -> bool:
 
 def _is_stamp(asked: dict[str, Any]) -> bool:
     return getattr(asked.get("fn"), "__name__", "") == "do_stamp"
+
+
+def _told(error: Exception) -> tuple[str, str]:
+    """What an error says, and its own cure."""
+    if isinstance(error, TsextError):
+        return error.message, f"{error.hint}; " if error.hint else ""
+    return str(error.orig if isinstance(error, DBAPIError) else error).strip() or repr(error), ""
 
 
 def _what_remains(entry: records.Entry, recorder: Recorder, lost: bool) -> str:

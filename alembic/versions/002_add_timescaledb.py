@@ -56,7 +56,7 @@ def _market_data() -> None:
         sa.PrimaryKeyConstraint("instrument_id", "timeframe", "time", name=op.f("pk_market_data")),
         comment="Candles; kept for good, since backtests read them",
     )
-    op.create_hypertable("market_data", column="time", chunk_time_interval=timedelta(days=7))
+    op.create_hypertable("market_data", column="time", chunk_time_interval=timedelta(days=30))
     op.create_index("ix_market_data_time", "market_data", [sa.text("time DESC")])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from alembic import command as alembic_command
@@ -312,3 +313,23 @@ def test_rollback_to_nowhere(project):
     project.tables("001_one")
     with pytest.raises(HistoryError, match="no revision has the number 7"):
         command.rollback(project.config, "7")
+
+
+def test_threads_take_turns(project):
+    project.tables("001_one", "002_two")
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: command.upgrade(project.config), range(8)))
+    assert versions(project) == [1, 2]
+    assert project.scalar("SELECT count(*) FROM tsext.event") == 2
+
+
+def test_psycopg_3(project, monkeypatch):
+    monkeypatch.setenv("TSEXT_DATABASE_URL", project.url.replace("psycopg2", "psycopg"))
+    project.revision("001_one", None, 'op.execute_file("001_one.sql")')
+    project.sql_file("001_one.sql", "CREATE TABLE a (b text DEFAULT '100% :x'); SELECT nothing")
+    with pytest.raises(RevisionFailed, match=r"001_one\.sql:1:51: column \"nothing\" does not exist"):
+        command.upgrade(project.config)
+    project.sql_file("001_one.sql", "CREATE TABLE a (b text DEFAULT '100% :x')")
+    command.upgrade(project.config)
+    assert command.validate(project.config, models=False) == []
+    command.rollback(project.config, "0")

@@ -207,7 +207,6 @@ def test_a_directive_is_never_silently_lost(folder: Path, text: str, fact: str, 
 def test_a_syntax_error_in_the_fortieth_statement(folder: Path) -> None:
     lines = [f"INSERT INTO t VALUES ({number}, 'é;');" for number in range(1, 40)]
     error = refusal(folder, "\r\n".join([*lines, "", "SELECT * FORM users;", "SELECT 1;"]))
-    # FORM is read as the alias of *, which PostgreSQL does not allow either.
     assert error.message == (
         'a.sql:41:10: syntax error at or near "FORM"\n  41 | SELECT * FORM users;\n     |          ^'
     )
@@ -282,6 +281,7 @@ def test_an_open_quote_does_not_quote_the_whole_file(folder: Path) -> None:
         ("SELECT 'é', :'a'", "1:13", ":'a' is a variable", "write the value"),
         ('SELECT * FROM :"a b"', "1:15", ':"a b" is a variable', "write the value"),
         ("SELECT :{?a}", "1:8", ":{?a} is a variable", "write the value"),
+        ("; -- é\n ;\n\\i a", "3:1", r"\i is", "op.execute_file"),
         ("SELECT 1;\n\\.", "2:1", r"\. is", "COPY"),
         ("SELECT 1;\nCOPY t FROM STDIN;\n1\tit's\n\\.\nSELECT 2;", "2:1", "COPY … FROM STDIN", "INSERT"),
         ("/* a */ COPY t (a) FROM stdin (FORMAT csv);\n", "1:9", "COPY … FROM STDIN", "INSERT"),
@@ -509,7 +509,8 @@ def test_explain_finds_the_inner_query(folder: Path) -> None:
     [
         ("55P03", "lock"),
         ("40P01", "another session"),
-        ("57014", "log"),
+        ("57014", "statement_timeout"),
+        ("57P01", "log"),
         ("42501", "privilege"),
         ("25001", "no-transaction"),
         ("42601", "correct the statement"),

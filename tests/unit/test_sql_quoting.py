@@ -170,6 +170,7 @@ def test_call() -> None:
         if_not_exists=None,
     ) == ("create_hypertable('conditions', by_range('time', INTERVAL '1 day'), create_default_indexes => false)")
     assert call("now") == "now()"
+    assert call("f", function="a", if_not_exists=True) == "f(function => 'a', if_not_exists => true)"
     assert call("f", None, start_offset=NULL) == "f(NULL, start_offset => NULL)"
 
 

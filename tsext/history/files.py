@@ -86,7 +86,7 @@ def refuse_duplicates(script: ScriptDirectory) -> None:
     :raises HistoryError: naming the files, and the cure.
     """
     scripts = loaded(script)
-    folders = {Path(each.path).parent for each in scripts} | {Path(script.dir) / "versions"}
+    folders = {Path(each.path).parent for each in scripts}
     files = [path for folder in folders for path in folder.glob("*.py") if path.name != "__init__.py"]
     if len(files) != len(scripts):
         _refuse_same(((_revision_in(path), path) for path in files), "revision id")

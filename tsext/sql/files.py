@@ -224,6 +224,7 @@ _CURES: Mapping[str, str] = {
     "42501": "grant the missing privilege to the role that migrates, or migrate as the object's owner",
     "53": "free the resource on the server, then run the upgrade again",
     "55P03": "another session held the lock: find out which, and run the upgrade again when it is done",
+    "57014": "it was cancelled, or took longer than statement_timeout: then run the upgrade again",
     "57": "the server ended the statement, not the SQL: its log says why; then run the upgrade again",
 }
 """By SQLSTATE, or by its class."""

@@ -96,7 +96,8 @@ def _spans(plain: str, statements: Iterable[str]) -> Iterator[Span]:
     for statement in statements:
         start = plain.index(statement, end)  # only semicolons and blanks lie between two statements
         end = start + len(statement)
-        yield end - len(statement.lstrip(SPACE)), start + len(statement.rstrip(SPACE))
+        if statement.strip(SPACE):
+            yield end - len(statement.lstrip(SPACE)), start + len(statement.rstrip(SPACE))
 
 
 def _comments(text: str) -> tuple[Span, ...]:

@@ -172,7 +172,7 @@ _WRITERS: Sequence[tuple[type | tuple[type, ...], Callable[[Any], str]]] = (
 """The first that fits: a bool is an int, and a datetime is a date."""
 
 
-def call(function: str, *args: object, **named: object) -> Raw:
+def call(function: str, /, *args: object, **named: object) -> Raw:
     """A function call: ``f('a', INTERVAL '1 day', if_not_exists => true)``.
 
     :param function: the function's name, if need be with its schema, as SQL text.
