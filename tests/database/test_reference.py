@@ -29,36 +29,43 @@ def config(database_url, monkeypatch):
 
 
 @pytest.fixture
-def connection(database_url):
-    with create_engine(database_url, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect() as connection:
-        yield connection
+def engine(database_url):
+    """Each look on a connection of its own: one that outlives DROP EXTENSION meets relations that are gone."""
+    return create_engine(database_url, poolclass=NullPool)
 
 
-def test_life_cycle(config, connection):
+def one(engine, query):
+    with engine.connect() as connection:
+        return connection.exec_driver_sql(query).one()
+
+
+def test_life_cycle(config, engine):
     command.upgrade(config)
     assert command.validate(config) == []
-    assert [each.name for each in catalog.hypertables(connection)] == ["market_data", "signals", "trades"]
+    with engine.connect() as connection:
+        assert [each.name for each in catalog.hypertables(connection)] == ["market_data", "signals", "trades"]
     assert [line.rollback_available for line in command.status(config)] == [True, True, True]
     command.rollback(config, "0")
-    assert list(connection.exec_driver_sql(OBJECTS)) == []
+    with engine.connect() as connection:
+        assert list(connection.exec_driver_sql(OBJECTS)) == []
     command.migrate(config)
     assert command.validate(config) == []
 
 
-def test_seeds_may_be_loaded_twice(config, connection, monkeypatch):
+def test_seeds_may_be_loaded_twice(config, engine, monkeypatch):
     monkeypatch.setenv("TSEXT_ENV", "development")
     command.upgrade(config)
     count = "SELECT (SELECT count(*) FROM {}), (SELECT count(*) FROM {}), (SELECT count(*) FROM {})"
     query = count.format("personality_profiles", "orders", "positions")
-    loaded = connection.exec_driver_sql(query).one()
+    loaded = one(engine, query)
     assert min(loaded) > 0
     assert command.seed(config) == ["personality_profiles.sql", "test_data.sql"]
-    assert connection.exec_driver_sql(query).one() == loaded
+    assert one(engine, query) == loaded
 
 
-def test_production_gets_no_test_data(config, connection):
+def test_production_gets_no_test_data(config, engine):
     command.upgrade(config)
-    assert connection.exec_driver_sql("SELECT count(*) FROM personality_profiles").scalar() == 0
+    assert one(engine, "SELECT count(*) FROM personality_profiles") == (0,)
     assert command.seed(config) == ["personality_profiles.sql"]
     with pytest.raises(Exception, match="is test data"):
         command.seed(config, ["test_data.sql"])

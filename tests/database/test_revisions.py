@@ -63,7 +63,7 @@ def test_two_revisions_with_one_number_are_refused_and_mended(project):
     project.revision("002_b", "001_a", 'op.execute("CREATE TABLE b (id int)")')
     project.run("alembic", "upgrade", "head")
     project.run("tsext", "revision", "--sql", "-m", "c")
-    for old in project.path.rglob("003_*"):
+    for old in [*project.versions.glob("003_*.py"), *project.sql.rglob("003_*.sql")]:
         old.rename(old.with_name(old.name.replace("003", "002")))
     path = project.versions / "002_c.py"
     text = path.read_text().replace("003_", "002_").replace("down_revision = '002_b'", "down_revision = '001_a'")
