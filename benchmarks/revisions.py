@@ -14,7 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import venv
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import psycopg2
@@ -44,7 +46,7 @@ import os
 from alembic import context
 from sqlalchemy import create_engine, pool
 
-with create_engine(os.environ["URL"], poolclass=pool.NullPool).connect() as connection:
+with create_engine(os.environ["URL"].replace("://", "+psycopg2://"), poolclass=pool.NullPool).connect() as connection:
     context.configure(connection=connection, transaction_per_migration=True)
     with context.begin_transaction():
         context.run_migrations()
@@ -75,8 +77,17 @@ def project(name: str, env: str, revisions: int) -> Path:
     return folder
 
 
-def alembic(folder: Path) -> Callable[[str], list[str]]:
-    return lambda url: [sys.executable, "-m", "alembic", "-q", "-c", str(folder / "alembic.ini"), "upgrade", "head"]
+def plain_python() -> str:
+    """An interpreter with Alembic and without tsext, whose plugin would be loaded otherwise."""
+    venv.create(ROOT / "venv", with_pip=True)
+    python = ROOT / "venv" / "bin" / "python"
+    same = [f"{name}=={version(name)}" for name in ("alembic", "sqlalchemy", "psycopg2-binary")]
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *same], check=True)
+    return str(python)
+
+
+def alembic(folder: Path, python: str = sys.executable) -> Callable[[str], list[str]]:
+    return lambda url: [python, "-m", "alembic", "-q", "-c", str(folder / "alembic.ini"), "upgrade", "head"]
 
 
 def yoyo(revisions: int) -> Callable[[str], list[str]]:
@@ -96,7 +107,7 @@ def main() -> None:
     options = parser.parse_args()
     cluster = localdb.ensure(name="bench")
     candidates = {
-        "plain Alembic": alembic(project("plain", PLAIN, options.revisions)),
+        "plain Alembic": alembic(project("plain", PLAIN, options.revisions), plain_python()),
         "tsext": alembic(project("tsext", TSEXT, options.revisions)),
     }
     if shutil.which("yoyo", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}"):

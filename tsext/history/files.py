@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import ast
+import dis
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import FunctionType
 
 from alembic.script import Script, ScriptDirectory
 
 from tsext.errors import HistoryError
 from tsext.history.numbers import key_of, number_in
+
+_ROLLBACK = "execute_rollback_file"
+_RAISE = dis.opmap["RAISE_VARARGS"]
+
+
+def _idle() -> None:
+    pass
+
+
+def _idle_documented() -> None:
+    """Nothing but this."""
+
+
+_IDLE = {_idle.__code__.co_code, _idle_documented.__code__.co_code}
+"""Byte code of a function that does nothing; what is not of this kind need not be parsed to be understood."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +37,7 @@ class RevisionFiles:
     """What one revision consists of, in the order in which the checksum reads it."""
 
     paths: tuple[Path, ...]
+    downgrade: FunctionType | None = None
 
     @cached_property
     def contents(self) -> tuple[bytes, ...]:
@@ -42,6 +60,11 @@ class RevisionFiles:
     @cached_property
     def rollback_available(self) -> bool:
         """Whether there is a way back: ``downgrade()`` does something other than raise, or has nothing to undo."""
+        if self.downgrade is None:
+            return False
+        code = self.downgrade.__code__
+        if code.co_code not in _IDLE and _RAISE not in code.co_code[::2] and _ROLLBACK not in code.co_names:
+            return True
         functions = {node.name: node for node in ast.parse(self.contents[0]).body if isinstance(node, ast.FunctionDef)}
         down, up = functions.get("downgrade"), functions.get("upgrade")
         if down is None:
@@ -73,7 +96,8 @@ class FileIndex:
         key = key_of(script.revision)
         sql = self._by_key.get(key, []) if number_in(script.revision) else self._named(script.revision)
         rollback = self.sql_location / "rollback" / f"{key}_rollback.sql"
-        return RevisionFiles((Path(script.path), *sql, *([rollback] if rollback.is_file() else [])))
+        paths = (Path(script.path), *sql, *([rollback] if rollback.is_file() else []))
+        return RevisionFiles(paths, getattr(script.module, "downgrade", None))
 
     def _named(self, revision: str) -> list[Path]:
         found = {*self._by_key.get(revision, []), *self.sql_location.glob(f"{revision}_*.sql")}
@@ -148,7 +172,7 @@ def _rollback_files(downgrade: ast.FunctionDef) -> list[str]:
         for call in ast.walk(downgrade)
         if isinstance(call, ast.Call)
         and isinstance(call.func, ast.Attribute)
-        and call.func.attr == "execute_rollback_file"
+        and call.func.attr == _ROLLBACK
         and call.args
         and isinstance(call.args[0], ast.Constant)
     ]

@@ -1,12 +1,12 @@
 CREATE OR REPLACE PROCEDURE tsext.record_event(INOUT e tsext.event)
 LANGUAGE plpgsql AS $body$
 BEGIN
-    UPDATE tsext.bookkeeping SET events = events + 1 RETURNING events, last_hash INTO e.id, e.previous_hash;
+    SELECT events + 1, last_hash INTO e.id, e.previous_hash FROM tsext.bookkeeping FOR UPDATE;
     e.at := clock_timestamp();
     e.applied_by := current_user;
     e.hash := {event_hash};
     INSERT INTO tsext.event VALUES (e.*);
-    UPDATE tsext.bookkeeping SET last_hash = e.hash;
+    UPDATE tsext.bookkeeping SET events = e.id, last_hash = e.hash;
 END
 $body$;
 
