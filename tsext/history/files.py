@@ -85,18 +85,20 @@ class FileIndex:
 
     sql_location: Path
     _by_key: dict[str, list[Path]] = field(default_factory=dict)
+    _rollbacks: dict[str, Path] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for path in sorted(self.sql_location.glob("*.sql")):
             self._by_key.setdefault(path.name.partition("_")[0], []).append(path)
             self._by_key.setdefault(path.stem, []).append(path)
+        self._rollbacks.update((path.name, path) for path in (self.sql_location / "rollback").glob("*_rollback.sql"))
 
     def of(self, script: Script) -> RevisionFiles:
         """The files of a revision: ``.py``, ``NNN_*.sql``, ``rollback/NNN_rollback.sql``; those that exist."""
         key = key_of(script.revision)
         sql = self._by_key.get(key, []) if number_in(script.revision) else self._named(script.revision)
-        rollback = self.sql_location / "rollback" / f"{key}_rollback.sql"
-        paths = (Path(script.path), *sql, *([rollback] if rollback.is_file() else []))
+        rollback = self._rollbacks.get(f"{key}_rollback.sql")
+        paths = (Path(script.path), *sql, *([rollback] if rollback else []))
         return RevisionFiles(paths, getattr(script.module, "downgrade", None))
 
     def _named(self, revision: str) -> list[Path]:

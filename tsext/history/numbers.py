@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from graphlib import TopologicalSorter
 
 from alembic.script import Script, ScriptDirectory
 
@@ -68,15 +69,16 @@ def checked(revision: str) -> str:
 def in_order(script: ScriptDirectory) -> list[Script]:
     """All revisions, each after those it builds on; ties are broken by id, so every machine agrees."""
     scripts = {each.revision: each for each in script.walk_revisions()}
-    waiting = {name: set(each._normalized_down_revisions) & scripts.keys() for name, each in scripts.items()}
+    needs = {
+        name: [down for down in each._normalized_down_revisions if down in scripts] for name, each in scripts.items()
+    }
+    sorter = TopologicalSorter(needs)
+    sorter.prepare()
     ordered: list[Script] = []
-    while waiting:
-        ready = sorted(name for name, needs in waiting.items() if not needs)
-        for name in ready:
-            del waiting[name]
-            ordered.append(scripts[name])
-        for needs in waiting.values():
-            needs.difference_update(ready)
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())
+        ordered += [scripts[name] for name in ready]
+        sorter.done(*ready)
     return ordered
 
 

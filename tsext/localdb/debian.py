@@ -10,8 +10,6 @@ import sys
 from importlib.metadata import files as files_of
 from pathlib import Path
 
-from rich.console import Console
-
 from tsext.errors import LocalServerError
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -24,8 +22,6 @@ _NOT_NEEDED = re.compile(
 """Packages PostgreSQL runs without: maintenance scripts, the JIT compiler, accounts."""
 
 _SURPLUS = ("usr/share/doc", "usr/share/locale", "usr/share/man")
-
-console = Console(stderr=True)
 
 
 def possible() -> str | None:
@@ -61,7 +57,9 @@ def build(prefix: Path, suite: str, package: str) -> None:
     shutil.rmtree(work, ignore_errors=True)
     for folder in ("lists/partial", "cache/archives/partial", "debs", "root"):
         (work / folder).mkdir(parents=True)
-    apt = _apt(work, suite)
+    from rich.console import Console  # costs more to import than the rest of a run that finds a server
+
+    apt, console = _apt(work, suite), Console(stderr=True)
     with console.status(f"TimescaleDB from Debian {suite}: reading the list of packages") as status:
         _run([*apt, "update"], work)
         names = _closure(_run([*apt, "install", "--no-install-recommends", "--print-uris", "-y", package], work))
