@@ -43,10 +43,6 @@ def _duration(name: str, text: str) -> timedelta:
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
-def _text(name: str, text: str) -> str:
-    return text
-
-
 def _setting(default: Any, parse: Any, doc: str) -> Any:
     return field(default=default, metadata={"parse": parse, "doc": doc})
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from tsext.model import Dimension, Extension, Hypertable
+from tsext.model import Dimension, Hypertable
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,6 @@ def preloaded(connection: Connection, library: str) -> bool:
     return found is None or library in found
 
 
-def extensions(connection: Connection) -> list[Extension]:
-    """The extensions of this database."""
-    query = "SELECT extname, nspname, extversion FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace"
-    return [Extension(*row) for row in connection.exec_driver_sql(query)]
-
-
 def hypertables(connection: Connection) -> list[Hypertable]:
     """All hypertables with their dimensions; the schema is None for the default schema, as in metadata."""
     if timescaledb(connection) is None:
@@ -80,13 +74,6 @@ def hypertables(connection: Connection) -> list[Hypertable]:
             )
         )
     return found
-
-
-def chunk_counts(connection: Connection) -> dict[str, int]:
-    """Number of chunks by ``schema.name`` of the hypertable; hypertables without chunks are left out."""
-    if timescaledb(connection) is None:
-        return {}
-    return {f"{row[0]}.{row[1]}": row[2] for row in _rows(connection, "chunks")}
 
 
 def chunk_tables(connection: Connection) -> set[tuple[str, str]]:

@@ -30,7 +30,6 @@ class Recorder:
     environment: str
     applied: set[str] = field(default_factory=set)
     """Revisions in ``migration_history``; kept up to date by the steps."""
-    files_executed: dict[str, str] = field(default_factory=dict)
     step: MigrationStep | None = None
     """The step at work, None between steps."""
     started: float = 0.0
@@ -63,8 +62,10 @@ class Recorder:
     ) -> None:
         """Alembic's hook, called after it has written its version, in the same transaction."""
         for entry in self._entries(step, heads):
-            entry_done = entry.kind not in ("downgrade", "stamp-removed")
-            (self.applied.add if entry_done else self.applied.discard)(entry.revision)
+            if entry.kind in ("downgrade", "stamp-removed"):
+                self.applied.discard(entry.revision)
+            else:
+                self.applied.add(entry.revision)
             if ctx.as_sql:
                 write_script(ctx, [call(entry)])
             else:
