@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,9 +28,10 @@ def test_every_command_of_the_readme_exists():
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/hypertables.md"])
-def test_declarations_in_the_documentation_run(page):
+def test_declarations_in_the_documentation_run(page, tmp_path):
     examples = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     declarations = [example for example in examples if "MetaData()" in example]
     assert declarations
     for example in declarations:
-        exec(compile(example, page, "exec"), {})
+        (tmp_path / "example.py").write_text(example)
+        subprocess.run([sys.executable, tmp_path / "example.py"], check=True)
