@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import fields
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,28 +18,31 @@ if TYPE_CHECKING:
 
 
 class Operation(MigrateOperation):
-    """One verb over one object.
+    """One verb over one object; states its SQL, its reverse, and the arguments of its call.
 
-    A subclass names its verb and its noun; ``op.<verb>(target name, **fields of the noun)`` follows from that.
+    A subclass with a name is what ``op.<name>`` does: ``class AddDimension(Operation, name="add_dimension",
+    noun=Dimension)``. Its classmethod ``invoke(cls, operations, …)`` has the call's signature, and its docstring is the
+    one users read.
     """
 
     verb: ClassVar[str]
     noun: ClassVar[type[Object]]
 
-    def __init__(self, target: Any) -> None:
-        self.target = target
-
-    def __init_subclass__(cls, name: str = "", **kw: Any) -> None:
-        super().__init_subclass__(**kw)
-        if not name:
-            return
-        cls.verb = name
-        Operations.register_operation(name, "invoke")(cls)
-        Operations.implementation_for(cls)(_execute)
-        renderers.dispatch_for(cls)(_render)
+    def __init_subclass__(cls, *, name: str = "", noun: type[Object] | None = None) -> None:
+        super().__init_subclass__()
+        if noun is not None:
+            cls.noun = noun
+        if name:
+            cls.verb = name
+            Operations.register_operation(name, "invoke")(cls)
+            Operations.implementation_for(cls)(_execute)
+            renderers.dispatch_for(cls)(_render)
 
     def sql(self) -> str:
-        """The statement that does it."""
+        """The statement that does it.
+
+        :raises IrreversibleOperation: if nothing can.
+        """
         raise NotImplementedError(f"{type(self).__name__} states no SQL")
 
     def statements(self) -> list[str]:
@@ -47,74 +50,123 @@ class Operation(MigrateOperation):
         return [self.sql()]
 
     def check(self, connection: Connection) -> None:
-        """Refuse what this server would refuse, before anything is sent."""
+        """Refuse what this server would refuse, before anything is sent.
 
-    def arguments(self) -> list[str]:
-        """The arguments of the call, as they stand in a revision file."""
-        return rendered_fields(self.target, skip=())
+        :raises TsextError: with the way round.
+        """
+
+    def arguments(self) -> list[Code] | None:
+        """The arguments of the call, as they stand in a revision; None if another operation does this one's work."""
+        raise NotImplementedError(f"{type(self).__name__} has no arguments")
 
     def to_diff_tuple(self) -> tuple[Any, ...]:
         """What ``alembic check`` prints."""
-        return (self.verb, self.target)
+        return (self.verb, *(str(each) for each in self.arguments() or []))
 
-
-class Nothing(MigrateOperation):
-    """The reverse of what is undone by the reverse of another operation; rendered as nothing."""
-
-    def reverse(self) -> MigrateOperation:
-        """Nothing again."""
-        return self
-
-    def to_diff_tuple(self) -> tuple[Any, ...]:
-        """No difference."""
-        return ("nothing",)
-
-
-@renderers.dispatch_for(Nothing)
-def _render_nothing(context: AutogenContext, operation: Nothing) -> list[str]:
-    return []
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(str, self.arguments() or []))})"
 
 
 def _execute(operations: Operations, operation: Operation) -> None:
-    if not operations.migration_context.as_sql:
+    context = operations.migration_context
+    if not context.as_sql:
         operation.check(operations.get_bind())
     for statement in operation.statements():
-        # text() would read a colon in the SQL as a parameter
-        operations.execute(statement.replace(":", r"\:"))
+        if context.as_sql:
+            # not static_output, which would turn tabs into spaces
+            context.impl.output_buffer.write(f"{statement};\n\n")  # type: ignore[union-attr]
+        else:
+            # not text(), which would take a colon for a parameter
+            operations.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True}).close()
 
 
-def _render(context: AutogenContext, operation: Operation) -> str:
+# --- rendering
+
+
+WIDTH = 88 - 4
+"""Black's default, less the indentation of a function's body."""
+
+
+@dataclass(frozen=True)
+class Code:
+    """A piece of Python that can be broken into lines where black would: one item on each."""
+
+    opening: str
+    items: tuple[Code, ...] = ()
+    closing: str = ""
+    imports: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.opening}{', '.join(map(str, self.items))}{self.closing}"
+
+    def broken(self, indent: int = 0, after: str = "") -> str:
+        """The same, broken where it is too long for a line."""
+        line = f"{' ' * indent}{self}{after}"
+        if len(line) <= WIDTH or not self.items:
+            return line
+        inner = [item.broken(indent + 4, ",") for item in self.items]
+        return "\n".join([" " * indent + self.opening, *inner, " " * indent + self.closing + after])
+
+    def needs(self) -> Iterator[str]:
+        """The import statements it needs."""
+        yield from self.imports
+        for item in self.items:
+            yield from item.needs()
+
+
+def _render(context: AutogenContext, operation: Operation) -> str | list[str]:
     arguments = operation.arguments()
-    if any("timedelta(" in argument for argument in arguments):
-        context.imports.add("from datetime import timedelta")
-    if any("Dimension(" in argument for argument in arguments):
-        context.imports.add("from tsext import Dimension")
+    if arguments is None:
+        return []
     prefix = context.opts.get("alembic_module_prefix") or ""
-    return f"{prefix}{operation.verb}({', '.join(arguments)})"
+    code = Code(f"{prefix}{operation.verb}(", tuple(arguments), ")")
+    context.imports.update(code.needs())
+    return code.broken()
 
 
-def rendered_fields(target: Object, skip: tuple[str, ...]) -> list[str]:
-    """The fields of an object that differ from their defaults: the name first, the rest by keyword."""
-    parts = [repr_of(getattr(target, "name", ""))] if "name" not in skip and hasattr(target, "name") else []
-    for each in fields(target):
-        value = getattr(target, each.name)
-        if each.name not in ("name", *skip) and value != each.default:
-            parts.append(f"{each.name}={repr_of(value)}")
-    return parts
+def code_of(value: Any, name: str = "") -> Code:
+    """A value as Python that black would leave alone, as a keyword argument if it has a name."""
+    start = f"{name}=" if name else ""
+    if isinstance(value, str):
+        return Code(start + _string(value))
+    if isinstance(value, timedelta):
+        return Code(start + _timedelta(value), imports=("from datetime import timedelta",))
+    if isinstance(value, Object):
+        class_ = type(value).__name__
+        return Code(f"{start}{class_}(", tuple(arguments_of(value)), ")", (f"from tsext import {class_}",))
+    if isinstance(value, list | tuple):
+        return Code(f"{start}[", tuple(map(code_of, value)), "]")
+    return Code(start + repr(value))
+
+
+def arguments_of(target: Object, *, skip: tuple[str, ...] = ()) -> list[Code]:
+    """The fields of an object that differ from their defaults, by keyword."""
+    given = {each.name: getattr(target, each.name) for each in fields(target) if each.name not in skip}
+    defaults = {each.name: each.default for each in fields(target)}
+    return [code_of(value, name) for name, value in given.items() if value != defaults[name]]
+
+
+def flags_of(operation: object, *names: str) -> list[Code]:
+    """Those of an operation's switches that are on, by keyword."""
+    return [code_of(True, name) for name in names if getattr(operation, name)]
 
 
 def repr_of(value: Any) -> str:
-    """A value as black would leave it: double quotes, ``timedelta(days=7)``, objects by their set fields."""
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, timedelta):
-        parts = {"days": value.days, "seconds": value.seconds, "microseconds": value.microseconds}
-        if value.seconds and value.seconds % 3600 == 0:
-            parts = {"days": value.days, "hours": value.seconds // 3600, "microseconds": value.microseconds}
-        set_parts = ", ".join(f"{unit}={count}" for unit, count in parts.items() if count)
-        return f"timedelta({set_parts})"
-    if isinstance(value, Object):
-        return f"{type(value).__name__}({', '.join(rendered_fields(value, skip=()))})"
-    if isinstance(value, tuple):
-        return f"[{', '.join(repr_of(each) for each in value)}]"
-    return repr(value)
+    """A value on one line, as black would leave it."""
+    return str(code_of(value))
+
+
+def _string(value: str) -> str:
+    """With double quotes, unless it would have to escape more of them."""
+    quote = '"' if value.count('"') <= value.count("'") else "'"
+    # repr() escapes what cannot be printed; of a single character it chooses the other quotes.
+    characters = "".join(repr(character)[1:-1] for character in value)
+    return quote + characters.replace(quote, "\\" + quote) + quote
+
+
+def _timedelta(value: timedelta) -> str:
+    hours, seconds = divmod(value.seconds, 3600)
+    if seconds:
+        hours, seconds = 0, value.seconds
+    parts = {"days": value.days, "hours": hours, "seconds": seconds, "microseconds": value.microseconds}
+    return f"timedelta({', '.join(f'{unit}={count}' for unit, count in parts.items() if count)})"
