@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 from alembic.operations.ops import MigrationScript
@@ -14,7 +15,7 @@ from sqlalchemy import Connection, Engine, MetaData, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from tsext import autogenerate, history, localdb, preflight, seeds
+from tsext import autogenerate, history, preflight
 from tsext.errors import HistoryError, PreflightFailed, RevisionFailed, TsextError
 from tsext.history import Project, Recorder, bookkeeping, numbers, records
 from tsext.settings import Settings
@@ -195,17 +196,19 @@ class _Run:
         reason, cure = _told(error)
         if not lost:
             connection.rollback()
-        self._record_failure(connection if state.single_client else None, connection.engine, entry, reason)
+        failure = replace(entry, error=reason)
+        self._record_failure(connection if state.single_client else None, connection.engine, failure)
         direction = "downgrade of revision" if entry.kind == "downgrade" else "revision"
         raise RevisionFailed(
             f"{direction} {entry.revision} failed: {reason}", hint=cure + _what_remains(entry, recorder, lost)
         ) from error
 
     @staticmethod
-    def _record_failure(own: Connection | None, engine: Engine, entry: records.Entry, reason: str) -> None:
+    def _record_failure(own: Connection | None, engine: Engine, failure: records.Entry) -> None:
         try:
             with nullcontext(own) if own is not None else engine.connect() as other:
-                records.write_failure(other, entry, reason)
+                records.write(other, failure)
+                other.commit()
         except DBAPIError as error:
             log.warning("the failure could not be recorded: %s", str(error.orig).strip())
 
@@ -213,6 +216,8 @@ class _Run:
         at_head = set(context.get_current_heads()) == set(self.environment.script.get_heads())
         connection.rollback()
         if recorder.steps_done and at_head and self.settings.loads_seeds and not _is_stamp(self.asked):
+            from tsext import seeds  # brings the grammar
+
             seeds.load(connection, self.settings)
 
     # --- the connection
@@ -240,6 +245,8 @@ class _Run:
         url = self.settings.database_url
         arguments = {"application_name": "tsext"}
         if url is None:
+            from tsext import localdb  # most runs have a URL
+
             server = localdb.ensure(self.settings.localdb_version)
             log.info("no database URL is set: using the local development server %s", server.url)
             return create_engine(server.url, poolclass=NullPool, connect_args=arguments)

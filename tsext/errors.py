@@ -75,6 +75,10 @@ class PreflightFailed(TsextError):
     """The server is not in a state in which the run could succeed."""
 
 
+class FeatureNotSupported(PreflightFailed):
+    """The server's version or licence of TimescaleDB lacks what is asked of it."""
+
+
 class UpgradeLocked(TsextError):
     """Another process or thread is migrating this database."""
 

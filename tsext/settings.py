@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
@@ -165,6 +164,8 @@ def _pyproject(config: Config) -> Mapping[str, Any]:
     path = Path(config.toml_file_name) if config.toml_file_name else None
     if path is None or not path.is_file():
         return {}
+    import tomllib  # only projects configured by pyproject.toml need it
+
     table: Mapping[str, Any] = tomllib.loads(path.read_text("utf-8")).get("tool", {}).get("tsext", {})
     return table
 

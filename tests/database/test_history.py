@@ -11,6 +11,7 @@ from alembic import command as alembic_command
 
 from tsext import command
 from tsext.errors import HistoryError, RevisionFailed, UpgradeLocked
+from tsext.history.bookkeeping import VERSION
 from tsext.history.lock import UPGRADE_LOCK
 
 
@@ -279,10 +280,10 @@ def test_offline_script_leaves_the_same_schema_and_history(project, timescaledb_
 def test_bookkeeping_of_an_older_tsext_is_brought_up_to_date(project):
     project.tables("001_one")
     project.run("alembic", "upgrade", "head")
-    project.execute("DROP PROCEDURE tsext.record_failure", "UPDATE tsext.bookkeeping SET schema_version = 1")
+    project.execute("DROP PROCEDURE tsext.record", "UPDATE tsext.bookkeeping SET schema_version = 1")
     project.tables("001_one", "002_two")
     project.run("alembic", "upgrade", "head")
-    assert project.rows("SELECT schema_version FROM tsext.bookkeeping") == [(2,)]
+    assert project.rows("SELECT schema_version FROM tsext.bookkeeping") == [(VERSION,)]
     project.execute("UPDATE tsext.bookkeeping SET schema_version = 99")
     assert "newer one" in project.run("alembic", "upgrade", "head", fails=True)
 

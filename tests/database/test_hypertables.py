@@ -149,7 +149,7 @@ def test_life_cycle(both_drivers):
     assert revision.downgrade.index("op.drop_table") < revision.downgrade.index('op.drop_extension("timescaledb")')
     database.run(revision.upgrade)
     seen = database.look()
-    assert seen[0] == [Hypertable("time", DAY, [HASH], "conditions")]
+    assert seen[0] == [Hypertable("time", DAY, [HASH], name="conditions")]
     assert [row[2] for row in seen[1] if row[0] == "index"] == ["ix_conditions_time", "pk_conditions"]
     database.run(revision.downgrade)
     assert database.look() == empty
@@ -186,7 +186,7 @@ def test_any_name_in_any_schema(timescaledb, name, column, schema):
         metadata = declared(interval, *dimensions)
         states.append(database.look())
         revisions.append(database.migrate(metadata, include_schemas=True))
-        assert database.hypertables == [Hypertable(column, interval, dimensions, name, schema)]
+        assert database.hypertables == [Hypertable(column, interval, dimensions, name=name, schema=schema)]
         assert database.autogenerate(metadata, include_schemas=True).is_empty
     with pytest.raises(IrreversibleOperation):
         database.run(revisions[2].downgrade)
@@ -264,7 +264,7 @@ def test_changes_with_rows_and_chunks(timescaledb):
     metadata = models(Hypertable("time", timedelta(hours=6), more))
     revision = timescaledb.migrate(metadata)
     assert timescaledb.autogenerate(metadata).is_empty
-    assert timescaledb.hypertables == [Hypertable("time", timedelta(hours=6), more, "conditions")]
+    assert timescaledb.hypertables == [Hypertable("time", timedelta(hours=6), more, name="conditions")]
     timescaledb.run(revision.downgrade)
     assert timescaledb.look() == before
 

@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 
 from tsext.errors import SqlFileError
 from tsext.localdb import Cluster
-from tsext.sql import SqlFile, explain, read
+from tsext.sql.files import SqlFile, explain, read
 
 Outcome = tuple[bool, list[tuple[int, str]]]
 """Whether all went well, and the rows of the log."""

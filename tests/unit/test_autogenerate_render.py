@@ -8,7 +8,8 @@ from alembic.autogenerate import render_python_code
 from alembic.migration import MigrationContext
 from alembic.operations import ops
 
-from tsext.autogenerate import changes, drop_with_table, include_name, insert_hypertable
+from tsext.autogenerate import include_name
+from tsext.autogenerate.hypertables import changes, drop_with_table, insert_hypertable
 from tsext.errors import InvalidObject
 from tsext.model import INFO_KEY, Dimension, Hypertable
 
@@ -17,7 +18,7 @@ SENT = Dimension("sent", chunk_time_interval="7 days")
 
 
 def hypertable(interval=None, dimensions=(), column="time"):
-    return Hypertable(column, interval, dimensions, "t", "s")
+    return Hypertable(column, interval, dimensions, name="t", schema="s")
 
 
 def texts(operations):

@@ -15,10 +15,10 @@ from alembic.operations.ops import UpgradeOps
 
 from tsext.errors import InvalidObject, IrreversibleOperation
 from tsext.model import Dimension, Extension, Hypertable
-from tsext.operations import repr_of
 from tsext.operations.dimensions import AddDimension, DropDimension, SetChunkTimeInterval, SetNumberPartitions
 from tsext.operations.extensions import CreateExtension, DropExtension
 from tsext.operations.hypertables import CreateHypertable, DropHypertable
+from tsext.operations.rendering import repr_of
 
 HASH = Dimension("device", number_partitions=4)
 
@@ -182,7 +182,7 @@ def test_with_its_table_a_hypertable_goes_silently(op):
 
 
 def test_differences_can_be_printed():
-    create = CreateHypertable(Hypertable("time", "1 day", [HASH], "ticks", "s"))
+    create = CreateHypertable(Hypertable("time", "1 day", [HASH], name="ticks", schema="s"))
     assert create.to_diff_tuple() == (
         "create_hypertable",
         '"ticks"',
@@ -212,7 +212,7 @@ def test_differences_can_be_printed():
 )""",
         ),
         (
-            CreateHypertable(Hypertable("time", 5, [HASH, Dimension("s", 2)], "conditions", "market")),
+            CreateHypertable(Hypertable("time", 5, [HASH, Dimension("s", 2)], name="conditions", schema="market")),
             """op.create_hypertable(
     "conditions",
     column="time",
@@ -249,7 +249,9 @@ def test_rendering(operation, text):
 
 def test_formatters_leave_it_alone():
     """ruff format is black; both with their default width of 88."""
-    long = Hypertable("time", "90 min", [HASH, Dimension('it\'s "so"', 2), Dimension("é" * 30, 3)], "c" * 40, "s")
+    long = Hypertable(
+        "time", "90 min", [HASH, Dimension('it\'s "so"', 2), Dimension("é" * 30, 3)], name="c" * 40, schema="s"
+    )
     short = Hypertable("time", timedelta(days=1, hours=6, milliseconds=5), name="'a\"", schema='"')
     operations = [CreateHypertable(each) for each in (long, short)]
     operations += [SetChunkTimeInterval("a" * width, 5, old=4) for width in range(20, 40)]

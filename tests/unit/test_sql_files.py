@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tsext.errors import SqlFileError
-from tsext.sql import SqlFile, Statement, explain, locate, read
+from tsext.sql.files import SqlFile, Statement, explain, locate, read
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsext.errors import InvalidObject
-from tsext.sql import NULL, Raw, call, identifier, interval, literal, qualified, regclass
+from tsext.sql.quoting import NULL, Raw, call, identifier, interval, literal, qualified, regclass
 
 
 class Word(StrEnum):

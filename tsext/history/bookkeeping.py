@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import ProgrammingError
 
 from tsext.errors import HistoryError
 
-STEPS = ("001_tables", "002_record")
-"""The scripts that bring the bookkeeping up to this version of tsext; each may be run twice."""
+_QUERIES = Path(__file__).parent / "queries"
+
+STEPS = {1: "001_tables", 3: "003_record"}
+"""The scripts that bring the bookkeeping up to a version; each may be run twice."""
+
+VERSION = max(STEPS)
 
 
 @cache
 def query(name: str) -> str:
     """The text of ``queries/<name>.sql``."""
-    folder = files("tsext.history") / "queries"
-    text = (folder / f"{name}.sql").read_text("utf-8")
+    text = (_QUERIES / f"{name}.sql").read_text("utf-8")
     if "{event_hash}" in text:
-        text = text.replace("{event_hash}", (folder / "event_hash.sql").read_text("utf-8").strip())
+        text = text.replace("{event_hash}", (_QUERIES / "event_hash.sql").read_text("utf-8").strip())
     return text
 
 
@@ -37,12 +40,12 @@ def upgrade(connection: Connection) -> None:
     :raises HistoryError: if the role may not, or a newer tsext has been here.
     """
     found = version(connection)
-    if found > len(STEPS):
+    if found > VERSION:
         raise HistoryError(
-            f"the bookkeeping of this database has version {found}, this tsext knows {len(STEPS)}",
+            f"the bookkeeping of this database has version {found}, this tsext knows {VERSION}",
             hint="install the tsext that wrote it, or a newer one",
         )
-    if found < len(STEPS):
+    if found < VERSION:
         try:
             for statement in script(found):
                 connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
@@ -56,8 +59,9 @@ def upgrade(connection: Connection) -> None:
 def script(found: int = 0) -> list[str]:
     """SQL that brings the bookkeeping from version ``found`` to this one; one string for each step."""
     schema = ["CREATE SCHEMA IF NOT EXISTS tsext"] if found == 0 else []
-    reached = f"UPDATE tsext.bookkeeping SET schema_version = {len(STEPS)} WHERE schema_version < {len(STEPS)}"
-    return [*schema, *(query(step) for step in STEPS[found:]), reached]
+    missing = [query(script) for version, script in STEPS.items() if version > found]
+    reached = f"UPDATE tsext.bookkeeping SET schema_version = {VERSION} WHERE schema_version < {VERSION}"
+    return [*schema, *missing, reached]
 
 
 def _not_allowed(connection: Connection, error: ProgrammingError) -> HistoryError:

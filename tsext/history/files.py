@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-import dis
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from opcode import opmap
 from pathlib import Path
 from types import FunctionType
 
@@ -17,7 +17,7 @@ from tsext.errors import HistoryError
 from tsext.history.numbers import key_of, number_in
 
 _ROLLBACK = "execute_rollback_file"
-_RAISE = dis.opmap["RAISE_VARARGS"]
+_RAISE = opmap["RAISE_VARARGS"]
 
 
 def _idle() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any
 
@@ -18,6 +18,12 @@ from tsext.history.verification import Project
 from tsext.sql.quoting import literal
 
 Steps = Callable[..., Iterator[MigrationStep]]
+
+LONG_RUN = 50
+"""Steps from which on a run does not wait after each until it is on disk, only after the last.
+
+So many build a database anew. The log is written in order: a crash of the server takes back the newest revisions,
+whole and with their records, and the next run goes on from there."""
 
 
 @dataclass
@@ -36,6 +42,8 @@ class Recorder:
     committed: bool = False
     """Whether something was committed since the step began (an autocommit block)."""
     steps_done: int = 0
+    flush: bool = True
+    """Whether the commit of the step at work waits until it is on disk."""
 
     def following(self, steps_of: Steps) -> Steps:
         """Alembic's function that lists the steps, with each step's work timed."""
@@ -43,8 +51,10 @@ class Recorder:
         def followed(heads: Any, context: MigrationContext) -> Iterator[MigrationStep]:
             if context.as_sql:
                 write_script(context, bookkeeping.script(), in_transaction=True)
-            for step in steps_of(heads, context):
+            steps = list(steps_of(heads, context))
+            for step in steps:
                 step.migration_fn = self._timed(step, step.migration_fn)
+                self.flush = len(steps) < LONG_RUN or step is steps[-1]
                 yield step
 
         return followed
@@ -69,7 +79,7 @@ class Recorder:
             if ctx.as_sql:
                 write_script(ctx, [call(entry)])
             else:
-                records.write(_connection(ctx), entry)
+                records.write(_connection(ctx), replace(entry, flush=self.flush))
         self.step = None
         self.steps_done += 1
 

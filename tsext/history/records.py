@@ -49,7 +49,11 @@ class Entry:
     execution_time_ms: int | None
     """Milliseconds; None lets the server measure from the start of the transaction."""
     environment: str
+    error: str | None = None
+    """Why it failed; None if it succeeded."""
     details: dict[str, Any] | None = None
+    flush: bool = True
+    """Whether its transaction's commit waits until it is on disk; if not, a later commit of the run does."""
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -65,7 +69,9 @@ class Entry:
             "execution_time_ms": self.execution_time_ms,
             "environment": self.environment,
             "client": client(),
+            "error": self.error,
             "details": json.dumps(self.details) if self.details else None,
+            "flush": self.flush,
         }
 
 
@@ -81,24 +87,13 @@ def client() -> str:
 
 RECORD = (
     "CALL tsext.record(%(kind)s, %(revision)s, %(version)s, %(name)s, %(rollback_available)s, %(checksum)s, "
-    "%(files)s, %(execution_time_ms)s, %(environment)s, %(client)s, %(details)s)"
-)
-
-_RECORD_FAILURE = (
-    "CALL tsext.record_failure(%(kind)s, %(revision)s, %(version)s, %(execution_time_ms)s, %(environment)s, "
-    "%(client)s, %(error)s, %(details)s)"
+    "%(files)s, %(execution_time_ms)s, %(environment)s, %(client)s, %(error)s, %(details)s, %(flush)s)"
 )
 
 
 def write(connection: Connection, entry: Entry) -> None:
     """Record in the transaction that is open on the connection; history, bridge and event in one round trip."""
     connection.exec_driver_sql(RECORD, entry.parameters)
-
-
-def write_failure(connection: Connection, entry: Entry, error: str) -> None:
-    """Record that a revision failed, and commit; ``connection`` is not the one on which it failed."""
-    connection.exec_driver_sql(_RECORD_FAILURE, {**entry.parameters, "error": error})
-    connection.commit()
 
 
 def applied(connection: Connection) -> list[RevisionRecord]:

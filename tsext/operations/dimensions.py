@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 
 from tsext.errors import InvalidObject, IrreversibleOperation
 from tsext.model import Dimension, Interval, interval, partitions
-from tsext.operations import Code, arguments_of, code_of, flags_of
 from tsext.operations.hypertables import HypertableOperation, add_dimension
+from tsext.operations.rendering import Code, arguments_of, code_of, flags_of
 from tsext.sql.quoting import call
 
 

@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 from tsext import catalog
 from tsext.errors import PreflightFailed
 from tsext.model import Extension
-from tsext.operations import Code, Operation, arguments_of, code_of, flags_of
+from tsext.operations.operation import Operation
+from tsext.operations.rendering import Code, arguments_of, code_of, flags_of
 from tsext.sql.quoting import identifier, literal
 
 

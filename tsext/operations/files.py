@@ -10,9 +10,8 @@ from alembic.autogenerate.render import renderers
 from alembic.operations import MigrateOperation, Operations
 from sqlalchemy.exc import DBAPIError
 
-from tsext.operations import repr_of
+from tsext.operations.rendering import repr_of
 from tsext.settings import Settings
-from tsext.sql import files
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
@@ -68,6 +67,8 @@ class ExecuteRollbackFileOp(ExecuteFileOp):
 
 @Operations.implementation_for(ExecuteFileOp)
 def _execute_file(operations: Operations, operation: ExecuteFileOp) -> None:
+    from tsext.sql import files  # brings the grammar, which most runs do not need
+
     context = operations.migration_context
     file = files.read(_location(context) / operation.folder / operation.name)
     with context.autocommit_block() if file.no_transaction else nullcontext():

@@ -9,14 +9,17 @@ from alembic.operations import Operations
 from sqlalchemy import Connection
 
 from tsext import catalog
-from tsext.errors import InvalidObject, IrreversibleOperation, PreflightFailed
-from tsext.model import Dimension, Hypertable, Interval, TableFacts
-from tsext.operations import Code, Operation, arguments_of, code_of, flags_of
+from tsext.errors import InvalidObject, IrreversibleOperation
+from tsext.model import TIMESCALEDB, Dimension, Hypertable, Interval, TableFacts
+from tsext.operations.operation import Operation
+from tsext.operations.rendering import Code, arguments_of, code_of, flags_of
 from tsext.sql.quoting import Raw, call, regclass
 
 
 class HypertableOperation(Operation):
     """A verb over a table, by its name and schema."""
+
+    needs = TIMESCALEDB
 
     def __init__(self, table_name: str, schema: str | None) -> None:
         self.table_name = table_name
@@ -36,7 +39,6 @@ class HypertableOperation(Operation):
 
         :raises TsextError: if there is none.
         """
-        self.need_timescaledb(connection)
         found = catalog.hypertable(connection, self.table_name, self.schema)
         if found is None:
             self.facts(connection)
@@ -44,14 +46,6 @@ class HypertableOperation(Operation):
                 f"{self.shown} is a plain table", hint=f'run op.create_hypertable("{self.table_name}", …) first'
             )
         return found
-
-    def need_timescaledb(self, connection: Connection) -> None:
-        """Refuse if the database has no TimescaleDB."""
-        if catalog.timescaledb(connection) is None:
-            raise PreflightFailed(
-                f"op.{self.verb} needs TimescaleDB, which this database does not have",
-                hint='run op.create_extension("timescaledb") in this revision or an earlier one',
-            )
 
     def facts(self, connection: Connection) -> TableFacts:
         """What decides how the table can be partitioned.
@@ -140,13 +134,12 @@ class CreateHypertable(HypertableOperation, name="create_hypertable", noun=Hyper
                 hint="leave one of them out",
             )
         by = column or time_column_name or ""
-        target = Hypertable(by, chunk_time_interval, further, table_name, schema, partitioning_func)
+        target = Hypertable(by, chunk_time_interval, further, partitioning_func, name=table_name, schema=schema)
         flags = {"if_not_exists": if_not_exists, "migrate_data": migrate_data}
         operations.invoke(cls(target, **flags, create_default_indexes=create_default_indexes))
 
     def check(self, connection: Connection) -> None:
         """Refuse a table that cannot be partitioned so."""
-        self.need_timescaledb(connection)
         facts = self.facts(connection)
         if catalog.hypertable(connection, self.table_name, self.schema) is None:
             facts.check(self.target)

@@ -1,44 +1,20 @@
-"""Objects: what TimescaleDB adds to a schema, as frozen values; the same type whether declared or found."""
+"""Hypertables and their dimensions, and whether a table can be one."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Column, MetaData, PrimaryKeyConstraint, Table, UniqueConstraint, event, types
+from sqlalchemy import Column, PrimaryKeyConstraint, Table, UniqueConstraint, types
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
-from sqlalchemy.schema import SchemaItem
 
 from tsext.errors import InvalidObject
-
-INFO_KEY = "timescaledb"
-"""Key of ``Table.info`` under which a model declares its hypertable."""
-
-Interval = timedelta | int | str
-"""Length of a chunk: ``timedelta``, text such as ``"12 hours"``, or, for an integer column, an integer."""
+from tsext.model.intervals import Interval, interval
+from tsext.model.objects import Object, TableObject, check_name
 
 MOST_PARTITIONS = 32767
-
-
-@dataclass(frozen=True)
-class Object:
-    """A noun: something a schema has, beyond what SQLAlchemy's metadata can say."""
-
-
-@dataclass(frozen=True)
-class Extension(Object):
-    """An extension of PostgreSQL."""
-
-    name: str
-    schema: str | None = None
-    version: str | None = None
-    """None: the default version, and not compared."""
-
-    def __post_init__(self) -> None:
-        _check_name("extension", self.name)
 
 
 @dataclass(frozen=True)
@@ -58,7 +34,7 @@ class Dimension(Object):
     partitioning_func: str | None = None
 
     def __post_init__(self) -> None:
-        _check_name("column of a dimension", self.column)
+        check_name("column of a dimension", self.column)
         if (self.number_partitions is None) == (self.chunk_time_interval is None):
             raise InvalidObject(
                 f"dimension {self.column!r} needs either number_partitions or chunk_time_interval",
@@ -71,11 +47,11 @@ class Dimension(Object):
 
 
 @dataclass(frozen=True)
-class Hypertable(Object, SchemaItem):
+class Hypertable(TableObject):
     """A hypertable, partitioned by ranges of ``column``.
 
     A model declares it among ``__table_args__``, as a constraint, or in the table's info:
-    ``{"info": {"timescaledb": Hypertable(column="time")}}``. Name and schema are then the table's.
+    ``{"info": {"timescaledb": Hypertable(column="time")}}``.
 
     :param column: the primary dimension, by its name in the database: of type timestamptz, timestamp, date, or an
         integer type.
@@ -86,17 +62,13 @@ class Hypertable(Object, SchemaItem):
     :raises InvalidObject: for an interval that is not positive or has months, or a column named twice.
     """
 
-    __visit_name__ = "hypertable"
-
     column: str
     chunk_time_interval: Interval | None = None
     dimensions: tuple[Dimension, ...] | None = ()
-    name: str = ""
-    schema: str | None = None
     partitioning_func: str | None = None
 
     def __post_init__(self) -> None:
-        _check_name("column of a hypertable", self.column)
+        check_name("column of a hypertable", self.column)
         if self.chunk_time_interval is not None:
             object.__setattr__(self, "chunk_time_interval", interval(self.chunk_time_interval))
         if self.dimensions is None:
@@ -108,11 +80,6 @@ class Hypertable(Object, SchemaItem):
                 f"hypertable {self.name!r} names {', '.join(sorted(twice))} in two dimensions",
                 hint="each dimension needs a column of its own",
             )
-
-    @property
-    def key(self) -> tuple[str | None, str]:
-        """Schema and name, by which declared and found hypertables are matched."""
-        return self.schema, self.name
 
     @property
     def intervals(self) -> dict[str, Interval | None]:
@@ -143,11 +110,6 @@ def _checked_dimensions(given: Any) -> tuple[Dimension, ...]:
     return dimensions
 
 
-def _check_name(what: str, name: object) -> None:
-    if not isinstance(name, str) or not name:
-        raise InvalidObject(f"the {what} is {name!r}", hint="give its name, as a string")
-
-
 def partitions(number: object) -> int:
     """A number of partitions that TimescaleDB would take.
 
@@ -156,76 +118,6 @@ def partitions(number: object) -> int:
     if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= MOST_PARTITIONS:
         raise InvalidObject(f"number_partitions is {number!r}", hint=f"use an integer from 1 to {MOST_PARTITIONS}")
     return number
-
-
-# --- intervals
-
-
-_UNITS = {
-    "weeks": "w week weeks",
-    "days": "d day days",
-    "hours": "h hr hrs hour hours",
-    "minutes": "m min mins minute minutes",
-    "seconds": "s sec secs second seconds",
-    "milliseconds": "ms msec msecs msecond mseconds millisecond milliseconds",
-    "microseconds": "us usec usecs usecond useconds microsecond microseconds",
-}
-_UNIT_OF = {word: unit for unit, words in _UNITS.items() for word in words.split()}
-_CALENDAR = re.compile(r"y|yrs?|years?|mons?|months?|decades?|c|cent|century|centuries|mil|mils|millennium|millennia")
-_PART = re.compile(r"(?P<clock>\d+:\d\d(?::\d\d(?:\.\d+)?)?)|(?P<count>\d+(?:\.\d+)?)\s*(?P<unit>[a-zµ]+)")
-
-
-def interval(given: object) -> timedelta | int:
-    """The length of chunks as a value that can be compared; text is made a ``timedelta``.
-
-    :param given: ``timedelta``, an integer, or text as PostgreSQL reads it: ``"1 day 06:00"``, ``"P1D"``.
-    :raises InvalidObject: if it is not positive, has no fixed length, or cannot be read.
-    """
-    length = _duration(given) if isinstance(given, str) else given
-    if isinstance(length, bool) or not isinstance(length, timedelta | int):
-        raise InvalidObject(
-            f"chunk_time_interval is {given!r}",
-            hint='write timedelta(days=7) or "7 days"; for an integer column an integer',
-        )
-    if length <= type(length)():  # type: ignore[operator]
-        raise InvalidObject(f"chunk_time_interval {given!r} is not positive", hint="write timedelta(days=7)")
-    return length
-
-
-def _duration(text: str) -> timedelta:
-    words = text.strip().lower()
-    if words.startswith("p"):
-        date, _, time = words[1:].partition("t")
-        words = f"{date.replace('m', 'month')} {time}"
-    parts = list(_PART.finditer(words))
-    if any(_CALENDAR.fullmatch(part["unit"] or "") for part in parts):
-        raise InvalidObject(
-            f"chunk_time_interval {text!r} has no fixed length",
-            hint='TimescaleDB stores microseconds; write days, for example timedelta(days=30) or "30 days"',
-        )
-    if not parts or _PART.sub("", words).strip(" ,@") or not all(_known(part) for part in parts):
-        raise InvalidObject(
-            f"chunk_time_interval {text!r} cannot be read",
-            hint='write timedelta(days=7), or a number and a unit: "7 days", "12 hours"',
-        )
-    return sum(map(_length, parts), timedelta())
-
-
-def _known(part: re.Match[str]) -> bool:
-    return part["clock"] is not None or part["unit"] in _UNIT_OF
-
-
-def _length(part: re.Match[str]) -> timedelta:
-    if part["clock"] is None:
-        return timedelta(**{_UNIT_OF[part["unit"]]: float(part["count"])})
-    hours, minutes, seconds = (*part["clock"].split(":"), "0")[:3]
-    return timedelta(hours=int(hours), minutes=int(minutes), seconds=float(seconds))
-
-
-def microseconds(length: Interval) -> int:
-    """A length as TimescaleDB stores it; an integer is that already."""
-    value = interval(length)
-    return value // timedelta(microseconds=1) if isinstance(value, timedelta) else value
 
 
 # --- whether a table can be a hypertable
@@ -317,35 +209,3 @@ def _kind(column: Column[Any]) -> str:
     type_ = column.type.impl_instance if isinstance(column.type, types.TypeDecorator) else column.type
     kinds = ((types.Integer, "integer"), (types.DateTime, "time"), (types.Date, "date"))
     return next((kind for class_, kind in kinds if isinstance(type_, class_)), "")
-
-
-# --- declarations
-
-
-@event.listens_for(Hypertable, "after_parent_attach")
-def _declare(hypertable: Hypertable, parent: object) -> None:
-    """A hypertable placed among a table's arguments is the same as one in the table's info."""
-    if not isinstance(parent, Table):
-        raise InvalidObject(
-            f"a Hypertable stands in {parent!r}", hint="place it among the arguments of the table, beside its columns"
-        )
-    if parent.info.setdefault(INFO_KEY, hypertable) != hypertable:
-        raise InvalidObject(f"table {parent.fullname} declares two hypertables", hint="remove one of them")
-
-
-def declared(metadata: MetaData) -> Iterator[tuple[Table, Hypertable]]:
-    """The hypertables that the tables of a metadata declare, each with its table's name.
-
-    :raises InvalidObject: if a declaration does not fit its table.
-    """
-    for table in metadata.tables.values():
-        found = table.info.get(INFO_KEY)
-        if found is None:
-            continue
-        if not isinstance(found, Hypertable):
-            raise InvalidObject(
-                f'table {table.fullname}: info["{INFO_KEY}"] is {found!r}', hint="declare tsext.Hypertable(…)"
-            )
-        hypertable = replace(found, name=table.name, schema=table.schema)
-        facts_of(table).check(hypertable)
-        yield table, hypertable

@@ -1,0 +1,61 @@
+"""Extensions, TimescaleDB's before all."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from tsext.catalog.asking import Key, key, rows
+from tsext.model import Extension, Feature, License
+
+
+@dataclass(frozen=True)
+class TimescaleInfo:
+    """The TimescaleDB of a database."""
+
+    version: str
+    license: License
+
+    @property
+    def number(self) -> tuple[int, ...]:
+        """The version as numbers that can be compared: ``(2, 19, 3)``; what follows a hyphen does not count."""
+        return tuple(int(part) for part in re.findall(r"\d+", self.version.partition("-")[0]))
+
+    def has(self, feature: Feature) -> bool:
+        """Whether this version has a feature, under this licence."""
+        licensed = feature.license is License.APACHE or self.license is License.TIMESCALE
+        return licensed and self.number >= feature.since
+
+
+def timescaledb(connection: Connection) -> TimescaleInfo | None:
+    """Version and licence of TimescaleDB; None if this database does not have it."""
+    row = connection.exec_driver_sql(
+        "SELECT extversion, current_setting('timescaledb.license', true) FROM pg_extension "
+        "WHERE extname = 'timescaledb'"
+    ).first()
+    return TimescaleInfo(row[0], License(row[1] or License.TIMESCALE)) if row else None
+
+
+def available(connection: Connection, extension: str) -> bool:
+    """Whether the server has the files of an extension."""
+    query = "SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = %(name)s)"
+    return bool(connection.exec_driver_sql(query, {"name": extension}).scalar())
+
+
+def preloaded(connection: Connection) -> bool:
+    """Whether the server was started with TimescaleDB's library, without which the extension cannot be created."""
+    # shared_preload_libraries itself is hidden from ordinary roles.
+    query = "SELECT current_setting('timescaledb.disable_load', true) IS NOT NULL"
+    return bool(connection.exec_driver_sql(query).scalar())
+
+
+def extensions(connection: Connection) -> list[Extension]:
+    """The extensions of this database, each with its schema and version."""
+    return [Extension(*row) for row in rows(connection, "extensions")]
+
+
+def extension_tables(connection: Connection) -> set[Key]:
+    """Tables that belong to an extension, and so go with it."""
+    return {key(connection, *row) for row in rows(connection, "extension_tables")}

@@ -1,0 +1,80 @@
+"""Hypertables, their chunks, and what decides whether a table can be one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Connection
+
+from tsext.catalog.asking import Key, key, rows
+from tsext.catalog.extensions import timescaledb
+from tsext.model import Dimension, Hypertable, TableFacts
+from tsext.sql.quoting import qualified
+
+
+def hypertables(connection: Connection) -> list[Hypertable]:
+    """All hypertables with their dimensions, but not those inside continuous aggregates."""
+    if timescaledb(connection) is None:
+        return []
+    grouped = groupby(rows(connection, "hypertables"), key=lambda row: (row.schema, row.name))
+    return [_hypertable(connection, list(rows)) for _, rows in grouped]
+
+
+def _hypertable(connection: Connection, rows: list[Any]) -> Hypertable:
+    first, *others = rows
+    schema, name = key(connection, first.schema, first.name)
+    dimensions = [Dimension(row.column, row.number_partitions, _interval(row), row.partitioning_func) for row in others]
+    return Hypertable(
+        first.column, _interval(first), tuple(dimensions), first.partitioning_func, name=name, schema=schema
+    )
+
+
+def _interval(row: Any) -> timedelta | int | None:
+    if row.microseconds is not None:
+        return timedelta(microseconds=row.microseconds)
+    # 2.22 to 2.24 show microseconds as an integer, where the column is a UUID.
+    if row.integer_interval is not None and row.column_type == "uuid":
+        return timedelta(microseconds=row.integer_interval)
+    return row.integer_interval  # type: ignore[no-any-return]
+
+
+def hypertable(connection: Connection, name: str, schema: str | None = None) -> Hypertable | None:
+    """The hypertable that PostgreSQL finds under this name; None if there is no table, or it is a plain one."""
+    resolved = _resolved(connection, name, schema)
+    if resolved is None:
+        return None
+    found = (each for each in hypertables(connection) if each.key == key(connection, *resolved))
+    return next((replace(each, name=name, schema=schema) for each in found), None)
+
+
+def _resolved(connection: Connection, name: str, schema: str | None) -> tuple[str, str] | None:
+    found = rows(connection, "resolved", relation=qualified(name, schema))
+    return (found[0].schema, found[0].name) if found else None
+
+
+def table_facts(connection: Connection, name: str, schema: str | None = None) -> TableFacts | None:
+    """What of a table decides how it can be partitioned; None if there is no such table."""
+    relation = qualified(name, schema)
+    columns = {row.name: row.kind for row in rows(connection, "columns", relation=relation)}
+    if not columns and _resolved(connection, name, schema) is None:
+        return None
+    keys = [(row.name, frozenset(row.columns)) for row in rows(connection, "unique_keys", relation=relation)]
+    return TableFacts(name if schema is None else f"{schema}.{name}", columns, tuple(keys))
+
+
+# --- chunks
+
+
+def chunk_tables(connection: Connection) -> set[Key]:
+    """Chunks that live outside TimescaleDB's own schemas."""
+    if timescaledb(connection) is None:
+        return set()
+    return {key(connection, *row) for row in rows(connection, "chunk_tables")}
+
+
+def chunk_foreign_keys(connection: Connection) -> set[tuple[str | None, str, str]]:
+    """Schema, table and name of the copies that a foreign key to a hypertable has for each chunk."""
+    return {(*key(connection, *row[:2]), row[2]) for row in rows(connection, "chunk_foreign_keys")}

@@ -1,0 +1,38 @@
+"""Indexes and constraints: which TimescaleDB made itself, and which are half done."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from tsext.catalog.asking import Key, key, rows
+from tsext.catalog.hypertables import chunk_tables, hypertables
+
+
+def default_indexes(connection: Connection) -> set[Key]:
+    """Indexes that TimescaleDB makes by default: ``(time DESC)`` and ``(space, time DESC)``.
+
+    Told by their definition, and by the ``_idx`` that ends the names PostgreSQL chooses, so that a renamed or
+    truncated one is known, and ``ix_…`` of a model is not taken for one.
+    """
+    found = {table.key: table for table in hypertables(connection)}
+    indexes = set()
+    for row in rows(connection, "time_indexes") if found else []:
+        table = found.get(key(connection, row.schema, row.table))
+        if table is None or not row.last_is_descending:
+            continue
+        spaces = [[each.column, table.column] for each in table.dimensions or ()]
+        if row.columns in [[table.column], *spaces]:
+            indexes.add(key(connection, row.schema, row.name))
+    return indexes
+
+
+def invalid_indexes(connection: Connection) -> list[str]:
+    """Qualified names of indexes whose build was interrupted, those of chunks included."""
+    return [row[0] for row in rows(connection, "invalid_indexes")]
+
+
+def unvalidated_constraints(connection: Connection) -> list[tuple[str, str]]:
+    """Qualified table and name of constraints that are NOT VALID; the copies that chunks have are left out."""
+    chunk = chunk_tables(connection)
+    found = rows(connection, "unvalidated_constraints")
+    return [(row.relation, row.quoted) for row in found if key(connection, row.schema, row.name) not in chunk]

@@ -1,0 +1,27 @@
+"""Objects: what TimescaleDB adds to a schema, as frozen values; the same type whether declared or found."""
+
+from tsext.model.declarations import declared, objects_of
+from tsext.model.features import TIMESCALEDB, Feature, License
+from tsext.model.hypertables import Dimension, Hypertable, TableFacts, facts_of, partitions
+from tsext.model.intervals import Interval, interval, microseconds
+from tsext.model.objects import INFO_KEY, Extension, Object, TableObject
+
+__all__ = [
+    "INFO_KEY",
+    "TIMESCALEDB",
+    "Dimension",
+    "Extension",
+    "Feature",
+    "Hypertable",
+    "Interval",
+    "License",
+    "Object",
+    "TableFacts",
+    "TableObject",
+    "declared",
+    "facts_of",
+    "interval",
+    "microseconds",
+    "objects_of",
+    "partitions",
+]

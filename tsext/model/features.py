@@ -1,0 +1,30 @@
+"""What TimescaleDB has since when, and under which licence; the server is asked elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class License(StrEnum):
+    """Values of the setting ``timescaledb.license``."""
+
+    APACHE = "apache"
+    TIMESCALE = "timescale"
+
+
+@dataclass(frozen=True)
+class Feature:
+    """Something a server has, or lacks."""
+
+    name: str
+    """As a sentence about it begins: ``"the columnstore"``."""
+    since: tuple[int, ...] = (2, 13)
+    """First version of TimescaleDB that has it."""
+    license: License = License.APACHE
+    """The licence it needs; Timescale's includes everything."""
+    alternative: str = ""
+    """What to do without it."""
+
+
+TIMESCALEDB = Feature("TimescaleDB")

@@ -1,0 +1,124 @@
+"""An operation: one verb over one object; it states its SQL, its reverse, and how it is rendered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from alembic.autogenerate.render import renderers
+from alembic.operations import MigrateOperation, Operations
+from sqlalchemy import Connection
+
+from tsext import catalog
+from tsext.errors import FeatureNotSupported
+from tsext.model import Feature, License, Object
+from tsext.operations.rendering import Code
+
+if TYPE_CHECKING:
+    from alembic.autogenerate.api import AutogenContext
+
+
+class Operation(MigrateOperation):
+    """One verb over one object; states its SQL, its reverse, and the arguments of its call.
+
+    A subclass with a name is what ``op.<name>`` does: ``class AddDimension(Operation, name="add_dimension",
+    noun=Dimension)``. Its classmethod ``invoke(cls, operations, …)`` has the call's signature, and its docstring is the
+    one users read.
+    """
+
+    verb: ClassVar[str]
+    noun: ClassVar[type[Object]]
+    needs: ClassVar[Feature | None] = None
+    """What the server must have."""
+
+    def __init_subclass__(cls, *, name: str = "", noun: type[Object] | None = None) -> None:
+        super().__init_subclass__()
+        if noun is not None:
+            cls.noun = noun
+        if name:
+            cls.verb = name
+            Operations.register_operation(name, "invoke")(cls)
+            Operations.implementation_for(cls)(_execute)
+            renderers.dispatch_for(cls)(_render)
+
+    def sql(self) -> str:
+        """The statement that does it.
+
+        :raises IrreversibleOperation: if nothing can.
+        """
+        raise NotImplementedError(f"{type(self).__name__} states no SQL")
+
+    def statements(self) -> list[str]:
+        """All statements, in order; most verbs have one."""
+        return [self.sql()]
+
+    def need(self, connection: Connection) -> None:
+        """Refuse what this server does not have.
+
+        :raises FeatureNotSupported: naming what is needed, what was found, and the alternative.
+        """
+        if self.needs is not None:
+            refuse_without(self.needs, catalog.timescaledb(connection), f"op.{self.verb}")
+
+    def check(self, connection: Connection) -> None:
+        """Refuse what this server would refuse, before anything is sent.
+
+        :raises TsextError: with the way round.
+        """
+
+    def arguments(self) -> list[Code] | None:
+        """The arguments of the call, as they stand in a revision; None if another operation does this one's work."""
+        raise NotImplementedError(f"{type(self).__name__} has no arguments")
+
+    def to_diff_tuple(self) -> tuple[Any, ...]:
+        """What ``alembic check`` prints."""
+        return (self.verb, *(str(each) for each in self.arguments() or []))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(str, self.arguments() or []))})"
+
+
+def refuse_without(feature: Feature, found: catalog.TimescaleInfo | None, what: str) -> None:
+    """Refuse what a server does not have.
+
+    :param found: the server's TimescaleDB; None if the database has none.
+    :param what: what needs the feature, for the message.
+    :raises FeatureNotSupported: unless the server has it.
+    """
+    if found is None:
+        raise FeatureNotSupported(
+            f"{what} needs TimescaleDB, which this database does not have",
+            hint='run op.create_extension("timescaledb") in this revision or an earlier one',
+        )
+    if found.has(feature):
+        return
+    since = ".".join(map(str, feature.since))
+    licence = " under the Timescale licence" if feature.license is License.TIMESCALE else ""
+    here = f"{found.version} under the {'Apache' if found.license is License.APACHE else 'Timescale'} licence"
+    raise FeatureNotSupported(
+        f"{what} needs {feature.name}: TimescaleDB {since} or newer{licence}; this server has {here}",
+        hint=feature.alternative or "use a server that has it, or remove the operation",
+    )
+
+
+def _execute(operations: Operations, operation: Operation) -> None:
+    context = operations.migration_context
+    if not context.as_sql:
+        operation.need(operations.get_bind())
+        operation.check(operations.get_bind())
+    for statement in operation.statements():
+        if context.as_sql:
+            # not static_output, which would turn tabs into spaces
+            context.impl.output_buffer.write(f"{statement};\n\n")  # type: ignore[union-attr]
+        else:
+            # not text(), which would take a colon for a parameter
+            operations.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True}).close()
+
+
+def _render(context: AutogenContext, operation: Operation) -> str | list[str]:
+    arguments = operation.arguments()
+    if arguments is None:
+        return []
+    prefix = context.opts.get("alembic_module_prefix") or ""
+    code = Code(f"{prefix}{operation.verb}(", tuple(arguments), ")")
+    context.imports.update(code.needs())
+    return code.broken()

@@ -1,0 +1,88 @@
+"""How a verb and its nouns are written in a revision: Python that black would leave alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from typing import Any
+
+from tsext.model import Object
+
+WIDTH = 88 - 4
+"""Black's default, less the indentation of a function's body."""
+
+
+@dataclass(frozen=True)
+class Code:
+    """A piece of Python that can be broken into lines where black would: one item on each."""
+
+    opening: str
+    items: tuple[Code, ...] = ()
+    closing: str = ""
+    imports: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.opening}{', '.join(map(str, self.items))}{self.closing}"
+
+    def broken(self, indent: int = 0, after: str = "") -> str:
+        """The same, broken where it is too long for a line."""
+        line = f"{' ' * indent}{self}{after}"
+        if len(line) <= WIDTH or not self.items:
+            return line
+        inner = [item.broken(indent + 4, ",") for item in self.items]
+        return "\n".join([" " * indent + self.opening, *inner, " " * indent + self.closing + after])
+
+    def needs(self) -> Iterator[str]:
+        """The import statements it needs."""
+        yield from self.imports
+        for item in self.items:
+            yield from item.needs()
+
+
+def code_of(value: Any, name: str = "") -> Code:
+    """A value as Python that black would leave alone, as a keyword argument if it has a name."""
+    start = f"{name}=" if name else ""
+    if isinstance(value, str):
+        return Code(start + _string(value))
+    if isinstance(value, timedelta):
+        return Code(start + _timedelta(value), imports=("from datetime import timedelta",))
+    if isinstance(value, Object):
+        class_ = type(value).__name__
+        return Code(f"{start}{class_}(", tuple(arguments_of(value)), ")", (f"from tsext import {class_}",))
+    if isinstance(value, list | tuple):
+        return Code(f"{start}[", tuple(map(code_of, value)), "]")
+    return Code(start + repr(value))
+
+
+def arguments_of(target: Object, *, skip: tuple[str, ...] = ()) -> list[Code]:
+    """The fields of an object that differ from their defaults, by keyword."""
+    given = {each.name: getattr(target, each.name) for each in fields(target) if each.name not in skip}
+    defaults = {each.name: each.default for each in fields(target)}
+    return [code_of(value, name) for name, value in given.items() if value != defaults[name]]
+
+
+def flags_of(operation: object, *names: str) -> list[Code]:
+    """Those of an operation's switches that are on, by keyword."""
+    return [code_of(True, name) for name in names if getattr(operation, name)]
+
+
+def repr_of(value: Any) -> str:
+    """A value on one line, as black would leave it."""
+    return str(code_of(value))
+
+
+def _string(value: str) -> str:
+    """With double quotes, unless it would have to escape more of them."""
+    quote = '"' if value.count('"') <= value.count("'") else "'"
+    # repr() escapes what cannot be printed; of a single character it chooses the other quotes.
+    characters = "".join(repr(character)[1:-1] for character in value)
+    return quote + characters.replace(quote, "\\" + quote) + quote
+
+
+def _timedelta(value: timedelta) -> str:
+    hours, seconds = divmod(value.seconds, 3600)
+    if seconds:
+        hours, seconds = 0, value.seconds
+    parts = {"days": value.days, "hours": hours, "seconds": seconds, "microseconds": value.microseconds}
+    return f"timedelta({', '.join(f'{unit}={count}' for unit, count in parts.items() if count)})"
