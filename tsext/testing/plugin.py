@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -71,9 +72,9 @@ def database_url(timescaledb_server: Cluster) -> Iterator[str]:
         yield timescaledb_server.url_of(name)
 
 
-@pytest.fixture
-def licensed_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """SQLAlchemy URL of a fresh server with the licensed build; skips, saying why, where there can be none."""
+@pytest.fixture(scope="session")
+def licensed_server() -> Iterator[LicensedServer]:
+    """The licensed build; skips, saying why, where there can be none."""
     from tsext.errors import LocalServerError
     from tsext.testing import licensed
 
@@ -83,5 +84,34 @@ def licensed_url(request: pytest.FixtureRequest) -> Iterator[str]:
         if os.environ.get("TSEXT_TEST_REQUIRE_LICENSED"):
             raise
         pytest.skip(f"no licensed TimescaleDB: {error.message}")
-    with licensed.serve() as url:
-        yield url
+    server = LicensedServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def licensed_url(licensed_server: LicensedServer) -> str:
+    """SQLAlchemy URL of a server with the licensed build that holds nothing but the extension."""
+    return licensed_server.clean_url()
+
+
+class LicensedServer:
+    """One server for many tests; it is started anew when a test has broken it."""
+
+    def __init__(self) -> None:
+        self.running = ExitStack()
+        self.url: str | None = None
+
+    def clean_url(self) -> str:
+        """The URL of the server, emptied."""
+        from tsext.testing import licensed
+
+        if self.url is None or not licensed.clean(self.url):
+            self.stop()
+            self.url = self.running.enter_context(licensed.serve())
+        return self.url
+
+    def stop(self) -> None:
+        """End the server, if it runs."""
+        self.running.close()
+        self.url = None
