@@ -1,4 +1,4 @@
-"""300 trivial revisions (one table, one index each): plain Alembic and tsext, and those peers that are installed.
+"""300 trivial revisions (one table, one index each): plain Alembic, tsext, and those peers that can be installed.
 
 Side by side in one run, rounds interleaved, medians, printed as ratios to plain Alembic. Run by ``make bench``.
 """
@@ -59,7 +59,12 @@ from tsext import environment
 environment.run(context, None)
 """
 
+STATEMENTS = "CREATE TABLE t{n} (id serial PRIMARY KEY, a text);\nCREATE INDEX i{n} ON t{n} (a);\n"
+
 ROOT = Path(tempfile.mkdtemp(prefix="tsext-bench-"))
+
+Command = Callable[[str], list[str]]
+"""What to run, given the URL of an empty database."""
 
 
 def project(name: str, env: str, revisions: int) -> Path:
@@ -77,41 +82,91 @@ def project(name: str, env: str, revisions: int) -> Path:
     return folder
 
 
-def plain_python() -> str:
-    """An interpreter with Alembic and without tsext, whose plugin would be loaded otherwise."""
-    venv.create(ROOT / "venv", with_pip=True)
-    python = ROOT / "venv" / "bin" / "python"
-    same = [f"{name}=={version(name)}" for name in ("alembic", "sqlalchemy", "psycopg2-binary")]
-    subprocess.run([python, "-m", "pip", "install", "--quiet", *same], check=True)
-    return str(python)
+def python(name: str, *packages: str) -> Path:
+    """The programs of a virtual environment with these packages and nothing else, so that none slows another."""
+    venv.create(ROOT / f"venv-{name}", with_pip=True)
+    programs = ROOT / f"venv-{name}" / "bin"
+    subprocess.run([programs / "python", "-m", "pip", "install", "--quiet", *packages], check=True)
+    return programs
 
 
-def alembic(folder: Path, python: str = sys.executable) -> Callable[[str], list[str]]:
-    return lambda url: [python, "-m", "alembic", "-q", "-c", str(folder / "alembic.ini"), "upgrade", "head"]
+def alembic(name: str, env: str, revisions: int, *packages: str) -> Command:
+    """Alembic, with these packages beside it."""
+    same = [f"{each}=={version(each)}" for each in ("alembic", "sqlalchemy", "psycopg2-binary")]
+    program, folder = python(name, *same, *packages) / "python", project(name, env, revisions)
+    return lambda url: [str(program), "-m", "alembic", "-q", "-c", str(folder / "alembic.ini"), "upgrade", "head"]
 
 
-def yoyo(revisions: int) -> Callable[[str], list[str]]:
-    folder = ROOT / "yoyo"
-    folder.mkdir()
-    for n in range(1, revisions + 1):
-        text = f"CREATE TABLE t{n} (id serial PRIMARY KEY, a text);\nCREATE INDEX i{n} ON t{n} (a);\n"
-        (folder / f"{n:04d}.t.sql").write_text(text)
-    program = shutil.which("yoyo", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+# --- peers
+
+
+def yoyo(revisions: int) -> Command:
+    """yoyo-migrations, from PyPI."""
+    folder = sql_files("yoyo", revisions, lambda n: (f"{n:04d}.t.sql", STATEMENTS.format(n=n)))
+    program = python("yoyo", "yoyo-migrations", "psycopg2-binary", "setuptools") / "yoyo"
     return lambda url: [str(program), "apply", "-b", "--no-config-file", "-d", url, str(folder)]
+
+
+def sqlpush(revisions: int) -> Command:
+    """sqlpush, from PyPI; it needs greenlet, which it does not ask for."""
+    header = "-- sqlpush: revision={n:04d} risk=SAFE\n-- parent=\n"
+    folder = sql_files("sqlpush", revisions, lambda n: (f"{n:04d}_t.sql", (header + STATEMENTS).format(n=n)))
+    program = python("sqlpush", "sqlpush", "greenlet", "psycopg[binary]") / "sqlpush"
+    return lambda url: [
+        str(program), "migrate", "--dsn", url.replace("://", "+psycopg://"), "--dir", str(folder)
+    ]  # fmt: skip
+
+
+def dbmate(revisions: int) -> Command:
+    """dbmate, from npm."""
+    text = "-- migrate:up\n" + STATEMENTS + "\n-- migrate:down\nDROP TABLE t{n};\n"
+    folder = sql_files("dbmate", revisions, lambda n: (f"{n:04d}_t.sql", text.format(n=n)))
+    npm = ["npm", "install", "--silent", "--no-fund", "--no-audit", "--prefix", str(ROOT / "npm"), "dbmate"]
+    subprocess.run(npm, check=True, capture_output=True)
+    (program,) = (ROOT / "npm" / "node_modules" / "@dbmate").glob("*/bin/dbmate")
+    arguments = ["--no-dump-schema", "-d", str(folder)]
+    return lambda url: [str(program), "-u", f"{url}?sslmode=disable", *arguments, "migrate"]
+
+
+def sqitch(revisions: int) -> Command:
+    """sqitch, if it is installed."""
+    if (program := shutil.which("sqitch")) is None:
+        raise FileNotFoundError("sqitch")
+    folder = sql_files(
+        "sqitch", revisions, lambda n: (f"deploy/t{n}.sql", f"BEGIN;\n{STATEMENTS.format(n=n)}COMMIT;\n")
+    )
+    plan = [f"t{n} 2026-01-01T00:00:00Z bench <bench@example.org> # t{n}\n" for n in range(1, revisions + 1)]
+    (folder / "sqitch.plan").write_text("%syntax-version=1.0.0\n%project=bench\n\n" + "".join(plan))
+    (folder / "sqitch.conf").write_text("[core]\n\tengine = pg\n[user]\n\tname = bench\n\temail = bench@example.org\n")
+    return lambda url: [program, "-C", str(folder), "deploy", "--no-verify", url.replace("postgresql://", "db:pg://")]
+
+
+def sql_files(name: str, revisions: int, file: Callable[[int], tuple[str, str]]) -> Path:
+    """A folder with one SQL file for each revision."""
+    folder = ROOT / name
+    for n in range(1, revisions + 1):
+        path, text = file(n)
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    return folder
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--revisions", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--no-peers", action="store_true", help="only Alembic, without and with tsext")
     options = parser.parse_args()
     cluster = localdb.ensure(name="bench")
     candidates = {
-        "plain Alembic": alembic(project("plain", PLAIN, options.revisions), plain_python()),
-        "tsext": alembic(project("tsext", TSEXT, options.revisions)),
+        "plain Alembic": alembic("plain", PLAIN, options.revisions),
+        "tsext": alembic("tsext", TSEXT, options.revisions, str(Path(__file__).parents[1])),
     }
-    if shutil.which("yoyo", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}"):
-        candidates["yoyo"] = yoyo(options.revisions)
+    for peer in () if options.no_peers else (dbmate, sqlpush, yoyo, sqitch):
+        try:
+            candidates[peer.__name__] = peer(options.revisions)
+        except (OSError, subprocess.CalledProcessError) as error:
+            print(f"without {peer.__name__}, which cannot be installed here: {error}", file=sys.stderr)
     full: dict[str, list[float]] = {name: [] for name in candidates}
     idle: dict[str, list[float]] = {name: [] for name in candidates}
     numbers = itertools.count()

@@ -153,7 +153,7 @@ class _Run:
             connection.rollback()  # inside a transaction, Alembic would leave the commit to us
             recorder = Recorder(project, numbers.assign(project.ordered, fixed), self.settings.environment)
             context = self._configure(recorder, connection=connection)
-            self._verify(connection, context, recorder)
+            self._verify(connection, context, recorder, fixed)
             self._follow_commits(connection, recorder)
             try:
                 self._run_steps()
@@ -167,9 +167,10 @@ class _Run:
             return nullcontext()
         return history.upgrade_lock(connection.engine, self.settings.upgrade_lock_timeout)
 
-    def _verify(self, connection: Connection, context: MigrationContext, recorder: Recorder) -> None:
+    def _verify(
+        self, connection: Connection, context: MigrationContext, recorder: Recorder, bridged: dict[str, int]
+    ) -> None:
         recorded = records.applied(connection)
-        bridged = records.fixed_numbers(connection)
         heads = context.get_current_heads()
         connection.rollback()
         recorder.applied = {record.revision for record in recorded if record.revision}
@@ -200,7 +201,7 @@ class _Run:
         self._record_failure(connection if state.single_client else None, connection.engine, failure)
         direction = "downgrade of revision" if entry.kind == "downgrade" else "revision"
         raise RevisionFailed(
-            f"{direction} {entry.revision} failed: {reason}", hint=cure + _what_remains(entry, recorder, lost)
+            f"{direction} {entry.revision} failed: {reason}", hint=cure + _what_remains(recorder, lost)
         ) from error
 
     @staticmethod
@@ -213,9 +214,11 @@ class _Run:
             log.warning("the failure could not be recorded: %s", str(error.orig).strip())
 
     def _load_seeds(self, connection: Connection, context: MigrationContext, recorder: Recorder) -> None:
+        if not recorder.steps_done or not self.settings.loads_seeds or _is_stamp(self.asked):
+            return
         at_head = set(context.get_current_heads()) == set(self.environment.script.get_heads())
         connection.rollback()
-        if recorder.steps_done and at_head and self.settings.loads_seeds and not _is_stamp(self.asked):
+        if at_head:
             from tsext import seeds  # brings the grammar
 
             seeds.load(connection, self.settings)
@@ -268,14 +271,14 @@ def _told(error: Exception) -> tuple[str, str]:
     return str(error.orig if isinstance(error, DBAPIError) else error).strip() or repr(error), ""
 
 
-def _what_remains(entry: records.Entry, recorder: Recorder, lost: bool) -> str:
+def _what_remains(recorder: Recorder, lost: bool) -> str:
     if recorder.committed:
         return (
             "statements it ran outside a transaction stay; the database is still recorded as before it. Make "
             "them repeatable (DROP … IF EXISTS first), mend the cause and run the same command again"
         )
     connection = "the connection was lost; " if lost else ""
-    return (
-        f"{connection}nothing of it remains and earlier revisions stay applied; mend the cause and run the same "
-        "command again"
-    )
+    earlier = "earlier revisions stay applied"
+    if lost and not recorder.flush:
+        earlier += ", but for the newest if the server crashed before they were on disk"
+    return f"{connection}nothing of it remains and {earlier}; mend the cause and run the same command again"
