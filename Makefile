@@ -27,7 +27,6 @@ lint: $(STAMP)  ## style and the import contract
 types: $(STAMP)
 	$(BIN)/mypy
 
-
 bench: $(STAMP)
 	$(BIN)/python benchmarks/revisions.py
 
@@ -35,5 +34,6 @@ clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-docs: $(STAMP)  ## check that the documentation says what the code does
+docs: $(STAMP)  ## write the pages that list what the code has, and run the examples
+	$(BIN)/python docs/generate.py
 	$(BIN)/python -m pytest tests/unit/test_documentation.py

@@ -21,6 +21,10 @@ def test_every_setting_is_documented():
         assert f"| `{name}` | {default} | {meaning} |" in page
 
 
+def test_generated_pages_are_up_to_date():
+    subprocess.run([sys.executable, ROOT / "docs" / "generate.py", "--check"], check=True)
+
+
 def test_every_command_of_the_readme_exists():
     known = TsextCommandLine().subparsers.choices
     for name in re.findall(r"(?m)^\| `tsext (\w+)", (ROOT / "README.md").read_text()):
