@@ -21,8 +21,8 @@ def operations() -> str:
     lines = [
         "# Operations",
         "",
-        "Every verb that tsext adds to `op`. All of them print their SQL with `--sql`, and look before they act: what the",
-        "server would refuse, or its version or licence lacks, is refused first.",
+        "Every verb that tsext adds to `op`. All of them print their SQL with `--sql`, and look before they act: what",
+        "the server would refuse, or its version or licence lacks, is refused first.",
     ]
     for module, verbs in _by_module():
         lines += ["", f"## {module}", ""]
