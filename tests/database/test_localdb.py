@@ -256,9 +256,9 @@ def test_no_unix_socket_so_no_path_is_too_long(cluster, tmp_path, monkeypatch):
     connection.close()
 
 
-def test_server_whose_programs_are_gone_is_stopped(cluster, tmp_path):
+def test_server_whose_programs_are_gone_is_stopped(cluster):
     cluster.start()
-    gone = replace(cluster, bindir=tmp_path / "usr" / "lib" / "postgresql" / "bin")
+    gone = replace(cluster, bindir=cluster.home / "usr" / "lib" / "postgresql" / "bin")
     assert gone.pid == cluster.pid
     gone.stop()
     assert cluster.pid is None

@@ -246,8 +246,9 @@ def build(bare, tmp_path, monkeypatch):
     root = tmp_path / "root"
     library = root / "usr" / "lib" / "x-linux-gnu"
     library.mkdir(parents=True)
-    (library / "libc.so.6").touch()
-    (library / "ld-linux-x.so.2").touch()
+    host = next(Path("/usr/lib").glob("*/libc.so.6")).parent
+    shutil.copy(host / "libc.so.6", library)
+    shutil.copy(next(host.glob("ld-linux*.so.*")), library / "ld-linux-x.so.2")
     for name in ("initdb", "postgres", "psql"):
         path = root / "usr" / "lib" / "postgresql" / "17" / "bin" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -277,6 +278,23 @@ def test_programs_are_bound_to_where_they_will_be(build, tmp_path):
     for option, expected in {"--print-interpreter": library / "ld-linux-x.so.2", "--print-rpath": library}.items():
         done = subprocess.run([binding.patchelf(), option, postgres], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == str(expected)
+
+
+def test_programs_that_were_moved_are_bound_anew(build, tmp_path):
+    build().communicate()
+    (tmp_path / "cache").rename(tmp_path / "moved")
+    output, _ = build(TSEXT_CACHE_DIR=str(tmp_path / "moved")).communicate()
+    assert output.startswith(str(tmp_path / "moved"))
+    assert subprocess.run([Path(output.strip()) / "postgres", "--version"], check=False).returncode == 0
+    assert (tmp_path / "log").read_text() == "fetched\n"
+
+
+def test_programs_that_are_broken_are_made_anew(build, tmp_path):
+    build().communicate()
+    shutil.rmtree(tmp_path / "cache" / "localdb" / "trixie" / "usr" / "lib" / "x-linux-gnu")
+    output, errors = build().communicate()
+    assert Path(output.strip(), "postgres").is_file(), errors
+    assert (tmp_path / "log").read_text() == "fetched\nfetched\n"
 
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGKILL])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import platformdirs
 
-from tsext.errors import Finding, LocalServerError
+from tsext.errors import LocalServerError
 from tsext.localdb import debian, folders, programs
 from tsext.localdb.programs import timescaledb_version
 from tsext.localdb.server import Cluster
@@ -87,7 +87,7 @@ def find(version: str | None = None) -> Path:
 
     :raises LocalServerError: naming what was tried.
     """
-    return _at_hand(version) or _cached(version) or _built(version)
+    return _at_hand(version) or _ready(version) or _made(version)
 
 
 def default() -> str:
@@ -129,26 +129,37 @@ def _cached(version: str | None) -> Path | None:
     return found[0].parent if found else None
 
 
-def _built(version: str | None) -> Path:
-    if obstacle := debian.obstacle():
-        raise _impossible(obstacle)
+def _ready(version: str | None) -> Path | None:
+    cached = _cached(version)
+    return cached if cached and programs.run(cached) else None
+
+
+def _made(version: str | None) -> Path:
     prefix, source = _prefix(version), VERSIONS[version or DEFAULT]
+    if not prefix.exists():
+        _require_debian()
     with folders.using(prefix.parent, "TSEXT_CACHE_DIR"), folders.locked(prefix):
-        if (made_while_we_waited := _cached(version)) is not None:
+        if made_while_we_waited := _ready(version):
             return made_while_we_waited
-        debian.build(prefix, source.suite, source.package)
-    built = _cached(version)
-    assert built is not None
-    return built
+        if prefix.exists():  # it was moved here, or is broken
+            with suppress(LocalServerError):
+                debian.rebind(prefix)
+        if not _ready(version):
+            _require_debian()
+            debian.build(prefix, source.suite, source.package)
+    if not (made := _ready(version)):
+        raise LocalServerError(f"the programs in {prefix} do not run", hint="run `docker compose up -d` instead")
+    return made
 
 
-def _impossible(obstacle: Finding) -> LocalServerError:
-    return LocalServerError(
-        "no PostgreSQL with TimescaleDB here: TSEXT_PG_BINDIR is not set, no installed PostgreSQL has TimescaleDB, "
-        f"the cache {cache_dir()} is empty, and Debian's packages cannot be unpacked: {obstacle.message}",
-        hint=f"{obstacle.hint}; or run `docker compose up -d` with the compose.yaml of the project, "
-        "or set TSEXT_DATABASE_URL",
-    )
+def _require_debian() -> None:
+    if obstacle := debian.obstacle():
+        raise LocalServerError(
+            "no PostgreSQL with TimescaleDB here: TSEXT_PG_BINDIR is not set, no installed PostgreSQL has TimescaleDB, "
+            f"the cache {cache_dir()} has none, and Debian's packages cannot be unpacked: {obstacle.message}",
+            hint=f"{obstacle.hint}; or run `docker compose up -d` with the compose.yaml of the project, "
+            "or set TSEXT_DATABASE_URL",
+        )
 
 
 __all__ = [

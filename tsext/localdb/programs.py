@@ -20,6 +20,14 @@ def timescaledb_version(bindir: Path) -> str | None:
     return None
 
 
+def run(bindir: Path) -> bool:
+    """Whether the programs of a folder run here: not if they were bound to another folder or machine."""
+    try:
+        return subprocess.run([bindir / "postgres", "--version"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
 def named_by_user(version: str | None) -> Path | None:
     """The folder ``TSEXT_PG_BINDIR``; None if it is not set.
 

@@ -217,10 +217,7 @@ class Cluster:
             try:
                 done = subprocess.run(command, cwd="/", check=False, **streams, **who)  # type: ignore[call-overload]
             except OSError as error:
-                raise self._failed(
-                    f"{command[0]} cannot be run: {error.strerror}",
-                    "programs are bound to their folder: if it was moved, remove it from TSEXT_CACHE_DIR; ",
-                ) from error
+                raise self._failed(f"{command[0]} cannot be run: {error.strerror}") from error
             out.seek(0)
             err.seek(0)
             return subprocess.CompletedProcess(command, done.returncode, out.read(), err.read())
