@@ -15,6 +15,7 @@ import pytest
 
 from tsext import localdb
 from tsext.localdb import account, binding, debian, folders, postmaster, sources
+from tsext.testing import licensed
 
 DEBIAN = """
 Types: deb deb-src
@@ -319,6 +320,15 @@ def test_two_states_with_one_cache_build_once(build, tmp_path):
     assert len(found) == 1
     assert all(found)
     assert (tmp_path / "log").read_text() == "fetched\n"
+
+
+def test_node_that_is_too_old(bare):
+    program(bare / "npm")
+    with pytest.raises(localdb.LocalServerError, match=r"node not found\n.*install Node 20"):
+        licensed.install()
+    program(bare / "node", "#!/bin/sh\necho v18.20.4\n")
+    with pytest.raises(localdb.LocalServerError, match=r"Node is v18\.20\.4, too old"):
+        licensed.install()
 
 
 # --- processes and accounts

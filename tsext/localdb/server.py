@@ -159,7 +159,10 @@ class Cluster:
                 break
         log = self.home / "server.log"
         said = log.read_text().strip().splitlines()[-5:] if log.is_file() else [done.stderr.strip()]
-        raise self._failed("the local server did not start:\n" + "\n".join(said), f"see {log}; ")
+        raise self._failed(
+            "the local server did not start:\n" + "\n".join(said),
+            f"see {log}; `tsext localdb reset` throws its data away and starts anew",
+        )
 
     def _pg_ctl_start(self) -> subprocess.CompletedProcess[str]:
         # over TCP only: the path of a socket may be longer than the operating system allows
@@ -194,10 +197,13 @@ class Cluster:
     def _run(self, program: str, *arguments: str) -> None:
         done = self._try(program, *arguments)
         if done.returncode:
-            raise self._failed(f"{program} failed: {(done.stderr or done.stdout).strip()}")
+            raise self._failed(
+                f"{program} failed: {(done.stderr or done.stdout).strip()}",
+                "is the disk full? Set TSEXT_STATE_DIR to a folder that has 500 MB free",
+            )
 
-    def _failed(self, message: str, see: str = "") -> LocalServerError:
-        """The error that a program failed; if it is for a folder that is closed to its account, that is the hint."""
+    def _failed(self, message: str, hint: str) -> LocalServerError:
+        """The error that a program failed; if its account cannot enter a folder, that is what to mend."""
         owner = account.owner(self.data)
         for path in (self.bindir / "postgres", self.data):
             if owner and (barrier := account.barrier(path, owner)):
@@ -205,7 +211,7 @@ class Cluster:
                     f"let {owner.pw_name}, whom it runs as, enter {barrier}, or set TSEXT_CACHE_DIR and TSEXT_STATE_DIR"
                 )
                 return LocalServerError(message, hint=cure)
-        return LocalServerError(message, hint=f"{see}`tsext localdb reset` throws its data away and starts anew")
+        return LocalServerError(message, hint=hint)
 
     def _try(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         owner = account.owner(self.data)
@@ -217,7 +223,9 @@ class Cluster:
             try:
                 done = subprocess.run(command, cwd="/", check=False, **streams, **who)  # type: ignore[call-overload]
             except OSError as error:
-                raise self._failed(f"{command[0]} cannot be run: {error.strerror}") from error
+                raise self._failed(
+                    f"{command[0]} cannot be run: {error.strerror}", "`tsext localdb start` makes what is missing"
+                ) from error
             out.seek(0)
             err.seek(0)
             return subprocess.CompletedProcess(command, done.returncode, out.read(), err.read())
