@@ -245,6 +245,14 @@ def test_port_that_is_taken_between_choice_and_start(cluster, monkeypatch):
     connect(cluster.url).close()
 
 
+def test_port_is_that_of_the_running_server(cluster):
+    cluster.start()
+    port = cluster.port
+    (cluster.home / "port.json").write_text('{"port": 1}')
+    assert cluster.port == port
+    cluster.start()
+
+
 def test_no_unix_socket_so_no_path_is_too_long(cluster, tmp_path, monkeypatch):
     long = tmp_path / ("x" * 120)
     long.mkdir()

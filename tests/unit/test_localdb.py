@@ -342,6 +342,17 @@ def test_number_that_another_process_has_got_is_forgotten(tmp_path):
     assert not (tmp_path / "postmaster.pid").exists()
 
 
+def test_server_of_another_data_directory_is_not_ours(tmp_path):
+    interpreted = [str(tmp_path / "postgres"), "-c", "sleep 60; :", "-D"]
+    for data, served in ((tmp_path / "mine", True), (tmp_path / "other", False)):
+        with subprocess.Popen([*interpreted, str(data)], executable="/bin/sh", start_new_session=True) as process:
+            (tmp_path / "mine").mkdir(exist_ok=True)
+            (tmp_path / "mine" / "postmaster.pid").write_text(f"{process.pid}\n")
+            time.sleep(0.2)
+            assert (postmaster.find(tmp_path / "mine") == process.pid) == served
+            os.killpg(process.pid, signal.SIGKILL)
+
+
 @pytest.mark.parametrize("text", ["", "no number\n", "-1\n"])
 def test_postmaster_pid_that_was_cut_short(tmp_path, text):
     (tmp_path / "postmaster.pid").write_text(text)

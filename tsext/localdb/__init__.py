@@ -56,7 +56,7 @@ def ensure(version: str | None = None, *, name: str = "development", fsync: bool
     :param fsync: off is faster and unsafe, for tests.
     :raises LocalServerError: if this machine can have none; says how to go on.
     """
-    cluster = Cluster(_label(version), find(version), _home(version, name), fsync)
+    cluster = _cluster(version, name, fsync)
     cluster.start()
     return cluster
 
@@ -64,7 +64,7 @@ def ensure(version: str | None = None, *, name: str = "development", fsync: bool
 @contextmanager
 def shared(version: str | None = None, *, name: str, fsync: bool = True) -> Iterator[Cluster]:
     """The running server of a version, as ``ensure``; the last process that uses it this way stops it."""
-    cluster = Cluster(_label(version), find(version), _home(version, name), fsync)
+    cluster = _cluster(version, name, fsync)
     with folders.shared(cluster.home, at_end=cluster.stop):
         cluster.start()
         yield cluster
@@ -72,10 +72,11 @@ def shared(version: str | None = None, *, name: str, fsync: bool = True) -> Iter
 
 def existing(version: str | None = None, *, name: str = "development") -> Cluster | None:
     """The cluster of a version if one was made, running or not; its programs may be gone."""
+    label = _label(version)
     bindir = _cached(version) or _prefix(version)
     with suppress(LocalServerError):  # programs that do not fit would matter for a start only
         bindir = _at_hand(version) or bindir
-    cluster = Cluster(_label(version), bindir, _home(version, name))
+    cluster = Cluster(label, bindir, state_dir() / f"{name}-{label}")
     with folders.using(cluster.home, "TSEXT_STATE_DIR"):
         return cluster if cluster.made else None
 
@@ -87,6 +88,7 @@ def find(version: str | None = None) -> Path:
 
     :raises LocalServerError: naming what was tried.
     """
+    _require_known(version)
     return _at_hand(version) or _ready(version) or _made(version)
 
 
@@ -97,14 +99,19 @@ def default() -> str:
     return ".".join(found.split(".")[:2]) if found else DEFAULT
 
 
+def _cluster(version: str | None, name: str, fsync: bool) -> Cluster:
+    label = _label(version)
+    return Cluster(label, find(version), state_dir() / f"{name}-{label}", fsync)
+
+
 def _label(version: str | None) -> str:
-    if version is not None and version not in VERSIONS:
-        raise LocalServerError(f"there is no local server {version}", hint=f"use one of: {', '.join(VERSIONS)}")
+    _require_known(version)
     return version or default()
 
 
-def _home(version: str | None, name: str) -> Path:
-    return state_dir() / f"{name}-{_label(version)}"
+def _require_known(version: str | None) -> None:
+    if version is not None and version not in VERSIONS:
+        raise LocalServerError(f"there is no local server {version}", hint=f"use one of: {', '.join(VERSIONS)}")
 
 
 def _at_hand(version: str | None) -> Path | None:

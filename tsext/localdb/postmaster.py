@@ -53,6 +53,13 @@ def forget(data: Path) -> None:
         (data / "postmaster.pid").unlink()
 
 
+def port(data: Path) -> int | None:
+    """TCP port of the server of a data directory; None if it is not running."""
+    if find(data) is None:
+        return None
+    return int((data / "postmaster.pid").read_text().splitlines()[3])
+
+
 def _written(data: Path) -> int | None:
     try:
         pid = int((data / "postmaster.pid").read_text().split()[0])
@@ -74,16 +81,15 @@ def _alive(pid: int) -> bool:
 def _serves(pid: int, data: Path) -> bool:
     """Whether a process lives and is the postmaster of a data directory, by its command line.
 
-    Anybody may read that; in a container even root may not look at the process's working directory.
+    Anybody may read that; in a container even root may not look at another account's working directory, which tells
+    it where PostgreSQL was started by hand, without ``-D``.
     """
     if not (_PROCESSES / "self").exists():
         return _alive(pid)
+    process = _PROCESSES / str(pid)
     try:
-        program, *arguments = os.fsdecode((_PROCESSES / str(pid) / "cmdline").read_bytes()).split("\0")
+        program, *arguments = os.fsdecode((process / "cmdline").read_bytes()).split("\0")
+        served = arguments[arguments.index("-D") + 1] if "-D" in arguments else (process / "cwd").readlink()
     except OSError:
         return False
-    if Path(program).name != "postgres":
-        return False
-    if "-D" not in arguments:  # started by hand, with PGDATA: rather ours than two servers on one directory
-        return True
-    return Path(arguments[arguments.index("-D") + 1]).resolve() == data.resolve()
+    return Path(program).name == "postgres" and Path(served).resolve() == data.resolve()

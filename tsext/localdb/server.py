@@ -44,7 +44,7 @@ class Cluster:
     """A data directory and the programs that serve it."""
 
     version: str
-    """``2.19`` or ``2.31``, as asked for."""
+    """``2.19`` or ``2.31`` as asked for, else that of the programs."""
     bindir: Path
     home: Path
     """Folder of the data directory, the log and the port."""
@@ -62,8 +62,8 @@ class Cluster:
 
     @property
     def port(self) -> int:
-        """The TCP port, chosen when the cluster was made."""
-        return int(json.loads((self.home / "port.json").read_text())["port"])
+        """The TCP port: of the running server, else the one chosen for the next start."""
+        return postmaster.port(self.data) or int(json.loads((self.home / "port.json").read_text())["port"])
 
     @property
     def url(self) -> str:
