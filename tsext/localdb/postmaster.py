@@ -57,7 +57,10 @@ def port(data: Path) -> int | None:
     """TCP port of the server of a data directory; None if it is not running."""
     if find(data) is None:
         return None
-    return int((data / "postmaster.pid").read_text().splitlines()[3])
+    try:
+        return int((data / "postmaster.pid").read_text().splitlines()[3])
+    except (OSError, IndexError):  # it has just ended
+        return None
 
 
 def _written(data: Path) -> int | None:
@@ -71,10 +74,10 @@ def _written(data: Path) -> int | None:
 def _alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
+    except PermissionError:
+        return True  # but not ours
     except ProcessLookupError:
         return False
-    except PermissionError:
-        return True
     return True
 
 
@@ -90,6 +93,6 @@ def _serves(pid: int, data: Path) -> bool:
     try:
         program, *arguments = os.fsdecode((process / "cmdline").read_bytes()).split("\0")
         served = arguments[arguments.index("-D") + 1] if "-D" in arguments else (process / "cwd").readlink()
-    except OSError:
+    except (OSError, IndexError):
         return False
     return Path(program).name == "postgres" and Path(served).resolve() == data.resolve()
