@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,11 +14,12 @@ from tsext.errors import LocalServerError
 
 
 def make(folder: Path) -> None:
-    """Make a folder and its parents, which the server's account may enter whatever our umask is."""
+    """Make a folder and its parents; if we are root, the server's account may enter them whatever our umask is."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     for each in reversed(missing):
         each.mkdir(exist_ok=True)
-        each.chmod(0o755)
+        if os.geteuid() == 0:
+            each.chmod(0o755)
 
 
 @contextmanager
