@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import re
 import shutil
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 
 from tsext.errors import LocalServerError
-from tsext.localdb import debian
+from tsext.localdb import debian, folders, programs
+from tsext.localdb.programs import timescaledb_version
 from tsext.localdb.server import Cluster
 
 DEFAULT = "2.19"
@@ -39,39 +37,48 @@ VERSIONS = {
 def cache_dir() -> Path:
     """Where programs are kept: ``TSEXT_CACHE_DIR``, else the user's cache; root's must be readable by others."""
     if given := os.environ.get("TSEXT_CACHE_DIR"):
-        return Path(given)
+        return Path(given).absolute()
     return Path("/var/cache/tsext") if os.geteuid() == 0 else Path(platformdirs.user_cache_dir("tsext"))
 
 
 def state_dir() -> Path:
     """Where data are kept: ``TSEXT_STATE_DIR``, else the user's state folder."""
     if given := os.environ.get("TSEXT_STATE_DIR"):
-        return Path(given)
+        return Path(given).absolute()
     return Path("/var/lib/tsext") if os.geteuid() == 0 else Path(platformdirs.user_state_dir("tsext"))
 
 
 def ensure(version: str | None = None, *, name: str = "development", fsync: bool = True) -> Cluster:
     """The running server of a version; it is made and started if need be.
 
-    :param version: ``2.19`` or ``2.31``; None takes the default.
+    :param version: ``2.19`` or ``2.31``; None takes what is installed, else the default.
     :param name: clusters of different names share programs, not data.
     :param fsync: off is faster and unsafe, for tests.
     :raises LocalServerError: if this machine can have none; says how to go on.
     """
-    wanted = _checked(version)
-    with _only_one():
-        cluster = Cluster(wanted, find(version), state_dir() / f"{name}-{wanted}", fsync)
-        cluster.start()
+    cluster = _cluster(version, name, fsync)
+    cluster.start()
     return cluster
 
 
+@contextmanager
+def shared(version: str | None = None, *, name: str, fsync: bool = True) -> Iterator[Cluster]:
+    """The running server of a version, as ``ensure``; the last process that uses it this way stops it."""
+    cluster = _cluster(version, name, fsync)
+    with folders.shared(cluster.home, at_end=cluster.stop):
+        cluster.start()
+        yield cluster
+
+
 def existing(version: str | None = None, *, name: str = "development") -> Cluster | None:
-    """The cluster of a version if one was made, running or not."""
-    wanted = _checked(version)
-    home = state_dir() / f"{name}-{wanted}"
-    if not (home / "data" / "PG_VERSION").is_file():
-        return None
-    return Cluster(wanted, find(version), home)
+    """The cluster of a version if one was made, running or not; its programs may be gone."""
+    label = _label(version)
+    bindir = _cached(version) or _prefix(version)
+    with suppress(LocalServerError):  # programs that do not fit would matter for a start only
+        bindir = _at_hand(version) or bindir
+    cluster = Cluster(label, bindir, state_dir() / f"{name}-{label}")
+    with folders.using(cluster.home, "TSEXT_STATE_DIR"):
+        return cluster if cluster.made else None
 
 
 def find(version: str | None = None) -> Path:
@@ -81,54 +88,36 @@ def find(version: str | None = None) -> Path:
 
     :raises LocalServerError: naming what was tried.
     """
-    wanted = _checked(version)
-    if given := os.environ.get("TSEXT_PG_BINDIR"):
-        return _named_by_user(Path(given))
-    for bindir in _installed():
-        found = timescaledb_version(bindir)
-        if found is not None and (version is None or found.startswith(f"{wanted}.")):
-            return bindir
-    prefix = cache_dir() / "localdb" / VERSIONS[wanted].suite
-    if not (cached := _programs(prefix)):
-        reason = debian.possible()
-        if reason is not None:
-            raise _impossible(reason)
-        prefix.parent.mkdir(parents=True, exist_ok=True)
-        debian.build(prefix, VERSIONS[wanted].suite, VERSIONS[wanted].package)
-        cached = _programs(prefix)
-    return cached[0]
+    _require_known(version)
+    return _at_hand(version) or _ready(version) or _made(version)
 
 
-def timescaledb_version(bindir: Path) -> str | None:
-    """The version of TimescaleDB beside a PostgreSQL, read from its control file; None if it has none."""
-    major = bindir.parent.name
-    candidates = [bindir.parents[3] / "share" / "postgresql" / major, bindir.parent / "share"]
-    pg_config = bindir / "pg_config"
-    if pg_config.is_file():
-        done = subprocess.run([pg_config, "--sharedir"], capture_output=True, text=True, check=False)
-        candidates.append(Path(done.stdout.strip()))
-    for share in candidates:
-        control = share / "extension" / "timescaledb.control"
-        if control.is_file():
-            found = re.search(r"default_version\s*=\s*'([^']+)'", control.read_text())
-            return found[1] if found else None
-    return None
+def default() -> str:
+    """The version where none is asked for: that of ``TSEXT_PG_BINDIR`` or of an installed TimescaleDB, else 2.19."""
+    bindir = _at_hand(None)
+    found = bindir and timescaledb_version(bindir)
+    return ".".join(found.split(".")[:2]) if found else DEFAULT
 
 
-def _checked(version: str | None) -> str:
-    wanted = version or DEFAULT
-    if wanted not in VERSIONS:
-        raise LocalServerError(f"there is no local server {wanted}", hint=f"use one of: {', '.join(VERSIONS)}")
-    return wanted
+def _cluster(version: str | None, name: str, fsync: bool) -> Cluster:
+    label = _label(version)
+    return Cluster(label, find(version), state_dir() / f"{name}-{label}", fsync)
 
 
-def _named_by_user(bindir: Path) -> Path:
-    if not (bindir / "postgres").is_file():
-        raise LocalServerError(
-            f"TSEXT_PG_BINDIR is {bindir}, which has no postgres",
-            hint="name the folder that initdb and postgres are in",
-        )
-    return bindir
+def _label(version: str | None) -> str:
+    _require_known(version)
+    return version or default()
+
+
+def _require_known(version: str | None) -> None:
+    if version is not None and version not in VERSIONS:
+        raise LocalServerError(f"there is no local server {version}", hint=f"use one of: {', '.join(VERSIONS)}")
+
+
+def _at_hand(version: str | None) -> Path | None:
+    if given := programs.named_by_user(version):
+        return given
+    return next((each for each in _installed() if programs.is_of(timescaledb_version(each), version)), None)
 
 
 def _installed() -> list[Path]:
@@ -138,26 +127,59 @@ def _installed() -> list[Path]:
     return found
 
 
-def _programs(prefix: Path) -> list[Path]:
-    return [path.parent for path in sorted(prefix.glob("usr/lib/postgresql/*/bin/postgres"))]
+def _prefix(version: str | None) -> Path:
+    return cache_dir() / "localdb" / VERSIONS[version or DEFAULT].suite
 
 
-def _impossible(reason: str) -> LocalServerError:
-    return LocalServerError(
-        "no PostgreSQL with TimescaleDB here: TSEXT_PG_BINDIR is not set, no installed PostgreSQL has TimescaleDB, "
-        f"the cache {cache_dir()} is empty, and Debian's packages cannot be unpacked: {reason}",
-        hint="run `docker compose up -d` with the compose.yaml of the project, or set TSEXT_DATABASE_URL",
-    )
+def _cached(version: str | None) -> Path | None:
+    found = sorted(_prefix(version).glob("usr/lib/postgresql/*/bin/postgres"))
+    return found[0].parent if found else None
 
 
-@contextmanager
-def _only_one() -> Iterator[None]:
-    """Hold a lock against another process that makes or starts a server."""
-    folder = state_dir()
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def _ready(version: str | None) -> Path | None:
+    cached = _cached(version)
+    return cached if cached and programs.run(cached) else None
 
 
-__all__ = ["DEFAULT", "VERSIONS", "Cluster", "LocalServerError", "cache_dir", "ensure", "existing", "find", "state_dir"]
+def _made(version: str | None) -> Path:
+    prefix, source = _prefix(version), VERSIONS[version or DEFAULT]
+    if not prefix.exists():
+        _require_debian()
+    with folders.using(prefix.parent, "TSEXT_CACHE_DIR"), folders.locked(prefix):
+        if made_while_we_waited := _ready(version):
+            return made_while_we_waited
+        if prefix.exists():  # it was moved here, or is broken
+            with suppress(LocalServerError):
+                debian.rebind(prefix)
+        if not _ready(version):
+            _require_debian()
+            debian.build(prefix, source.suite, source.package)
+    if not (made := _ready(version)):
+        raise LocalServerError(f"the programs in {prefix} do not run", hint="run `docker compose up -d` instead")
+    return made
+
+
+def _require_debian() -> None:
+    if obstacle := debian.obstacle():
+        raise LocalServerError(
+            "no PostgreSQL with TimescaleDB here: TSEXT_PG_BINDIR is not set, no installed PostgreSQL has TimescaleDB, "
+            f"the cache {cache_dir()} has none, and Debian's packages cannot be unpacked: {obstacle.message}",
+            hint=f"{obstacle.hint}; or run `docker compose up -d` with the compose.yaml of the project, "
+            "or set TSEXT_DATABASE_URL",
+        )
+
+
+__all__ = [
+    "DEFAULT",
+    "VERSIONS",
+    "Cluster",
+    "LocalServerError",
+    "cache_dir",
+    "default",
+    "ensure",
+    "existing",
+    "find",
+    "shared",
+    "state_dir",
+    "timescaledb_version",
+]

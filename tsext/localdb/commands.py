@@ -30,15 +30,17 @@ def _start(options: argparse.Namespace) -> int:
 
 def _stop(options: argparse.Namespace) -> int:
     cluster = localdb.existing(options.version)
-    if cluster is not None:
+    if cluster is None or cluster.pid is None:
+        print("not running")
+    else:
         cluster.stop()
-    print("stopped")
+        print("stopped, with its connections; data stay")
     return 0
 
 
 def _status(options: argparse.Namespace) -> int:
-    wanted = [options.version] if options.version else list(localdb.VERSIONS)
-    found = [_described(version) for version in wanted]
+    versions = [options.version] if options.version else sorted({localdb.default(), *localdb.VERSIONS})
+    found = [_described(version) for version in versions]
     if options.json:
         print(json.dumps(found, indent=2))
     else:
@@ -50,7 +52,7 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _described(version: str) -> dict[str, object]:
-    cluster = localdb.existing(version)
+    cluster = localdb.existing(version if version in localdb.VERSIONS else None)
     pid = cluster.pid if cluster else None
     state = "running" if pid else "stopped" if cluster else "not made"
     return {"version": version, "state": state, "pid": pid, "url": cluster.url if cluster and pid else None}

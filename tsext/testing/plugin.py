@@ -45,15 +45,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def timescaledb_server(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """A running server; its cluster is the tests' own, with fsync off, and is stopped if we started it."""
+    """A running server; its cluster is the tests' own, with fsync off, and the last session to use it stops it."""
     from tsext import localdb
 
-    before = localdb.existing(request.param, name="test")
-    was_running = before is not None and before.pid is not None
-    cluster = localdb.ensure(request.param, name="test", fsync=False)
-    yield cluster
-    if not was_running:
-        cluster.stop()
+    with localdb.shared(request.param, name="test", fsync=False) as cluster:
+        yield cluster
 
 
 @pytest.fixture
