@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from alembic.operations.ops import MigrationScript
@@ -81,6 +83,7 @@ class _Run:
             followed = {
                 "fn": recorder.following(self.asked["fn"]),
                 "on_version_apply": (recorder.on_version_apply, *hooks),
+                "tsext_refuse_foreign_file": partial(_refuse_foreign_file, recorder),
             }
         given["include_name"] = autogenerate.include_name(given.get("include_name"))
         given["process_revision_directives"] = self._naming(given.get("process_revision_directives"))
@@ -258,6 +261,14 @@ class _Run:
 
 def _compares(revision_context: Any) -> bool:
     return bool(revision_context.command_args.get("autogenerate"))
+
+
+def _refuse_foreign_file(recorder: Recorder, path: Path) -> None:
+    """What ``op.execute_file`` asks before it runs a file."""
+    info = getattr(recorder.step, "info", None)
+    if info is not None:
+        script = recorder.project.revision(info.up_revision_id)
+        history.refuse_foreign(script, recorder.project.files(script), path)
 
 
 def _is_stamp(asked: dict[str, Any]) -> bool:

@@ -1,6 +1,6 @@
 """Numbers, checksums and records of revisions, and the lock under which they are written."""
 
-from tsext.history.files import FileIndex, RevisionFiles, refuse_duplicates
+from tsext.history.files import FileIndex, RevisionFiles, refuse_duplicates, refuse_foreign
 from tsext.history.lock import in_process, upgrade_lock
 from tsext.history.recording import Recorder
 from tsext.history.records import Entry, RevisionRecord, applied, fixed_numbers
@@ -17,6 +17,7 @@ __all__ = [
     "fixed_numbers",
     "in_process",
     "refuse_duplicates",
+    "refuse_foreign",
     "upgrade_lock",
     "verify",
 ]

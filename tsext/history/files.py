@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -104,6 +106,28 @@ class FileIndex:
     def _named(self, revision: str) -> list[Path]:
         found = {*self._by_key.get(revision, []), *self.sql_location.glob(f"{revision}_*.sql")}
         return sorted(found)
+
+
+def refuse_foreign(script: Script, files: RevisionFiles, path: Path) -> None:
+    """Refuse to run a SQL file that the checksum of the revision would not cover.
+
+    :param path: the file that the revision is about to run.
+    :raises HistoryError: naming the file, the revision, and the name the file should have.
+    """
+    if _normal(path) in {_normal(own) for own in files.paths}:
+        return
+    key, revision = key_of(script.revision), Path(script.path)
+    rollback = path.parent.name == "rollback"
+    wanted = f"{key}_rollback.sql" if rollback else f"{key}_{re.sub(r'^[0-9]+_', '', path.name)}"
+    raise HistoryError(
+        f"revision {script.revision} runs {path.name}, which is not one of its files: its checksum would not cover it",
+        hint=f"rename it to {'rollback/' if rollback else ''}{wanted}, and write that name in {revision.name}; copy it "
+        "if another revision runs it too",
+    )
+
+
+def _normal(path: Path) -> str:
+    return os.path.abspath(path)
 
 
 def refuse_duplicates(script: ScriptDirectory) -> None:
