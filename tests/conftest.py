@@ -72,6 +72,11 @@ class Project:
             for statement in statements:
                 connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
 
+    def run_with(self, options: str) -> None:
+        """Let ``env.py`` give further options to ``environment.run``."""
+        path = self.path / "alembic" / "env.py"
+        path.write_text(path.read_text().replace("(context, metadata)", f"(context, metadata, {options})"))
+
     def models(self, text: str) -> None:
         (self.path / "alembic" / "models.py").write_text(text)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -161,39 +162,37 @@ def test_interrupted_anywhere_it_can_be_run_again(project):
         with_files(project, "003_z", "002_b")
         with_files(project, "002_d", "001_a", rollback="004_rollback.sql")
         with_files(project, "003_e", "002_d", rollback="005_rollback.sql")
-        killed = killed_before(step)
-        try:
+        with killed_before(step) as died:
             command.renumber(project.config)
-        except KeyboardInterrupt:
-            killed.undo()
-            if (project.versions / "002_d.py").exists():
-                assert project.run("alembic", "upgrade", "head", fails=True)
-            assert sorted(command.renumber(project.config)) == [("002_d", "004_d"), ("003_e", "005_e")]
-        else:
-            killed.undo()
+        if not died:
             break
+        if (project.versions / "002_d.py").exists():
+            assert project.run("alembic", "upgrade", "head", fails=True)
+        assert sorted(command.renumber(project.config)) == [("002_d", "004_d"), ("003_e", "005_e")]
         assert ids(project) == expected
     assert step == 11, "two moves; two texts and the journal, each written, then renamed; two deletions; the journal"
     one_head_that_works(project, *expected)
 
 
+@contextmanager
 def killed_before(step):
-    """The next run dies before its step: each change of the file system is one."""
+    """The run dies before its step: each change of the file system is one."""
     left = iter(range(step))
-    patch = pytest.MonkeyPatch()
+    died = []
 
     def dying(function):
         def call(*arguments, **options):
             if next(left, None) is None:
+                died.append(True)
                 raise KeyboardInterrupt
             return function(*arguments, **options)
 
         return call
 
-    patch.setattr(renumbering.os, "replace", dying(renumbering.os.replace))
-    for name in ("write_bytes", "replace", "unlink"):
-        patch.setattr(renumbering.Path, name, dying(getattr(renumbering.Path, name)))
-    return patch
+    with pytest.MonkeyPatch.context() as patch, suppress(KeyboardInterrupt):
+        for name in ("write_bytes", "replace", "unlink"):
+            patch.setattr(renumbering.Path, name, dying(getattr(renumbering.Path, name)))
+        yield died
 
 
 def test_a_stray_file_is_not_overwritten(project):

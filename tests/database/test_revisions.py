@@ -189,6 +189,6 @@ def test_a_file_that_the_checksum_would_not_cover_is_refused(project, revision, 
     path.write_text(path.read_text().replace(f'"{name}"', f'"./{key}_x.sql"'))
     project.run("alembic", "upgrade", "head")
     output = project.run("alembic", "downgrade", "-1", fails=True)
-    assert f"runs 001_rollback.sql, which is not one of its files: its checksum would not cover it\n" in output
+    assert "runs 001_rollback.sql, which is not one of its files: its checksum would not cover it\n" in output
     assert f"rename it to rollback/{key}_rollback.sql" in output
     assert project.scalar("SELECT to_regclass('b')") == "b"

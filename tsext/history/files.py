@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -114,7 +113,7 @@ def refuse_foreign(script: Script, files: RevisionFiles, path: Path) -> None:
     :param path: the file that the revision is about to run.
     :raises HistoryError: naming the file, the revision, and the name the file should have.
     """
-    if _normal(path) in {_normal(own) for own in files.paths}:
+    if path.resolve() in {own.resolve() for own in files.paths}:
         return
     key, revision = key_of(script.revision), Path(script.path)
     rollback = path.parent.name == "rollback"
@@ -124,10 +123,6 @@ def refuse_foreign(script: Script, files: RevisionFiles, path: Path) -> None:
         hint=f"rename it to {'rollback/' if rollback else ''}{wanted}, and write that name in {revision.name}; copy it "
         "if another revision runs it too",
     )
-
-
-def _normal(path: Path) -> str:
-    return os.path.abspath(path)
 
 
 def refuse_duplicates(script: ScriptDirectory) -> None:

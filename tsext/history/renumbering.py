@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -110,8 +109,8 @@ class _Plan:
 
     def carry_out(self, journal: Path) -> list[tuple[str, str]]:
         for old, new in self.moves:
-            if os.path.exists(old):
-                os.replace(old, new)
+            if Path(old).exists():
+                Path(old).replace(new)
         for path, text in self.writes:
             _write(Path(path), text)
         for old in self.deletes:
