@@ -215,10 +215,9 @@ def renumber(config: Config) -> list[tuple[str, str]]:
     :returns: (old id, new id) of each.
     :raises HistoryError: if one that would have to change is applied.
     """
-    settings = Settings.read(config)
-    applied = [record.revision for record in _applied_revisions(config)]
-    script = ScriptDirectory.from_config(config)
-    return renumbering.renumber(script, settings.sql_location, {name for name in applied if name})
+    settings = Settings.read(config, _x(config))
+    applied, heads = _applied_revisions(settings)
+    return renumbering.renumber(ScriptDirectory.from_config(config), settings.sql_location, applied, heads)
 
 
 def seed(config: Config, names: list[str] | None = None) -> list[str]:
@@ -292,13 +291,17 @@ def _with_recorder(config: Config, work: Callable[[Connection, Recorder, tuple[s
     return _look(config, write)
 
 
-def _applied_revisions(config: Config) -> list[history.RevisionRecord]:
-    """What is applied, while two revisions may still have one number, so that ``env.py`` would refuse to run."""
-    settings = Settings.read(config, _x(config))
+def _applied_revisions(settings: Settings) -> tuple[set[str], tuple[str, ...]]:
+    """What the history has, or where there is none the heads that ``alembic_version`` says are applied.
+
+    Without ``env.py``, which refuses to run while two revisions have one number.
+    """
     url = settings.database_url or localdb.ensure(settings.localdb_version).url
     engine = create_engine(url, poolclass=NullPool)
     with preflight.connect(engine) as connection:
-        return history.applied(connection)
+        recorded = history.applied(connection)
+        heads = MigrationContext.configure(connection).get_current_heads()
+    return {record.revision for record in recorded if record.revision}, () if recorded else heads
 
 
 def _revision_with(config: Config, target: str) -> str:

@@ -106,6 +106,17 @@ def test_applied_ones_are_left_alone(project):
     assert ids(project) == ["001_a", "002_b", "002_late", "003_c"]
 
 
+def test_what_plain_alembic_applied_is_left_alone_too(project):
+    project.tables("001_a", "002_b")
+    project.revision("002_c", "001_a")
+    project.revision("003_merge", ("002_b", "002_c"))
+    project.execute(
+        "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)",
+        "INSERT INTO alembic_version VALUES ('003_merge')",
+    )
+    assert "002_c would need a new number, but is applied here" in project.run("tsext", "renumber", fails=True)
+
+
 @pytest.mark.parametrize("merge", ["003_merge", "abcdef123456"])
 def test_a_merge_in_between_becomes_part_of_the_line(project, merge):
     with_files(project, "001_a", None)

@@ -21,7 +21,9 @@ JOURNAL = "renumber.json"
 """What is being done, beside ``env.py``; there only while it is done, so that a run that was killed can be finished."""
 
 
-def renumber(script: ScriptDirectory, sql_location: Path, applied: Collection[str]) -> list[tuple[str, str]]:
+def renumber(
+    script: ScriptDirectory, sql_location: Path, applied: Collection[str], heads: Collection[str] = ()
+) -> list[tuple[str, str]]:
     """Rename the revisions that share a number with another, or come late, and put them after the rest.
 
     Of two revisions with one number the applied one keeps it, else the one that sorts first. What builds on a renamed
@@ -29,6 +31,8 @@ def renumber(script: ScriptDirectory, sql_location: Path, applied: Collection[st
     branch. Files, ``revision``, ``down_revision``, ``depends_on`` and the names of SQL files are rewritten. A run that
     was interrupted is finished first.
 
+    :param applied: the applied revisions, as the history has them.
+    :param heads: what Alembic's version table says, of a database that has no history yet.
     :returns: (old id, new id) of each, in order.
     :raises HistoryError: before anything is changed, if a revision that would have to change is applied, or two
         revisions run the same SQL file.
@@ -37,7 +41,9 @@ def renumber(script: ScriptDirectory, sql_location: Path, applied: Collection[st
     finished = _Plan.read(journal).carry_out(journal) if journal.exists() else []
     loaded(script)
     ordered = in_order(script)
-    moved = _to_move(ordered, applied)
+    below = _below(ordered)
+    applied = {*applied, *heads}.union(*(below.get(head, ()) for head in heads))
+    moved = _to_move(ordered, below, applied)
     if not moved:
         return finished
     _refuse_applied(moved, applied)
@@ -49,11 +55,10 @@ def renumber(script: ScriptDirectory, sql_location: Path, applied: Collection[st
 # --- which
 
 
-def _to_move(ordered: list[Script], applied: Collection[str]) -> list[Script]:
+def _to_move(ordered: list[Script], below: Mapping[str, set[str]], applied: Collection[str]) -> list[Script]:
     """Those that come late, whose number is taken, or that build on such a one; each after those it builds on."""
     keeper = {number_in(name): name for name in sorted(applied, reverse=True)}
     newest = max((number_in(name) or 0 for name in applied), default=0)
-    below = _below(ordered)
     moved: set[str] = set()
     for number, name in sorted((number_in(each.revision) or 0, each.revision) for each in ordered):
         late = number < newest and name not in applied
