@@ -107,7 +107,7 @@ def revision(
     """Write a revision whose body is a SQL file: the ``.py``, ``NNN_slug.sql`` and ``rollback/NNN_rollback.sql``."""
     settings = Settings.read(config)
     script = ScriptDirectory.from_config(config)
-    history.refuse_duplicates(script)
+    history.refuse_duplicates(script, settings.revision_ids)
     name = rev_id or numbers.revision_id(numbers.next_number(script), message)
     forth, back = f"{name}.sql", f"{numbers.key_of(name)}_rollback.sql"
 
@@ -129,9 +129,9 @@ def merge(config: Config, revisions: str | list[str], message: str | None = None
 
     :param options: anything else that takes.
     """
-    script = ScriptDirectory.from_config(config)
-    history.refuse_duplicates(script)
-    if numbers.numbers_new_revisions(script, Settings.read(config, _x(config)).revision_ids):
+    script, choice = ScriptDirectory.from_config(config), Settings.read(config, _x(config)).revision_ids
+    history.refuse_duplicates(script, choice)
+    if numbers.numbers_new_revisions(script, choice):
         options.setdefault("rev_id", numbers.revision_id(numbers.next_number(script), message or "merge"))
     with history.in_process:
         config.attributes[environment.REV_ID] = options.get("rev_id")
@@ -243,7 +243,7 @@ def _look(config: Config, work: Callable[[_Database], T]) -> T:
     """Run the project's ``env.py``, as ``alembic current`` does, and do something where it would migrate."""
     settings = Settings.read(config, _x(config))
     script = ScriptDirectory.from_config(config)
-    history.refuse_duplicates(script)
+    history.refuse_duplicates(script, settings.revision_ids)
     done: list[T] = []
 
     def instead(heads: tuple[str, ...], context: MigrationContext) -> list[Any]:
@@ -309,7 +309,7 @@ def _revision_with(config: Config, target: str) -> str:
     if not target.isdigit():
         return target
     script = ScriptDirectory.from_config(config)
-    history.refuse_duplicates(script)
+    history.refuse_duplicates(script, Settings.read(config, _x(config)).revision_ids)
     ordered = numbers.in_order(script)
     fixed: dict[str, int] = {}
     if any(numbers.number_in(each.revision) is None for each in ordered):

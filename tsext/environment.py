@@ -42,7 +42,6 @@ def run(context: Any, metadata: MetaData | list[MetaData] | None, **options: Any
     _let_warnings_be_seen()
     with history.in_process:
         environment: EnvironmentContext = getattr(context, "_proxy", None) or context
-        history.refuse_duplicates(environment.script)
         _Run(environment, metadata, options).start()
 
 
@@ -63,6 +62,7 @@ class _Run:
         self.settings = Settings.read(environment.config, x_arguments)
 
     def start(self) -> None:
+        history.refuse_duplicates(self.environment.script, self.settings.revision_ids)
         revision = self.asked.get("revision_context")
         if self.environment.is_offline_mode():
             self._offline()

@@ -215,6 +215,33 @@ def test_merge_with_a_template_that_cannot_be_numbered(offline_project):
     assert "revision = '004_both'" in (offline_project.versions / "004_both.py").read_text()
 
 
+def test_two_applied_revisions_with_one_number_need_not_be_torn_apart(project):
+    env = project.path / "alembic" / "env.py"
+    ours = env.read_text()
+    env.write_text(PLAIN_ENV.format(options="target_metadata=None"))
+    project.tables("001_a", "002_b")
+    project.revision("002_c", "001_a")
+    project.revision("003_merge", ("002_b", "002_c"))
+    project.run("alembic", "upgrade", "002_c")
+    project.run("alembic", "upgrade", "head")
+    env.write_text(ours)
+    assert "set revision_ids = hash" in project.run("tsext", "adopt", fails=True)
+    ini = project.path / "alembic.ini"
+    ini.write_text(ini.read_text().replace("[tsext]", "[tsext]\nrevision_ids = hash"))
+    assert sorted(command.adopt(project.config)) == ["001_a", "002_b", "002_c", "003_merge"]
+    assert project.rows("SELECT version, revision FROM tsext.bridge ORDER BY 1") == [
+        (1, "001_a"),
+        (2, "002_b"),
+        (3, "003_merge"),
+        (4, "002_c"),
+    ]
+    project.run("alembic", "downgrade", "002_c")
+    project.run("alembic", "downgrade", "base")
+    project.run("alembic", "upgrade", "002_c")
+    project.run("alembic", "upgrade", "head")
+    assert command.validate(project.config, models=False) == []
+
+
 # --- one client
 
 

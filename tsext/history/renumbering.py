@@ -88,7 +88,8 @@ def _refuse_applied(moved: list[Script], applied: Collection[str]) -> None:
             )
         raise HistoryError(
             f"{each.revision} would need a new number, but is applied here",
-            hint="downgrade it first, or renumber the other revision by hand",
+            hint="downgrade it first, or renumber the other revision by hand; if both have long been applied, set "
+            "revision_ids = hash: ids are then mere ids",
         )
 
 
