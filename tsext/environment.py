@@ -292,11 +292,9 @@ def upgrade_lock(
 
 def _let_warnings_be_seen() -> None:
     """Where no logging is configured, as without an ini file; Alembic's handler of nothing would swallow them."""
-    assert logging.lastResort is not None
-    if logging.getLogger().handlers:
-        log.removeHandler(logging.lastResort)
-    else:
-        log.addHandler(logging.lastResort)
+    last = logging.lastResort  # None, if the application has said that it wants none
+    if last is not None:
+        (log.removeHandler if logging.getLogger().handlers else log.addHandler)(last)
 
 
 def _refuse_driver(connection: Connection) -> None:
