@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool
 
 ROOT = Path(__file__).parent.parent
 
-REVISION = '''"""{message}"""
+REVISION = '''"""{message}{revises}"""
 
 from alembic import op
 
@@ -72,6 +72,11 @@ class Project:
             for statement in statements:
                 connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
 
+    def run_with(self, options: str) -> None:
+        """Let ``env.py`` give further options to ``environment.run``."""
+        path = self.path / "alembic" / "env.py"
+        path.write_text(path.read_text().replace("(context, metadata)", f"(context, metadata, {options})"))
+
     def models(self, text: str) -> None:
         (self.path / "alembic" / "models.py").write_text(text)
 
@@ -81,16 +86,19 @@ class Project:
         down: str | tuple[str, ...] | None,
         upgrade: str = "pass",
         downgrade: str = "pass",
+        revises: bool = False,
     ) -> Path:
         path = self.versions / f"{revision}.py"
-        path.write_text(
-            REVISION.format(message=revision, revision=revision, down=down, upgrade=upgrade, downgrade=downgrade)
-        )
+        said = f"\n\nRevision ID: {revision}\nRevises: {down or ''}\n" if revises else ""
+        values = {"message": revision, "revises": said, "revision": revision, "down": down}
+        path.write_text(REVISION.format(**values, upgrade=upgrade, downgrade=downgrade))
         return path
 
     def tables(self, *revisions: str) -> None:
         """One revision after the other, each with a table of the revision's name."""
-        down = None
+        self.tables_after(None, *revisions)
+
+    def tables_after(self, down: str | None, *revisions: str) -> None:
         for revision in revisions:
             self.revision(
                 revision,

@@ -41,7 +41,9 @@ def validate(config: Config, json: bool = False) -> None:
             sys.exit(1)
         return
     command.refuse(findings)
-    config.print_stdout("valid: history intact, database at head, indexes and constraints sound, models equal schema")
+    config.print_stdout(
+        "valid: history intact, database at head, indexes and constraints sound, models (if any) equal schema"
+    )
 
 
 def status(config: Config, json: bool = False) -> None:

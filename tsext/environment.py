@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from alembic.operations.ops import MigrationScript
@@ -16,11 +18,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from tsext import autogenerate, history, preflight
-from tsext.errors import HistoryError, PreflightFailed, RevisionFailed, TsextError
+from tsext.errors import HistoryError, ModelsMissing, PreflightFailed, RevisionFailed, TsextError
 from tsext.history import Project, Recorder, bookkeeping, numbers, records
 from tsext.settings import Settings
 
 log = logging.getLogger("alembic.tsext")
+
+REV_ID = "tsext_rev_id"
+"""Key of ``Config.attributes`` for the id ``tsext.command.merge`` gives; Alembic does not tell it ``env.py``."""
 
 _PLUGINS = ["alembic.autogenerate.*", "tsext.autogenerate"]
 
@@ -34,9 +39,9 @@ def run(context: Any, metadata: MetaData | list[MetaData] | None, **options: Any
         ``transaction_per_migration`` is always on.
     :raises TsextError: every refusal says what is wrong and what to do.
     """
+    _let_warnings_be_seen()
     with history.in_process:
         environment: EnvironmentContext = getattr(context, "_proxy", None) or context
-        history.refuse_duplicates(environment.script)
         _Run(environment, metadata, options).start()
 
 
@@ -57,11 +62,17 @@ class _Run:
         self.settings = Settings.read(environment.config, x_arguments)
 
     def start(self) -> None:
+        history.refuse_duplicates(self.environment.script, self.settings.revision_ids)
         revision = self.asked.get("revision_context")
         if self.environment.is_offline_mode():
             self._offline()
         elif revision is not None and not _compares(revision):
             self._without_database()
+        elif revision is not None and self.metadata is None:
+            raise ModelsMissing(
+                "env.py gives no models, so there is nothing to compare the schema with",
+                hint="give your models' metadata to environment.run, or write the revision by hand: alembic revision",
+            )
         elif revision is None and "template_args" in self.asked:
             self._name_merge()
         elif "destination_rev" in self.asked:
@@ -81,6 +92,7 @@ class _Run:
             followed = {
                 "fn": recorder.following(self.asked["fn"]),
                 "on_version_apply": (recorder.on_version_apply, *hooks),
+                "tsext_refuse_foreign_file": partial(_refuse_foreign_file, recorder),
             }
         given["include_name"] = autogenerate.include_name(given.get("include_name"))
         given["process_revision_directives"] = self._naming(given.get("process_revision_directives"))
@@ -102,14 +114,19 @@ class _Run:
 
     def _name_merge(self) -> None:
         """``alembic merge`` calls no hook but this environment: name the file by its template."""
-        script = self.environment.script
-        options = self.environment.config.cmd_opts
+        script, config = self.environment.script, self.environment.config
         if not numbers.numbers_new_revisions(script, self.settings.revision_ids):
             return
-        if given := getattr(options, "rev_id", None):
+        if given := config.attributes.get(REV_ID) or getattr(config.cmd_opts, "rev_id", None):
             numbers.checked(given)
             return
-        name = numbers.revision_id(numbers.next_number(script), getattr(options, "message", None) or "merge")
+        name = numbers.revision_id(numbers.next_number(script), getattr(config.cmd_opts, "message", None) or "merge")
+        if "revision_id" not in Path(script.dir, "script.py.mako").read_text("utf-8"):
+            raise HistoryError(
+                "script.py.mako writes up_revision, which Alembic makes up for a merge",
+                hint="write ${revision_id if revision_id is not UNDEFINED else up_revision} in its place, "
+                f"or give --rev-id={name}",
+            )
         script.file_template = name
         self.asked["template_args"]["revision_id"] = name
 
@@ -146,7 +163,8 @@ class _Run:
 
     def _migrate(self, connection: Connection) -> None:
         state = preflight.check(connection)
-        with self._lock(connection, state):
+        with upgrade_lock(connection, self.settings, state):
+            history.refuse_elsewhere(connection)
             bookkeeping.upgrade(connection)
             project = Project.read(self.environment.script, self.settings.sql_location)
             fixed = records.fixed_numbers(connection)
@@ -161,12 +179,6 @@ class _Run:
                 self._fail(connection, state, recorder, error)
             self._load_seeds(connection, context, recorder)
 
-    def _lock(self, connection: Connection, state: preflight.ServerState) -> AbstractContextManager[None]:
-        if state.single_client:
-            log.info("this server takes one client at a time: upgrading without the upgrade lock")
-            return nullcontext()
-        return history.upgrade_lock(connection.engine, self.settings.upgrade_lock_timeout)
-
     def _verify(
         self, connection: Connection, context: MigrationContext, recorder: Recorder, bridged: dict[str, int]
     ) -> None:
@@ -176,6 +188,12 @@ class _Run:
         recorder.applied = {record.revision for record in recorded if record.revision}
         if _is_stamp(self.asked):
             return
+        if recorded and not heads and context.version_table_schema:
+            raise HistoryError(
+                f"migration_history has {len(recorded)} applied revisions, but nothing is applied according to "
+                f"{context.version_table_schema}.{context.version_table}",
+                hint=history.ONE_PER_DATABASE,
+            )
         findings = history.verify(recorder.project, recorded, heads, bridged)
         if findings and self.settings.history_policy == "fail":
             raise HistoryError("the files and the history of this database disagree", findings=findings)
@@ -216,7 +234,8 @@ class _Run:
     def _load_seeds(self, connection: Connection, context: MigrationContext, recorder: Recorder) -> None:
         if not recorder.steps_done or not self.settings.loads_seeds or _is_stamp(self.asked):
             return
-        at_head = set(context.get_current_heads()) == set(self.environment.script.get_heads())
+        heads = self.environment.script.get_heads(consider_depends_on=True)
+        at_head = set(context.get_current_heads()) == set(heads)
         connection.rollback()
         if at_head:
             from tsext import seeds  # brings the grammar
@@ -235,11 +254,16 @@ class _Run:
                     "everything back in the end",
                     hint="commit or roll it back before you hand it over",
                 )
-            yield shared
+            _refuse_driver(shared)
+            try:
+                yield shared
+            finally:
+                shared.rollback()  # handed back as it came, outside a transaction
             return
         engine = self._engine()
         try:
             with preflight.connect(engine) as connection:
+                _refuse_driver(connection)
                 yield connection
         finally:
             engine.dispose()
@@ -256,8 +280,43 @@ class _Run:
         return create_engine(url, poolclass=NullPool, connect_args=arguments)
 
 
+def upgrade_lock(
+    connection: Connection, settings: Settings, state: preflight.ServerState
+) -> AbstractContextManager[None]:
+    """The upgrade lock of the connection's database; none where the server takes one client at a time."""
+    if state.single_client:
+        log.info("this server takes one client at a time: going on without the upgrade lock")
+        return nullcontext()
+    return history.upgrade_lock(connection.engine, settings.upgrade_lock_timeout)
+
+
+def _let_warnings_be_seen() -> None:
+    """Where no logging is configured, as without an ini file; Alembic's handler of nothing would swallow them."""
+    last = logging.lastResort  # None, if the application has said that it wants none
+    if last is not None:
+        (log.removeHandler if logging.getLogger().handlers else log.addHandler)(last)
+
+
+def _refuse_driver(connection: Connection) -> None:
+    driver = connection.dialect.driver
+    if not driver.startswith("psycopg"):
+        raise PreflightFailed(
+            f"the connection uses the driver {driver}, with which tsext cannot migrate",
+            hint="let tsext connect by itself: set TSEXT_DATABASE_URL or sqlalchemy.url to "
+            "postgresql+psycopg2://… or postgresql+psycopg://…",
+        )
+
+
 def _compares(revision_context: Any) -> bool:
     return bool(revision_context.command_args.get("autogenerate"))
+
+
+def _refuse_foreign_file(recorder: Recorder, path: Path) -> None:
+    """What ``op.execute_file`` asks before it runs a file."""
+    info = getattr(recorder.step, "info", None)
+    if info is not None:
+        script = recorder.project.revision(info.up_revision_id)
+        history.refuse_foreign(script, recorder.project.files(script), path)
 
 
 def _is_stamp(asked: dict[str, Any]) -> bool:

@@ -87,6 +87,10 @@ class HistoryError(TsextError):
     """Revisions, files, ``alembic_version`` and ``migration_history`` do not agree."""
 
 
+class ModelsMissing(TsextError):
+    """Models are to be compared with the schema, but ``env.py`` gives none."""
+
+
 class ValidationFailed(TsextError):
     """The database is not what the revisions and the models say it should be."""
 

@@ -111,7 +111,8 @@ def documented() -> list[tuple[str, str, str]]:
 def normalise_url(url: str | URL) -> URL:
     """The URL with its driver spelled out: a bare ``postgresql://`` means another driver in SQLAlchemy 2.1.
 
-    ``postgres://``, which hosting providers hand out, is understood as well.
+    ``postgres://``, which hosting providers hand out, is understood as well; and so is ``postgresql+asyncpg://``, which
+    an asynchronous application shares with its migrations: tsext connects to the same place synchronously.
 
     :raises SettingsError: if it is no URL of a PostgreSQL database.
     """
@@ -127,6 +128,10 @@ def normalise_url(url: str | URL) -> URL:
         raise SettingsError(
             f"the database URL names {parsed.get_backend_name()!r}", hint="tsext migrates PostgreSQL only"
         )
+    if parsed.drivername == "postgresql+asyncpg":
+        options = {"sslmode" if name == "ssl" else name: value for name, value in parsed.query.items()}
+        options.pop("prepared_statement_cache_size", None)
+        return parsed.set(drivername=_driver(), query=options)
     return parsed.set(drivername=_driver()) if parsed.drivername == "postgresql" else parsed
 
 

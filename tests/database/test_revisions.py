@@ -159,3 +159,36 @@ def test_rollback_target_needs_a_number(project):
     with pytest.raises(HistoryError):
         command.migrate(project.config, "9")
     assert json.loads(project.run("tsext", "status", "--json")) == []
+
+
+OWN = 'op.execute_file("{}")'
+OWN_BACK = 'op.execute_rollback_file("{}")'
+
+
+@pytest.mark.parametrize(
+    ("revision", "name", "says"),
+    [
+        ("002_b", "001_a.sql", "rename it to 002_a.sql, and write that name in 002_b.py"),
+        ("002_b", "views.sql", "rename it to 002_views.sql"),
+        ("002_b", "sub/002_b.sql", "rename it to 002_b.sql"),
+        ("abcdef123456", "abcdef.sql", "rename it to abcdef123456_abcdef.sql"),
+    ],
+)
+def test_a_file_that_the_checksum_would_not_cover_is_refused(project, revision, name, says):
+    project.revision("001_a", None)
+    path = project.revision(revision, "001_a", OWN.format(name), OWN_BACK.format("001_rollback.sql"))
+    project.sql_file(name, "CREATE TABLE b (id int)")
+    project.sql_file("rollback/001_rollback.sql", "DROP TABLE b")
+    for more in ((), ("--sql",)):
+        output = project.run("alembic", "upgrade", "head", *more, fails=True)
+        assert f"revision {revision} runs {name.rpartition('/')[2]}, which is not one of its files" in output
+        assert says in output
+    assert project.scalar("SELECT to_regclass('b')") is None
+    key = revision.partition("_")[0]
+    project.sql_file(f"{key}_x.sql", "CREATE TABLE b (id int)")
+    path.write_text(path.read_text().replace(f'"{name}"', f'"./{key}_x.sql"'))
+    project.run("alembic", "upgrade", "head")
+    output = project.run("alembic", "downgrade", "-1", fails=True)
+    assert "runs 001_rollback.sql, which is not one of its files: its checksum would not cover it\n" in output
+    assert f"rename it to rollback/{key}_rollback.sql" in output
+    assert project.scalar("SELECT to_regclass('b')") == "b"

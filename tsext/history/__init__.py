@@ -1,12 +1,14 @@
 """Numbers, checksums and records of revisions, and the lock under which they are written."""
 
-from tsext.history.files import FileIndex, RevisionFiles, refuse_duplicates
+from tsext.history.files import FileIndex, RevisionFiles, refuse_duplicates, refuse_foreign
 from tsext.history.lock import in_process, upgrade_lock
+from tsext.history.place import ONE_PER_DATABASE, refuse_elsewhere
 from tsext.history.recording import Recorder
 from tsext.history.records import Entry, RevisionRecord, applied, fixed_numbers
 from tsext.history.verification import Project, verify
 
 __all__ = [
+    "ONE_PER_DATABASE",
     "Entry",
     "FileIndex",
     "Project",
@@ -17,6 +19,8 @@ __all__ = [
     "fixed_numbers",
     "in_process",
     "refuse_duplicates",
+    "refuse_elsewhere",
+    "refuse_foreign",
     "upgrade_lock",
     "verify",
 ]

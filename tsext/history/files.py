@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -106,9 +107,28 @@ class FileIndex:
         return sorted(found)
 
 
-def refuse_duplicates(script: ScriptDirectory) -> None:
+def refuse_foreign(script: Script, files: RevisionFiles, path: Path) -> None:
+    """Refuse to run a SQL file that the checksum of the revision would not cover.
+
+    :param path: the file that the revision is about to run.
+    :raises HistoryError: naming the file, the revision, and the name the file should have.
+    """
+    if path.resolve() in {own.resolve() for own in files.paths}:
+        return
+    key, revision = key_of(script.revision), Path(script.path)
+    rollback = path.parent.name == "rollback"
+    wanted = f"{key}_rollback.sql" if rollback else f"{key}_{re.sub(r'^[0-9]+_', '', path.name)}"
+    raise HistoryError(
+        f"revision {script.revision} runs {path.name}, which is not one of its files: its checksum would not cover it",
+        hint=f"rename it to {'rollback/' if rollback else ''}{wanted}, and write that name in {revision.name}; copy it "
+        "if another revision runs it too",
+    )
+
+
+def refuse_duplicates(script: ScriptDirectory, revision_ids: str) -> None:
     """Refuse two files with one id, which Alembic would load as one, and two revisions with one number.
 
+    :param revision_ids: the setting; with ``hash`` an id's number means nothing.
     :raises HistoryError: naming the files, and the cure.
     """
     scripts = loaded(script)
@@ -116,6 +136,8 @@ def refuse_duplicates(script: ScriptDirectory) -> None:
     files = [path for folder in folders for path in folder.glob("*.py") if path.name != "__init__.py"]
     if len(files) != len(scripts):
         _refuse_same(((_revision_in(path), path) for path in files), "revision id")
+    if revision_ids == "hash":
+        return
     numbered = ((number_in(each.revision), Path(each.path)) for each in scripts)
     _refuse_same(((number, path) for number, path in numbered if number is not None), "number")
 
@@ -142,7 +164,8 @@ def _refuse_same(named: Iterable[tuple[object, Path]], what: str) -> None:
         if len(paths) > 1:
             raise HistoryError(
                 f"{what} {name} is used by {len(paths)} files: {', '.join(path.name for path in sorted(paths))}",
-                hint="run `tsext renumber`, which gives the later one the next free number"
+                hint="run `tsext renumber`, which gives the later one the next free number; if both have long been "
+                "applied, set revision_ids = hash: ids are then mere ids"
                 if what == "number"
                 else "give one of them another `revision`, or delete the copy: Alembic would run only one of them",
             )

@@ -83,19 +83,24 @@ def in_order(script: ScriptDirectory) -> list[Script]:
 
 
 def assign(ordered: Iterable[Script], fixed: Mapping[str, int]) -> dict[str, int]:
-    """The number of every revision: its own, else the one the bridge fixed, else its place in the order.
+    """The number of every revision: the one the bridge fixed, else its own, else its place in the order.
 
     :param ordered: all revisions, as :func:`in_order` gives them.
     :param fixed: revision to number, as recorded in the database.
     """
     scripts = list(ordered)
-    numbers = {each.revision: number_in(each.revision) or fixed.get(each.revision) for each in scripts}
-    taken = {number for number in numbers.values() if number} | set(fixed.values())
+    numbers = {each.revision: fixed[each.revision] for each in scripts if each.revision in fixed}
+    taken = set(fixed.values())
+    for each in scripts:
+        own = number_in(each.revision)
+        if own and own not in taken and each.revision not in numbers:
+            numbers[each.revision] = own
+            taken.add(own)
     for place, each in enumerate(scripts, start=1):
-        if numbers[each.revision] is None:
+        if each.revision not in numbers:
             numbers[each.revision] = place if place not in taken else max(taken) + 1
-            taken.add(numbers[each.revision] or 0)
-    return {revision: number for revision, number in numbers.items() if number is not None}
+            taken.add(numbers[each.revision])
+    return numbers
 
 
 def next_number(script: ScriptDirectory) -> int:

@@ -161,7 +161,7 @@ def _late(
     bridged: Mapping[str, int],
 ) -> Iterator[Finding]:
     numbers = assign(project.ordered, bridged)
-    newest = max((record.version for record in recorded.values()), default=0)
+    newest = max((number_in(name) or record.version for name, record in recorded.items()), default=0)
     for script in project.ordered:
         name = script.revision
         if name in recorded:

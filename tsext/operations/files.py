@@ -34,8 +34,9 @@ class ExecuteFileOp(MigrateOperation):
         Its statements run in the revision's transaction; with ``-- tsext: no-transaction`` on its first line each in
         its own, which CONCURRENTLY needs.
 
-        :param name: file name in the folder ``migrations_sql``.
+        :param name: file name in the folder ``migrations_sql``; it begins with the revision's number, or whole id.
         :raises SqlFileError: with file, line and a caret.
+        :raises HistoryError: if the file is not this revision's, so that its checksum would not cover it.
         """
         operations.invoke(cls(name))
 
@@ -70,7 +71,11 @@ def _execute_file(operations: Operations, operation: ExecuteFileOp) -> None:
     from tsext.sql import files  # brings the grammar, which most runs do not need
 
     context = operations.migration_context
-    file = files.read(_location(context) / operation.folder / operation.name)
+    path = _location(context) / operation.folder / operation.name
+    file = files.read(path)
+    refuse_foreign = context.opts.get("tsext_refuse_foreign_file")
+    if refuse_foreign is not None:
+        refuse_foreign(path)
     with context.autocommit_block() if file.no_transaction else nullcontext():
         for statement in file.statements:
             if context.as_sql:

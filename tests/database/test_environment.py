@@ -1,0 +1,265 @@
+"""What projects already do with Alembic goes on working through ``environment.run``, or is refused clearly."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from alembic import command as alembic_command
+from alembic.config import Config
+from sqlalchemy import create_engine
+
+from tsext import command
+from tsext.errors import ModelsMissing, PreflightFailed
+from tsext.testing import licensed
+
+PLAIN_ENV = """
+import os
+from alembic import context
+from sqlalchemy import create_engine
+
+with create_engine(os.environ["TSEXT_DATABASE_URL"]).connect() as connection:
+    context.configure(connection=connection, {options})
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+
+TWO_MODELS = """
+from sqlalchemy import Column, Integer, MetaData, Table
+
+first, second = MetaData(), MetaData(schema="billing")
+Table("a", first, Column("id", Integer, primary_key=True))
+Table("b", second, Column("id", Integer, primary_key=True))
+metadata = [first, second]
+"""
+
+
+def states(project, *options):
+    return [line["state"] for line in json.loads(project.run("tsext", *options, "status", "--json"))]
+
+
+# --- the version table
+
+
+@pytest.mark.parametrize("options", ["version_table='my_versions'", "version_table_schema='meta', version_table='v'"])
+def test_a_version_table_of_its_own(project, options):
+    project.execute("CREATE SCHEMA meta")
+    project.run_with(options)
+    project.tables("001_a", "002_b")
+    project.run("alembic", "upgrade", "head")
+    assert project.scalar("SELECT to_regclass('alembic_version')") is None
+    assert states(project) == ["applied", "applied"]
+    assert command.validate(project.config, models=False) == []
+    project.run("tsext", "rollback", "--target=1")
+    assert states(project) == ["applied", "pending"]
+
+
+def test_adopt_reads_the_version_table_of_the_project(project):
+    env = project.path / "alembic" / "env.py"
+    ours = env.read_text()
+    env.write_text(PLAIN_ENV.format(options="version_table='my_versions'"))
+    project.tables("001_a", "002_b")
+    project.run("alembic", "upgrade", "head")
+    env.write_text(ours)
+    project.run_with("version_table='my_versions'")
+    assert command.adopt(project.config) == ["001_a", "002_b"]
+    assert command.validate(project.config, models=False) == []
+
+
+def test_a_second_tenant_in_one_database_is_refused(project):
+    project.execute("CREATE SCHEMA tenant_a", "CREATE SCHEMA tenant_b")
+    project.tables("001_a")
+    for tenant in ("a", "b"):
+        project.environment["TSEXT_DATABASE_URL"] = f"{project.url}?options=-csearch_path%3Dtenant_{tenant}"
+        output = project.run("alembic", "upgrade", "head", fails=tenant == "b")
+    assert "migration_history of this database is in schema tenant_a" in output
+    assert "not in the search path tenant_b" in output
+    assert "one history per database" in output
+    assert "schema tenant_a" in project.run("tsext", "status", fails=True)
+    assert project.scalar("SELECT to_regclass('tenant_b.t_001_a')") is None
+
+
+def test_a_second_version_table_beside_one_history_is_refused(project):
+    project.execute("CREATE SCHEMA tenant_b")
+    project.tables("001_a")
+    project.run("alembic", "upgrade", "head")
+    project.run_with("version_table_schema='tenant_b'")
+    output = project.run("alembic", "upgrade", "head", fails=True)
+    assert "nothing is applied according to tenant_b.alembic_version" in output
+    assert "one history per database" in output
+
+
+# --- models
+
+
+def test_several_metadata_in_several_schemas(project):
+    project.models(TWO_MODELS)
+    project.run_with("include_schemas=True")
+    project.execute("CREATE SCHEMA billing")
+    project.run("alembic", "revision", "--autogenerate", "-m", "both")
+    project.run("alembic", "upgrade", "head")
+    assert project.scalar("SELECT to_regclass('billing.b')") == "billing.b"
+    assert "No new upgrade operations" in project.run("alembic", "check")
+    assert command.validate(project.config) == []
+
+
+def test_without_models_there_is_nothing_to_compare(project):
+    env = project.path / "alembic" / "env.py"
+    env.write_text(env.read_text().replace("from models import metadata", "metadata = None"))
+    project.tables("001_a")
+    project.run("alembic", "upgrade", "head")
+    output = project.run("tsext", "validate")
+    assert "env.py gives no models" in output
+    assert "valid: history intact" in output
+    with pytest.raises(ModelsMissing):
+        alembic_command.check(project.config)
+
+
+# --- the command line and the configuration
+
+
+def test_another_section_of_the_ini_file(project):
+    ini = project.path / "alembic.ini"
+    place = "script_location = %(here)s/alembic\nprepend_sys_path = %(here)s/alembic"
+    ini.write_text(f"{ini.read_text()}\n[other]\n{place}\nsqlalchemy.url = {project.url}\n")
+    project.environment["TSEXT_DATABASE_URL"] = ""
+    project.tables("001_a")
+    project.run("alembic", "-n", "other", "upgrade", "head")
+    assert states(project, "-n", "other") == ["applied"]
+
+
+def test_x_arguments_of_the_project_itself(project):
+    env = project.path / "alembic" / "env.py"
+    env.write_text(env.read_text() + "\nassert context.get_x_argument(as_dictionary=True)['tenant'] == 'blue'\n")
+    project.tables("001_a")
+    project.run("alembic", "-x", "tenant=blue", "-x", "quick", "-x", "env=staging", "upgrade", "head")
+    assert project.scalar("SELECT environment FROM tsext.event") == "staging"
+    assert states(project, "-x", "tenant=blue", "-x", "quick") == ["applied"]
+
+
+def test_configuration_in_pyproject_alone(project):
+    (project.path / "alembic.ini").unlink()
+    (project.path / "pyproject.toml").write_text(
+        '[tool.alembic]\nscript_location = "%(here)s/alembic"\nprepend_sys_path = ["%(here)s/alembic"]\n'
+        'file_template = "%%(rev)s"\nrevision_environment = true\n\n[tool.tsext]\nhistory_policy = "warn"\n'
+    )
+    project.run("alembic", "revision", "-m", "first")
+    project.run("tsext", "revision", "--sql", "-m", "second")
+    project.run("alembic", "upgrade", "head")
+    assert states(project) == ["applied", "applied"]
+    assert sorted(path.name for path in project.versions.glob("*.py")) == ["001_first.py", "002_second.py"]
+    assert project.run("tsext", "validate")
+    (project.versions / "001_first.py").write_text((project.versions / "001_first.py").read_text() + "# edited")
+    assert "has changed since it was applied" in project.run("alembic", "upgrade", "head")
+
+
+def test_a_connection_handed_over(project):
+    project.tables("001_a")
+    with project.engine.connect() as connection:
+        config = Config(project.path / "alembic.ini", attributes={"connection": connection})
+        alembic_command.upgrade(config, "head")
+        assert [line.state for line in command.status(config)] == ["applied"]
+        assert command.validate(config, models=False) == []
+        assert not connection.in_transaction()
+        command.downgrade(config, "base")
+    assert states(project) == ["pending"]
+
+
+def test_a_connection_of_another_driver_is_refused(project):
+    with create_engine("sqlite://").connect() as connection:
+        config = Config(project.path / "alembic.ini", attributes={"connection": connection})
+        with pytest.raises(PreflightFailed, match="driver pysqlite, with which tsext cannot migrate"):
+            alembic_command.upgrade(config, "head")
+
+
+def test_the_url_of_an_asynchronous_application(project):
+    project.tables("001_a")
+    url = project.url.replace("+psycopg2", "+asyncpg") + "?ssl=disable&prepared_statement_cache_size=0"
+    project.environment["TSEXT_DATABASE_URL"] = url
+    project.run("alembic", "upgrade", "head")
+    assert states(project) == ["applied"]
+
+
+# --- branches
+
+
+def test_seeds_are_loaded_when_a_head_is_implied_by_a_dependency(project):
+    project.tables("001_a", "002_b")
+    path = project.revision("003_other", None)
+    path.write_text(path.read_text().replace("depends_on = None", "depends_on = '002_b'"))
+    project.sql_file("seeds/rows.sql", "INSERT INTO t_002_b VALUES (7)")
+    project.run("alembic", "-x", "env=development", "upgrade", "heads")
+    assert project.rows("SELECT version_num FROM alembic_version") == [("003_other",)]
+    assert project.scalar("SELECT id FROM t_002_b") == 7
+
+
+def test_merge_by_our_function_has_its_message(offline_project):
+    offline_project.tables("001_a")
+    offline_project.revision("002_b", "001_a")
+    offline_project.revision("003_c", "001_a")
+    written = command.merge(offline_project.config, "heads", message="both sides")
+    assert written.revision == "004_both_sides"
+    assert (offline_project.versions / "004_both_sides.py").exists()
+
+
+def test_merge_with_a_template_that_cannot_be_numbered(offline_project):
+    template = offline_project.path / "alembic" / "script.py.mako"
+    template.write_text(
+        template.read_text().replace("revision_id if revision_id is not UNDEFINED else up_revision", "up_revision")
+    )
+    offline_project.tables("001_a")
+    offline_project.revision("002_b", "001_a")
+    offline_project.revision("003_c", "001_a")
+    assert "or give --rev-id=004_both" in offline_project.run("alembic", "merge", "heads", "-m", "both", fails=True)
+    offline_project.run("alembic", "merge", "heads", "-m", "both", "--rev-id=004_both")
+    assert "revision = '004_both'" in (offline_project.versions / "004_both.py").read_text()
+
+
+def test_two_applied_revisions_with_one_number_need_not_be_torn_apart(project):
+    env = project.path / "alembic" / "env.py"
+    ours = env.read_text()
+    env.write_text(PLAIN_ENV.format(options="target_metadata=None"))
+    project.tables("001_a", "002_b")
+    project.revision("002_c", "001_a")
+    project.revision("003_merge", ("002_b", "002_c"))
+    project.run("alembic", "upgrade", "002_c")
+    project.run("alembic", "upgrade", "head")
+    env.write_text(ours)
+    assert "set revision_ids = hash" in project.run("tsext", "adopt", fails=True)
+    ini = project.path / "alembic.ini"
+    ini.write_text(ini.read_text().replace("[tsext]", "[tsext]\nrevision_ids = hash"))
+    assert sorted(command.adopt(project.config)) == ["001_a", "002_b", "002_c", "003_merge"]
+    assert project.rows("SELECT version, revision FROM tsext.bridge ORDER BY 1") == [
+        (1, "001_a"),
+        (2, "002_b"),
+        (3, "003_merge"),
+        (4, "002_c"),
+    ]
+    project.run("alembic", "downgrade", "002_c")
+    project.run("alembic", "downgrade", "base")
+    project.run("alembic", "upgrade", "002_c")
+    project.run("alembic", "upgrade", "head")
+    assert command.validate(project.config, models=False) == []
+
+
+# --- one client
+
+
+@pytest.mark.licensed
+def test_adopt_and_repair_where_the_server_takes_one_client(new_project, licensed_url, monkeypatch):
+    monkeypatch.setenv("TSEXT_DATABASE_URL", licensed_url)
+    project = new_project(licensed_url)
+    env = project.path / "alembic" / "env.py"
+    ours = env.read_text()
+    env.write_text(PLAIN_ENV.format(options="target_metadata=None"))
+    project.tables("001_a")
+    project.run("alembic", "upgrade", "head")
+    env.write_text(ours)
+    assert "001_a" in project.run("tsext", "adopt")
+    (project.versions / "001_a.py").write_text((project.versions / "001_a.py").read_text() + "# edited\n")
+    assert "001_a" in project.run("tsext", "history", "repair", "001_a")
+    with licensed.engine(licensed_url).connect() as connection:
+        assert connection.exec_driver_sql("SELECT kind FROM tsext.event ORDER BY id").scalars().all() == [
+            "adopt",
+            "repair",
+        ]
