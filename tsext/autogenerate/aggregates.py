@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self
 
 from alembic.operations import ops
-from sqlalchemy import literal_column
+from sqlalchemy import MetaData, Table, literal_column
 
 from tsext import catalog
 from tsext.autogenerate.comparison import Comparison
 from tsext.errors import InvalidObject
-from tsext.model import AggregateIndex, ContinuousAggregate
+from tsext.model import AGGREGATE_CHUNK_INTERVAL, AggregateIndex, ContinuousAggregate
 from tsext.operations.aggregates import (
     INDEX_SCHEMA,
     AlterContinuousAggregate,
@@ -31,24 +31,60 @@ _KEPT = ("_old", *(f"_old{number}" for number in range(2, 10)))
 
 
 def compare(comparison: Comparison) -> None:
-    """Drop what is not declared, dependants first; add and change what is, each after what it is made of."""
+    """Drop what is not declared, dependants first; add and change what is, each after what it is made of.
+
+    :raises InvalidObject: if a declared aggregate is made of a table that is to be dropped.
+    """
     wanted = comparison.aggregates
     found = {each.key: each for each in catalog.continuous_aggregates(comparison.connection)}
     kept = {(schema, name) for schema, each in wanted for name in map(partial(beside, each), _KEPT)} - wanted.keys()
+    silence(comparison)
+    _check_sources(comparison, found)
     for key, gone in found.items():
         if key not in wanted and key not in kept and _in_scope(comparison, gone.aggregate):
-            comparison.before.insert(0, DropContinuousAggregate(gone.aggregate))
+            comparison.before[:0] = dropped(gone.aggregate, comparison.timescaledb)
             comparison.dropped_aggregates.add(key)
     comparison.replaced |= replaced(comparison, found)
+    uses = uses_of(wanted, comparison.connection.dialect.default_schema_name)
+    order = list(in_order(uses))
     taken = {name for _, name in found}
-    for key in in_order_of_use(wanted):
-        aggregate = wanted[key]
-        if key not in found:
-            comparison.after += created(aggregate)
-        elif key in comparison.replaced:
-            comparison.after += swapped(found[key].aggregate, aggregate, taken)
+    swaps = {key: Swap.of(found[key].aggregate, wanted[key], taken) for key in order if key in comparison.replaced}
+    renamed: list[Swap] = []
+    for key in order:
+        if key in swaps:
+            comparison.after += swaps[key].made()
+            if any(key in used for other, used in uses.items() if other in swaps or other not in found):
+                renamed.append(swaps[key])
+                comparison.after += swaps[key].renamed(for_a_moment=True)
+        elif key in found:
+            comparison.after += changes(found[key].aggregate, wanted[key])
         else:
-            comparison.after += changes(found[key].aggregate, aggregate)
+            comparison.after += created(wanted[key], again=bool(swaps))
+    for swap in reversed(renamed):
+        comparison.after += swap.renamed_back()
+    comparison.after += [swap.filled() for swap in swaps.values()]
+    for swap in swaps.values():
+        comparison.after += swap.swapped()
+
+
+def silence(comparison: Comparison) -> None:
+    """Take out the creation of tables that models have for reading an aggregate."""
+
+    def reads(op: ops.MigrateOperation) -> bool:
+        if not isinstance(op, ops.CreateTableOp | ops.ModifyTableOps):
+            return False
+        return comparison.key(Table(op.table_name, MetaData(), schema=op.schema)) in comparison.aggregates
+
+    comparison.upgrade_ops.ops[:] = [op for op in comparison.upgrade_ops.ops if not reads(op)]
+
+
+def _check_sources(comparison: Comparison, found: Mapping[catalog.Key, catalog.FoundAggregate]) -> None:
+    for key in comparison.aggregates.keys() & found.keys():
+        if found[key].source in comparison.dropped:
+            raise InvalidObject(
+                f"{found[key].source[1]} is to be dropped, but continuous aggregate {key[1]} is made of it",
+                hint=f"remove the declaration of {key[1]}, too, or keep the table",
+            )
 
 
 def _in_scope(comparison: Comparison, found: ContinuousAggregate) -> bool:
@@ -69,17 +105,22 @@ def replaced(comparison: Comparison, found: Mapping[catalog.Key, catalog.FoundAg
     return new
 
 
-def in_order_of_use(wanted: Mapping[catalog.Key, ContinuousAggregate]) -> Iterator[catalog.Key]:
-    """Keys, each after those that its query selects from."""
-    names = {each.key: key for key, each in wanted.items()} | {key: key for key in wanted}
-    uses = {
+def uses_of(
+    wanted: Mapping[catalog.Key, ContinuousAggregate], default_schema: str | None
+) -> dict[catalog.Key, set[catalog.Key]]:
+    """Of each declared aggregate, those that its query selects from."""
+    names = {key: key for key in wanted} | {(key[0] or default_schema, key[1]): key for key in wanted}
+    return {
         key: {names[name] for name in grammar.relations(each.query) if name in names} for key, each in wanted.items()
     }
+
+
+def in_order(uses: Mapping[catalog.Key, set[catalog.Key]]) -> Iterator[catalog.Key]:
+    """Keys, each after those that it uses; what goes round in a circle is left to the server."""
     given: set[catalog.Key] = set()
-    while len(given) < len(wanted):
-        ready = [key for key in wanted if key not in given and uses[key] <= given]
-        # in a circle nothing is ready; the server will say so
-        for key in ready or [key for key in wanted if key not in given]:
+    while len(given) < len(uses):
+        ready = [key for key, used in uses.items() if key not in given and used <= given]
+        for key in ready or [key for key in uses if key not in given]:
             given.add(key)
             yield key
 
@@ -87,11 +128,23 @@ def in_order_of_use(wanted: Mapping[catalog.Key, ContinuousAggregate]) -> Iterat
 # --- what is to be done
 
 
-def created(aggregate: ContinuousAggregate) -> Iterator[ops.MigrateOperation]:
-    """A new aggregate, empty, and its indexes."""
-    yield CreateContinuousAggregate(aggregate)
+def created(aggregate: ContinuousAggregate, *, again: bool = False) -> Iterator[ops.MigrateOperation]:
+    """A new aggregate, empty, and its indexes.
+
+    :param again: whether that may be done already, when the revision runs again after a failure.
+    """
+    yield CreateContinuousAggregate(aggregate, if_not_exists=again)
     for index in aggregate.indexes or ():
-        yield _CreateIndex.of(aggregate, index)
+        yield _CreateIndex.of(aggregate, index, again=again)
+
+
+def dropped(found: ContinuousAggregate, timescaledb: catalog.TimescaleInfo | None) -> Iterator[ops.MigrateOperation]:
+    """An aggregate and its indexes, as this server can make them again."""
+    for index in found.indexes or ():
+        yield _DropIndex.of(found, index)
+    if timescaledb is None or not timescaledb.has(AGGREGATE_CHUNK_INTERVAL):
+        found = replace(found, chunk_interval=None)
+    yield DropContinuousAggregate(found)
 
 
 def changes(found: ContinuousAggregate, wanted: ContinuousAggregate) -> Iterator[ops.MigrateOperation]:
@@ -112,44 +165,99 @@ def changes(found: ContinuousAggregate, wanted: ContinuousAggregate) -> Iterator
             yield _CreateIndex.of(wanted, index)
 
 
-def swapped(found: ContinuousAggregate, wanted: ContinuousAggregate, taken: set[str]) -> Iterator[ops.MigrateOperation]:
+@dataclass(frozen=True)
+class Swap:
     """A new aggregate beside the old one, filled, then given its name; the old one is kept under another.
 
-    :param taken: names of aggregates that there are; the one that is chosen is added.
+    All new ones are made, then all are filled, which commits; then all are swapped, in one transaction. So the revision
+    can run again if filling was interrupted. A new one that is made of another new one must be made while that has its
+    name, which it therefore takes for a moment.
     """
-    name, schema = wanted.name, wanted.schema
-    suffix = _free(name, taken)
-    old = beside(name, suffix)
-    taken.add(old)
-    new = replace(wanted, name=beside(name, "_new"))
-    indexes = (found if wanted.indexes is None else wanted).indexes or ()
-    for index in found.indexes or ():
-        if index.name in {each.name for each in indexes}:
-            yield RenameAggregateIndex(name, index.name, beside(index.name, suffix), schema=schema)
-    yield CreateContinuousAggregate(
-        new,
-        if_not_exists=True,
-        note=f"The query of {name} has changed, or that of an aggregate it is made of, which TimescaleDB cannot do in "
-        f"place. So a new one is made beside it, filled, and takes its name; the old one is kept as {old}, with all "
-        "that it holds and its policies.",
-    )
-    for index in indexes:
-        yield _CreateIndex.of(new, index)
-    yield RefreshContinuousAggregate(new.name, schema=schema, note=_FILLED)
-    yield RenameContinuousAggregate(
-        name,
-        old,
-        schema=schema,
-        note=f"Of times whose raw data are gone, only {old} knows. When that is no longer needed, drop it in a later "
-        f'revision: op.drop_continuous_aggregate("{old}", allow_data_loss="…").',
-    )
-    yield RenameContinuousAggregate(new.name, name, schema=schema)
 
+    found: ContinuousAggregate
+    wanted: ContinuousAggregate
+    suffix: str
+    """What is added to the names of the old one and its indexes."""
 
-_FILLED = (
-    "Commits what was done before, and can be repeated. For much data give window_size=timedelta(days=30), so that "
-    "each window commits."
-)
+    @classmethod
+    def of(cls, found: ContinuousAggregate, wanted: ContinuousAggregate, taken: set[str]) -> Self:
+        """With the first name for the old one that is not taken.
+
+        :raises InvalidObject: if there is none.
+        """
+        for suffix in _KEPT:
+            if beside(wanted.name, suffix) not in taken:
+                return cls(found, wanted, suffix)
+        raise InvalidObject(
+            f"of continuous aggregate {wanted.name}, {len(_KEPT)} older ones are kept",
+            hint="drop those that are no longer needed: "
+            f'op.drop_continuous_aggregate("{beside(wanted.name, _KEPT[0])}", allow_data_loss="…")',
+        )
+
+    @property
+    def old(self) -> str:
+        """Name under which the old one is kept."""
+        return beside(self.wanted.name, self.suffix)
+
+    @property
+    def new(self) -> str:
+        """Name of the new one, until it is filled."""
+        return beside(self.wanted.name, "_new")
+
+    @property
+    def indexes(self) -> tuple[AggregateIndex, ...]:
+        """Those of the new one; if they are not declared, it has those of the old one."""
+        return (self.found if self.wanted.indexes is None else self.wanted).indexes or ()
+
+    def made(self) -> Iterator[ops.MigrateOperation]:
+        """The new one, empty, and its indexes."""
+        new = replace(self.wanted, name=self.new)
+        yield CreateContinuousAggregate(
+            new,
+            if_not_exists=True,
+            note=f"The query of {self.wanted.name} has changed, or of what it is made of, which TimescaleDB cannot do "
+            f"in place. So {self.new} is made beside it, filled, and takes its name. The old one is kept as "
+            f"{self.old}, with all that it holds and its policies.",
+        )
+        for index in self.indexes:
+            yield _CreateIndex.of(new, replace(index, name=beside(index.name, "_new")), again=True)
+
+    def filled(self) -> ops.MigrateOperation:
+        """The new one, filled."""
+        note = (
+            "Commits what was done before; if it fails, run the upgrade again. For much data give "
+            "window_size=timedelta(days=30), so that each window commits."
+        )
+        return RefreshContinuousAggregate(self.new, schema=self.wanted.schema, note=note)
+
+    def renamed(self, *, for_a_moment: bool = False, note: str = "") -> Iterator[RenameContinuousAggregate]:
+        """The new one under the name of the old one."""
+        if for_a_moment:
+            note = "For a moment, so that what is made of it next is made of the new one."
+        yield self._rename(self.wanted.name, self.old, for_a_moment, note)
+        yield self._rename(self.new, self.wanted.name, for_a_moment)
+
+    def renamed_back(self) -> Iterator[RenameContinuousAggregate]:
+        """The old one under its name again, after a moment."""
+        yield self._rename(self.wanted.name, self.new, True)
+        yield self._rename(self.old, self.wanted.name, True)
+
+    def _rename(self, old: str, new: str, for_a_moment: bool, note: str = "") -> RenameContinuousAggregate:
+        return RenameContinuousAggregate(old, new, schema=self.wanted.schema, for_a_moment=for_a_moment, note=note)
+
+    def swapped(self) -> Iterator[ops.MigrateOperation]:
+        """The new one in the place of the old one, with the names of its indexes."""
+        name, schema = self.wanted.name, self.wanted.schema
+        names = {index.name for index in self.indexes}
+        for index in self.found.indexes or ():
+            if index.name in names:
+                yield RenameAggregateIndex(name, index.name, beside(index.name, self.suffix), schema=schema)
+        for each in sorted(names):
+            yield RenameAggregateIndex(self.new, beside(each, "_new"), each, schema=schema)
+        yield from self.renamed(
+            note=f"Of times whose raw data are gone, only {self.old} knows. When that is no longer needed, drop it in "
+            f'a later revision: op.drop_continuous_aggregate("{self.old}", allow_data_loss="…").'
+        )
 
 
 def beside(name: str, suffix: str) -> str:
@@ -157,26 +265,16 @@ def beside(name: str, suffix: str) -> str:
     return name.encode()[: LONGEST_NAME - len(suffix)].decode(errors="ignore") + suffix
 
 
-def _free(name: str, taken: set[str]) -> str:
-    for suffix in _KEPT:
-        if beside(name, suffix) not in taken:
-            return suffix
-    raise InvalidObject(
-        f"of continuous aggregate {name}, {len(_KEPT)} older ones are kept, up to {beside(name, _KEPT[-1])}",
-        hint="drop those that are no longer needed: "
-        f'op.drop_continuous_aggregate("{beside(name, _KEPT[0])}", allow_data_loss="…")',
-    )
-
-
 # --- indexes: they are created on the aggregate, and are then elsewhere
 
 
 class _CreateIndex(ops.CreateIndexOp):
     @classmethod
-    def of(cls, aggregate: ContinuousAggregate, index: AggregateIndex) -> Self:
+    def of(cls, aggregate: ContinuousAggregate, index: AggregateIndex, *, again: bool = False) -> Self:
         columns: list[Any] = [literal_column(identifier(name) + way) if way else name for name, way in index.parts]
-        using: dict[str, Any] = {} if index.using == "btree" else {"postgresql_using": index.using}
-        return cls(index.name, aggregate.name, columns, schema=aggregate.schema, **using)
+        given: dict[str, Any] = {} if index.using == "btree" else {"postgresql_using": index.using}
+        given |= {"if_not_exists": True} if again else {}
+        return cls(index.name, aggregate.name, columns, schema=aggregate.schema, **given)
 
     def reverse(self) -> _DropIndex:
         return _DropIndex(self)

@@ -164,7 +164,7 @@ def aggregates_of(metadata: MetaData) -> list[ContinuousAggregate]:
                 hint="declare there tsext.ContinuousAggregate(…); what belongs to a table, in the table's arguments",
             )
     keys = [each.key for each in aggregates]
-    if twice := [each.name for each in aggregates if keys.count(each.key) > 1 or each.key in metadata.tables]:
+    if twice := [each.name for each in aggregates if keys.count(each.key) > 1]:
         raise InvalidObject(f"continuous aggregate {twice[0]} is declared twice", hint="keep one of them")
     return aggregates
 

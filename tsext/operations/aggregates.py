@@ -304,12 +304,19 @@ class AlterContinuousAggregate(AggregateOperation, name="alter_continuous_aggreg
 
 
 class RenameContinuousAggregate(AggregateOperation, name="rename_continuous_aggregate", noun=ContinuousAggregate):
-    """Give a continuous aggregate another name; aggregates and views made of it follow."""
+    """Give a continuous aggregate another name; aggregates and views made of it follow.
 
-    def __init__(self, old_name: str, new_name: str, *, schema: str | None = None, note: str = "") -> None:
+    :param for_a_moment: whether the same revision gives it its name back, so that there is nothing to reverse.
+    """
+
+    def __init__(
+        self, old_name: str, new_name: str, *, schema: str | None = None, for_a_moment: bool = False, note: str = ""
+    ) -> None:
         super().__init__(old_name, schema)
         self.new_name = new_name
+        self.for_a_moment = for_a_moment
         self.note = note
+        self.undone = False
 
     @classmethod
     def invoke(cls, operations: Operations, old_name: str, new_name: str, *, schema: str | None = None) -> None:
@@ -323,13 +330,20 @@ class RenameContinuousAggregate(AggregateOperation, name="rename_continuous_aggr
         """``ALTER MATERIALIZED VIEW … RENAME TO …``."""
         return f"ALTER MATERIALIZED VIEW {self.relation} RENAME TO {identifier(self.new_name)}"
 
-    def arguments(self) -> list[Code]:
+    def statements(self) -> list[str]:
+        """None, if it only undoes what was for a moment."""
+        return [] if self.undone else [self.sql()]
+
+    def arguments(self) -> list[Code] | None:
         """Both names."""
-        return self.call_of(code_of(self.new_name))
+        return None if self.undone else self.call_of(code_of(self.new_name))
 
     def reverse(self) -> RenameContinuousAggregate:
-        """The other way round."""
-        return RenameContinuousAggregate(self.new_name, self.name, schema=self.schema)
+        """The other way round; nothing, if it was for a moment."""
+        names = (self.new_name, self.name)
+        back = RenameContinuousAggregate(*names, schema=self.schema, for_a_moment=self.for_a_moment)
+        back.undone = self.for_a_moment and not self.undone
+        return back
 
 
 class RenameAggregateIndex(AggregateOperation, name="rename_continuous_aggregate_index", noun=ContinuousAggregate):
