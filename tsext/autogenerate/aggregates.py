@@ -13,7 +13,7 @@ from sqlalchemy import MetaData, Table, literal_column
 from tsext import catalog
 from tsext.autogenerate.comparison import Comparison
 from tsext.errors import InvalidObject
-from tsext.model import AGGREGATE_CHUNK_INTERVAL, AggregateIndex, ContinuousAggregate
+from tsext.model import AGGREGATE_CHUNK_INTERVAL, INFO_KEY, AggregateIndex, ContinuousAggregate
 from tsext.operations.aggregates import (
     INDEX_SCHEMA,
     AlterContinuousAggregate,
@@ -41,7 +41,7 @@ def compare(comparison: Comparison) -> None:
     silence(comparison)
     _check_sources(comparison, found)
     for key, gone in found.items():
-        if key not in wanted and key not in kept and _in_scope(comparison, gone.aggregate):
+        if key not in wanted and key not in kept and _in_scope(comparison, gone):
             comparison.before[:0] = dropped(gone.aggregate, comparison.timescaledb)
             comparison.dropped_aggregates.add(key)
     comparison.replaced |= replaced(comparison, found)
@@ -87,10 +87,17 @@ def _check_sources(comparison: Comparison, found: Mapping[catalog.Key, catalog.F
             )
 
 
-def _in_scope(comparison: Comparison, found: ContinuousAggregate) -> bool:
-    """Whether the run is about the aggregate's schema, and the project's own filters let it pass."""
-    included = found.schema is None or bool(comparison.context.opts.get("include_schemas"))
-    return included and comparison.includes(found, reflected=True)
+def _in_scope(comparison: Comparison, found: catalog.FoundAggregate) -> bool:
+    """Whether an aggregate that is not declared should go.
+
+    Metadata that declares none, not even an empty list, leaves them alone, until the table goes that they are made of.
+    """
+    if found.source in comparison.dropped:
+        return True
+    if not any(INFO_KEY in metadata.info for metadata in comparison.metadata):
+        return False
+    included = found.aggregate.schema is None or bool(comparison.context.opts.get("include_schemas"))
+    return included and comparison.includes(found.aggregate, reflected=True)
 
 
 def replaced(comparison: Comparison, found: Mapping[catalog.Key, catalog.FoundAggregate]) -> set[catalog.Key]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import KW_ONLY, InitVar, dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import MetaData, TableClause, column, table
@@ -61,8 +62,12 @@ class AggregateIndex(Object):
         given: Any = self.columns
         columns = (given,) if isinstance(given, str | ClauseElement) else tuple(given)
         object.__setattr__(self, "columns", tuple(str(each).removesuffix(" ASC") for each in columns))
-        if not columns:
-            raise InvalidObject(f"index {self.name} has no columns", hint='write AggregateIndex("ix", ["symbol"])')
+        names = [name for name, _ in self.parts]
+        if not names or len(set(names)) < len(names):
+            raise InvalidObject(
+                f"index {self.name} has {'one column twice' if names else 'no columns'}",
+                hint='write AggregateIndex("ix", ["symbol"])',
+            )
 
     @property
     def parts(self) -> tuple[tuple[str, str], ...]:
@@ -142,7 +147,7 @@ class ContinuousAggregate(Object):
         """Schema and name, by which declared and found aggregates are matched."""
         return self.schema, self.name
 
-    @property
+    @cached_property
     def table(self) -> TableClause:
         """To select from; it has those columns that have names, if the query is a ``select(…)``."""
         selected: Any = getattr(self, "_selected", None)

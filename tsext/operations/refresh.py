@@ -94,7 +94,10 @@ class RefreshContinuousAggregate(AggregateOperation, name="refresh_continuous_ag
         borders = list(self._borders()) if self.window_size is not None else []
         ends = [self.window[0], *map(_bound, borders), self.window[1]]
         calls = [self._call(*window, force=self.force) for window in pairwise(ends)]
-        return calls if len(calls) == 1 else [*calls, self._call(*self.window, force=False)]
+        if borders:
+            across = (_bound(borders[0] - self.window_size), _bound(borders[-1] + self.window_size))
+            calls.append(self._call(*across, force=False))
+        return calls
 
     def _borders(self) -> Iterator[Any]:
         """Multiples of the size, counted as ``time_bucket`` does, so that no window is smaller than one."""
