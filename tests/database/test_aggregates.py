@@ -222,6 +222,30 @@ def test_a_changed_query_keeps_history(licensed):
 
 
 @licensed_build
+def test_the_same_roles_may_read_the_new_one(licensed):
+    upgrade(licensed, models(ContinuousAggregate("hourly", HOURLY)))
+    roles = ["reader", "the \"owner\" 'of' it"]
+    granted = "SELECT relowner::regrole || relacl::text FROM pg_class WHERE relname = 'hourly'"
+    try:
+        licensed.execute(
+            *(f"CREATE ROLE {identifier(role)}" for role in roles),
+            f"GRANT ALL ON SCHEMA public TO {identifier(roles[1])}",
+            f"GRANT SELECT ON ticks TO {identifier(roles[1])}",
+            f"ALTER MATERIALIZED VIEW hourly OWNER TO {identifier(roles[1])}",
+            "GRANT SELECT ON hourly TO reader WITH GRANT OPTION",
+            "GRANT SELECT ON hourly TO PUBLIC",
+        )
+        before = licensed.scalar(granted)
+        upgrade(licensed, models(ContinuousAggregate("hourly", HOURLY.replace("avg", "min"))))
+        assert licensed.scalar(granted) == before
+        assert licensed.scalar("SELECT has_table_privilege('reader', 'hourly', 'SELECT WITH GRANT OPTION')")
+    finally:
+        licensed.execute(*(f"DROP MATERIALIZED VIEW {each.name}" for each in found(licensed)))
+        licensed.execute(*(f"DROP OWNED BY {identifier(role)} CASCADE" for role in roles))
+        licensed.execute(*(f"DROP ROLE {identifier(role)}" for role in roles))
+
+
+@licensed_build
 def test_an_interrupted_swap_runs_again(licensed):
     metadata = models(
         ContinuousAggregate("hourly", HOURLY, indexes=[AggregateIndex("ix", "price")]),

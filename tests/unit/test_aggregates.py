@@ -21,6 +21,7 @@ from tsext.model import TableObject, declared
 from tsext.operations.aggregates import (
     AddAggregateColumn,
     AlterContinuousAggregate,
+    CopyAggregatePrivileges,
     CreateContinuousAggregate,
     DropContinuousAggregate,
     RenameAggregateIndex,
@@ -204,6 +205,15 @@ def test_other_verbs(op):
     ]
 
 
+def test_privileges_are_copied_by_the_server(op):
+    op.copy_continuous_aggregate_privileges("o'ne", "t'wo", schema="s")
+    (statement,) = op.emitted()
+    assert statement.startswith("DO '\nDECLARE\n")
+    assert statement.endswith("END\n'")
+    assert "FROM pg_class WHERE oid = ''s.\"o''''ne\"''::regclass\n" in statement
+    assert "format(''GRANT %s ON %s TO %s'', privilege_type, ''s.\"t''''wo\"''," in statement
+
+
 def test_refresh_is_outside_the_transaction(op):
     op.refresh_continuous_aggregate("Hourly", None, None, schema="s")
     assert op.emitted() == ["COMMIT", "CALL refresh_continuous_aggregate('s.\"Hourly\"', NULL, NULL)", "BEGIN"]
@@ -252,6 +262,7 @@ def test_windows(op, window, options, calls):
         RenameContinuousAggregate("h", "i", for_a_moment=True),
         RenameAggregateIndex("h", "a", "b", schema="s"),
         RefreshContinuousAggregate("h", (1, 9), window_size=2, force=True, schema="s"),
+        CopyAggregatePrivileges("h", "i", schema="s"),
     ],
 )
 def test_reversed_twice_is_the_same(operation, op):

@@ -17,6 +17,7 @@ from tsext.model import AGGREGATE_CHUNK_INTERVAL, INFO_KEY, AggregateIndex, Cont
 from tsext.operations.aggregates import (
     INDEX_SCHEMA,
     AlterContinuousAggregate,
+    CopyAggregatePrivileges,
     CreateContinuousAggregate,
     DropContinuousAggregate,
     RenameAggregateIndex,
@@ -29,42 +30,50 @@ from tsext.sql.quoting import LONGEST_NAME, identifier
 _KEPT = ("_old", *(f"_old{number}" for number in range(2, 10)))
 """What is added to the name of an aggregate in whose place a new one came."""
 
+_Op = ops.MigrateOperation
+
 
 def compare(comparison: Comparison) -> None:
     """Drop what is not declared, dependants first; add and change what is, each after what it is made of.
 
     :raises InvalidObject: if a declared aggregate is made of a table that is to be dropped.
     """
-    wanted = comparison.aggregates
     found = {each.key: each for each in catalog.continuous_aggregates(comparison.connection)}
-    kept = {(schema, name) for schema, each in wanted for name in map(partial(beside, each), _KEPT)} - wanted.keys()
     silence(comparison)
     _check_sources(comparison, found)
+    wanted = comparison.aggregates
+    kept = {(schema, name) for schema, each in wanted for name in map(partial(beside, each), _KEPT)}
     for key, gone in found.items():
         if key not in wanted and key not in kept and _in_scope(comparison, gone):
             comparison.before[:0] = dropped(gone.aggregate, comparison.timescaledb)
             comparison.dropped_aggregates.add(key)
     comparison.replaced |= replaced(comparison, found)
+    comparison.after += _completed(comparison, found)
+
+
+def _completed(comparison: Comparison, found: Mapping[catalog.Key, catalog.FoundAggregate]) -> Iterator[_Op]:
+    """What leads to the aggregates that are declared."""
+    wanted, taken = comparison.aggregates, {name for _, name in found}
     uses = uses_of(wanted, comparison.connection.dialect.default_schema_name)
     order = list(in_order(uses))
-    taken = {name for _, name in found}
     swaps = {key: Swap.of(found[key].aggregate, wanted[key], taken) for key in order if key in comparison.replaced}
     renamed: list[Swap] = []
     for key in order:
         if key in swaps:
-            comparison.after += swaps[key].made()
+            yield from swaps[key].made()
             if any(key in used for other, used in uses.items() if other in swaps or other not in found):
                 renamed.append(swaps[key])
-                comparison.after += swaps[key].renamed(for_a_moment=True)
+                yield from swaps[key].renamed(for_a_moment=True)
         elif key in found:
-            comparison.after += changes(found[key].aggregate, wanted[key])
+            yield from changes(found[key].aggregate, wanted[key])
         else:
-            comparison.after += created(wanted[key], again=bool(swaps))
+            yield from created(wanted[key], again=bool(swaps))
     for swap in reversed(renamed):
-        comparison.after += swap.renamed_back()
-    comparison.after += [swap.filled() for swap in swaps.values()]
+        yield from swap.renamed_back()
     for swap in swaps.values():
-        comparison.after += swap.swapped()
+        yield swap.filled()
+    for swap in swaps.values():
+        yield from swap.swapped()
 
 
 def silence(comparison: Comparison) -> None:
@@ -135,7 +144,7 @@ def in_order(uses: Mapping[catalog.Key, set[catalog.Key]]) -> Iterator[catalog.K
 # --- what is to be done
 
 
-def created(aggregate: ContinuousAggregate, *, again: bool = False) -> Iterator[ops.MigrateOperation]:
+def created(aggregate: ContinuousAggregate, *, again: bool = False) -> Iterator[_Op]:
     """A new aggregate, empty, and its indexes.
 
     :param again: whether that may be done already, when the revision runs again after a failure.
@@ -145,7 +154,7 @@ def created(aggregate: ContinuousAggregate, *, again: bool = False) -> Iterator[
         yield _CreateIndex.of(aggregate, index, again=again)
 
 
-def dropped(found: ContinuousAggregate, timescaledb: catalog.TimescaleInfo | None) -> Iterator[ops.MigrateOperation]:
+def dropped(found: ContinuousAggregate, timescaledb: catalog.TimescaleInfo | None) -> Iterator[_Op]:
     """An aggregate and its indexes, as this server can make them again."""
     for index in found.indexes or ():
         yield _DropIndex.of(found, index)
@@ -154,7 +163,7 @@ def dropped(found: ContinuousAggregate, timescaledb: catalog.TimescaleInfo | Non
     yield DropContinuousAggregate(found)
 
 
-def changes(found: ContinuousAggregate, wanted: ContinuousAggregate) -> Iterator[ops.MigrateOperation]:
+def changes(found: ContinuousAggregate, wanted: ContinuousAggregate) -> Iterator[_Op]:
     """What has changed but the query; what is not declared is not compared."""
     options = {name: getattr(wanted, name) for name in ("materialized_only", "chunk_interval")}
     new = {name: value for name, value in options.items() if value not in (None, getattr(found, name))}
@@ -216,8 +225,8 @@ class Swap:
         """Those of the new one; if they are not declared, it has those of the old one."""
         return (self.found if self.wanted.indexes is None else self.wanted).indexes or ()
 
-    def made(self) -> Iterator[ops.MigrateOperation]:
-        """The new one, empty, and its indexes."""
+    def made(self) -> Iterator[_Op]:
+        """The new one, empty, for the same roles, and its indexes."""
         new = replace(self.wanted, name=self.new)
         yield CreateContinuousAggregate(
             new,
@@ -226,6 +235,7 @@ class Swap:
             f"in place. So {self.new} is made beside it, filled, and takes its name. The old one is kept as "
             f"{self.old}, with all that it holds and its policies.",
         )
+        yield CopyAggregatePrivileges(self.wanted.name, self.new, schema=self.wanted.schema)
         for index in self.indexes:
             yield _CreateIndex.of(new, replace(index, name=beside(index.name, "_new")), again=True)
 
@@ -252,7 +262,7 @@ class Swap:
     def _rename(self, old: str, new: str, for_a_moment: bool, note: str = "") -> RenameContinuousAggregate:
         return RenameContinuousAggregate(old, new, schema=self.wanted.schema, for_a_moment=for_a_moment, note=note)
 
-    def swapped(self) -> Iterator[ops.MigrateOperation]:
+    def swapped(self) -> Iterator[_Op]:
         """The new one in the place of the old one, with the names of its indexes."""
         name, schema = self.wanted.name, self.wanted.schema
         names = {index.name for index in self.indexes}

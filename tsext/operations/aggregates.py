@@ -22,7 +22,7 @@ from tsext.model import (
 from tsext.operations.operation import Operation, refuse_without
 from tsext.operations.rendering import Code, arguments_of, code_of, flags_of
 from tsext.sql import grammar
-from tsext.sql.quoting import identifier, literal, qualified
+from tsext.sql.quoting import identifier, literal, qualified, regclass
 from tsext.sql.quoting import interval as interval_literal
 
 MADE_BY_IT = "the revision that is undone made it"
@@ -379,6 +379,66 @@ class RenameAggregateIndex(AggregateOperation, name="rename_continuous_aggregate
 
 INDEX_SCHEMA = "_timescaledb_internal"
 """Where the materialization hypertables are, and so their indexes."""
+
+
+class CopyAggregatePrivileges(
+    AggregateOperation, name="copy_continuous_aggregate_privileges", noun=ContinuousAggregate
+):
+    """Give a continuous aggregate the owner and the grants of another."""
+
+    def __init__(self, source: str, target: str, *, schema: str | None = None) -> None:
+        super().__init__(source, schema)
+        self.target = target
+        self.undone = False
+
+    @classmethod
+    def invoke(cls, operations: Operations, source: str, target: str, *, schema: str | None = None) -> None:
+        """Give a continuous aggregate the owner and the grants of another, so that the same roles may read it.
+
+        :param source: the aggregate that has them.
+        :param target: the aggregate that gets them.
+        :raises InvalidObject: if there is no such aggregate.
+        """
+        operations.invoke(cls(source, target, schema=schema))
+
+    def sql(self) -> str:
+        """A ``DO`` block, because only the server knows the grants."""
+        source, target = regclass(self.name, self.schema), qualified(self.target, self.schema)
+        return "DO " + literal(_COPY_PRIVILEGES.format(source=source, target=literal(target)))
+
+    def statements(self) -> list[str]:
+        """None in a downgrade, which drops the aggregate that got them."""
+        return [] if self.undone else [self.sql()]
+
+    def arguments(self) -> list[Code] | None:
+        """Both names."""
+        return None if self.undone else self.call_of(code_of(self.target))
+
+    def reverse(self) -> CopyAggregatePrivileges:
+        """Nothing."""
+        reverse = CopyAggregatePrivileges(self.name, self.target, schema=self.schema)
+        reverse.undone = not self.undone
+        return reverse
+
+
+_COPY_PRIVILEGES = """
+DECLARE
+    statement text;
+BEGIN
+    FOR statement IN
+        SELECT format('ALTER MATERIALIZED VIEW %s OWNER TO %s', {target}, relowner::regrole)
+        FROM pg_class WHERE oid = {source}::regclass
+        AND relowner <> (SELECT relowner FROM pg_class WHERE oid = {target}::regclass)
+        UNION ALL
+        SELECT format('GRANT %s ON %s TO %s', privilege_type, {target},
+                      CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END)
+               || CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
+        FROM pg_class, aclexplode(relacl) WHERE oid = {source}::regclass AND grantee <> relowner
+    LOOP
+        EXECUTE statement;
+    END LOOP;
+END
+"""
 
 
 class AddAggregateColumn(AggregateOperation, name="add_continuous_aggregate_column", noun=ContinuousAggregate):
