@@ -551,6 +551,7 @@ CALLS = [
     'alter_continuous_aggregate("hourly", materialized_only=True)',
     'rename_continuous_aggregate("hourly", "x")',
     'rename_continuous_aggregate_index("hourly", "x", "y")',
+    'copy_continuous_aggregate_privileges("hourly", "x")',
     'add_continuous_aggregate_column("hourly", "most", "numeric", "max(price)")',
     'refresh_continuous_aggregate("hourly", None, None, force=True)',
 ]

@@ -45,26 +45,28 @@ class Code:
 class Lines(Code):
     """A string of several lines, each a literal of its own where one for all is too long."""
 
+    text: str = ""
+
     def broken(self, indent: int = 0, after: str = "") -> str:
         """One literal, or one for each line."""
         line = f"{' ' * indent}{self}{after}"
         if len(line) <= WIDTH:
             return line
-        lines = [_string(each) for each in self.closing.splitlines(keepends=True)]
+        lines = [_string(each) for each in self.text.splitlines(keepends=True)]
         if not self.opening:
             return "\n".join(" " * indent + each for each in lines) + after
         inner = [" " * (indent + 4) + each for each in lines]
         return "\n".join([f"{' ' * indent}{self.opening}(", *inner, f"{' ' * indent}){after}"])
 
     def __str__(self) -> str:
-        return self.opening + _string(self.closing)
+        return self.opening + _string(self.text)
 
 
 def code_of(value: Any, name: str = "") -> Code:
     """A value as Python that black would leave alone, as a keyword argument if it has a name."""
     start = f"{name}=" if name else ""
     if isinstance(value, str) and "\n" in value:
-        return Lines(start, closing=value)
+        return Lines(start, text=value)
     if isinstance(value, str):
         return Code(start + _string(value))
     if isinstance(value, timedelta):
