@@ -6,6 +6,8 @@ Public names are loaded when first used, because Alembic imports this package wh
 import alembic  # noqa: F401  (first: whoever imports tsext first must not meet a half-imported Alembic)
 
 _PUBLIC = {
+    "AggregateIndex": "model",
+    "ContinuousAggregate": "model",
     "Dimension": "model",
     "Extension": "model",
     "Hypertable": "model",

@@ -97,7 +97,7 @@ class Database:
         """
         with self.engine.connect() as connection:
             rows = connection.exec_driver_sql(objects, execution_options={"no_parameters": True})
-            return self.hypertables, sorted(map(tuple, rows))
+            return catalog.hypertables(connection), sorted(map(tuple, rows))
 
 
 @pytest.fixture(params=["psycopg2", "psycopg"])

@@ -31,7 +31,7 @@ def test_every_command_of_the_readme_exists():
         assert name in known
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/hypertables.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/hypertables.md", "docs/continuous_aggregates.md"])
 def test_declarations_in_the_documentation_run(page, tmp_path):
     examples = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     declarations = [example for example in examples if "MetaData()" in example]

@@ -11,7 +11,7 @@ from alembic.operations import ops
 from sqlalchemy import Connection, MetaData, Table
 
 from tsext import catalog
-from tsext.model import TableObject, declared
+from tsext.model import ContinuousAggregate, TableObject, aggregates_of, declared
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
@@ -30,6 +30,10 @@ class Comparison:
     """What goes before Alembic's own: removals, dependants first."""
     after: list[ops.MigrateOperation] = field(default_factory=list)
     """What follows them: additions and changes, dependants last."""
+    replaced: set[catalog.Key] = field(default_factory=set)
+    """The aggregates in whose place new ones come: what belongs to them is to be added, whatever is found."""
+    dropped_aggregates: set[catalog.Key] = field(default_factory=set)
+    """The aggregates that are to be dropped."""
 
     @property
     def connection(self) -> Connection:
@@ -52,28 +56,39 @@ class Comparison:
         """The objects of one kind that models declare and the project's own filter lets pass, in order."""
         found: dict[catalog.Key, T] = {}
         for metadata in self.metadata:
-            found |= {self.key(table): each for table, each in declared(metadata, kind) if self.includes(table)}
+            found |= {self.key(on): each for on, each in declared(metadata, kind) if self.includes(on)}
         return {key: found[key] for key in in_order(found)}
 
     @cached_property
     def tables(self) -> set[catalog.Key]:
-        """The tables that the models have, and the project's own filter lets pass."""
+        """The tables and aggregates that the models have, and the project's own filter lets pass."""
         tables = (table for metadata in self.metadata for table in metadata.tables.values())
-        return {self.key(table) for table in tables if self.includes(table)}
+        return {self.key(table) for table in tables if self.includes(table)} | self.aggregates.keys()
 
-    def includes(self, table: Table) -> bool:
-        """Whether the project's own filter lets a table pass."""
-        return self.context.run_object_filters(table, table.name, "table", False, None)
+    @cached_property
+    def aggregates(self) -> dict[catalog.Key, ContinuousAggregate]:
+        """The aggregates that the models have, and the project's own filter lets pass, as they are declared."""
+        aggregates = (each for metadata in self.metadata for each in aggregates_of(metadata))
+        return {self.key(each): each for each in aggregates if self.includes(each)}
 
-    def key(self, table: Table) -> catalog.Key:
+    def includes(self, relation: Table | ContinuousAggregate, *, reflected: bool = False) -> bool:
+        """Whether the project's own filters let a table or an aggregate pass; to them, both are tables."""
+        if isinstance(relation, ContinuousAggregate):
+            relation = Table(relation.name, MetaData(), schema=relation.schema)
+        if reflected and not self.context.run_name_filters(relation.name, "table", {"schema_name": relation.schema}):
+            return False
+        return self.context.run_object_filters(relation, relation.name, "table", reflected, None)
+
+    def key(self, relation: Table | ContinuousAggregate) -> catalog.Key:
         """As Alembic does: the default schema may be named, or not."""
         default = self.connection.dialect.default_schema_name
-        return (None if table.schema == default else table.schema), table.name
+        return (None if relation.schema == default else relation.schema), relation.name
 
     @property
     def dropped(self) -> set[catalog.Key]:
-        """The tables that Alembic proposes to drop."""
-        return {(op.schema, op.table_name) for op in self.upgrade_ops.ops if isinstance(op, ops.DropTableOp)}
+        """The tables that Alembic proposes to drop, and the aggregates that are to be."""
+        tables = {(op.schema, op.table_name) for op in self.upgrade_ops.ops if isinstance(op, ops.DropTableOp)}
+        return tables | self.dropped_aggregates
 
     def finish(self) -> None:
         """Put what is to be done around Alembic's own operations."""

@@ -3,23 +3,35 @@
 Nothing here writes, and nothing fails where TimescaleDB is absent: there is then simply none of it.
 """
 
+from tsext.catalog.aggregates import (
+    FoundAggregate,
+    continuous_aggregate,
+    continuous_aggregates,
+    extent,
+    is_query_of,
+)
 from tsext.catalog.asking import Key
 from tsext.catalog.extensions import TimescaleInfo, available, extension_tables, extensions, preloaded, timescaledb
 from tsext.catalog.hypertables import chunk_foreign_keys, chunk_tables, hypertable, hypertables, table_facts
 from tsext.catalog.indexes import default_indexes, invalid_indexes, unvalidated_constraints
 
 __all__ = [
+    "FoundAggregate",
     "Key",
     "TimescaleInfo",
     "available",
     "chunk_foreign_keys",
     "chunk_tables",
+    "continuous_aggregate",
+    "continuous_aggregates",
     "default_indexes",
     "extension_tables",
     "extensions",
+    "extent",
     "hypertable",
     "hypertables",
     "invalid_indexes",
+    "is_query_of",
     "preloaded",
     "table_facts",
     "timescaledb",

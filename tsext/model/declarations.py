@@ -1,4 +1,4 @@
-"""What the tables of a metadata declare."""
+"""What the tables and continuous aggregates of a metadata declare."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TypeVar
 from sqlalchemy import MetaData, Table, event
 
 from tsext.errors import InvalidObject
+from tsext.model.aggregates import ContinuousAggregate, aggregates_of
 from tsext.model.hypertables import Hypertable, facts_of
 from tsext.model.objects import INFO_KEY, TableObject
 
@@ -52,8 +53,8 @@ def _checked(table: Table, objects: list[TableObject]) -> list[TableObject]:
     return objects
 
 
-def declared(metadata: MetaData, kind: type[T]) -> Iterator[tuple[Table, T]]:
-    """The objects of one kind that the tables of a metadata declare, each with its table's name.
+def declared(metadata: MetaData, kind: type[T]) -> Iterator[tuple[Table | ContinuousAggregate, T]]:
+    """The objects of one kind that a metadata declares, each with the name of its table or continuous aggregate.
 
     :raises InvalidObject: if a declaration does not fit its table.
     """
@@ -64,3 +65,7 @@ def declared(metadata: MetaData, kind: type[T]) -> Iterator[tuple[Table, T]]:
                 if isinstance(named, Hypertable):
                     facts_of(table).check(named)
                 yield table, named
+    for aggregate in aggregates_of(metadata):
+        for each in aggregate.objects:
+            if isinstance(each, kind):
+                yield aggregate, replace(each, name=aggregate.name, schema=aggregate.schema)

@@ -1,5 +1,5 @@
 """Verbs: the ``op.*`` directives. Importing this package registers them all."""
 
-from tsext.operations import dimensions, extensions, files, hypertables
+from tsext.operations import aggregates, dimensions, extensions, files, hypertables, refresh
 
-__all__ = ["dimensions", "extensions", "files", "hypertables"]
+__all__ = ["aggregates", "dimensions", "extensions", "files", "hypertables", "refresh"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from alembic.autogenerate.render import renderers
@@ -11,7 +12,7 @@ from sqlalchemy import Connection
 from tsext import catalog
 from tsext.errors import FeatureNotSupported
 from tsext.model import Feature, License, Object
-from tsext.operations.rendering import Code
+from tsext.operations.rendering import Code, comment
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
@@ -29,6 +30,10 @@ class Operation(MigrateOperation):
     noun: ClassVar[type[Object]]
     needs: ClassVar[Feature | None] = None
     """What the server must have."""
+    transactional: ClassVar[bool] = True
+    """Whether it may run in a transaction; if not, what went before is committed."""
+    note: str = ""
+    """What an author should know who reads it in a revision: a comment above the call."""
 
     def __init_subclass__(cls, *, name: str = "", noun: type[Object] | None = None) -> None:
         super().__init_subclass__()
@@ -105,13 +110,15 @@ def _execute(operations: Operations, operation: Operation) -> None:
     if not context.as_sql:
         operation.need(operations.get_bind())
         operation.check(operations.get_bind())
-    for statement in operation.statements():
-        if context.as_sql:
-            # not static_output, which would turn tabs into spaces
-            context.impl.output_buffer.write(f"{statement};\n\n")  # type: ignore[union-attr]
-        else:
-            # not text(), which would take a colon for a parameter
-            operations.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True}).close()
+    statements = operation.statements()
+    with context.autocommit_block() if statements and not operation.transactional else nullcontext():
+        for statement in statements:
+            if context.as_sql:
+                # not static_output, which would turn tabs into spaces
+                context.impl.output_buffer.write(f"{statement};\n\n")  # type: ignore[union-attr]
+            else:
+                # not text(), which would take a colon for a parameter
+                operations.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True}).close()
 
 
 def _render(context: AutogenContext, operation: Operation) -> str | list[str]:
@@ -121,4 +128,4 @@ def _render(context: AutogenContext, operation: Operation) -> str | list[str]:
     prefix = context.opts.get("alembic_module_prefix") or ""
     code = Code(f"{prefix}{operation.verb}(", tuple(arguments), ")")
     context.imports.update(code.needs())
-    return code.broken()
+    return "\n".join([*comment(operation.note), code.broken()])

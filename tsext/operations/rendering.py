@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import timedelta
+from textwrap import wrap
 from typing import Any
 
 from tsext.model import Object
@@ -40,9 +41,32 @@ class Code:
             yield from item.needs()
 
 
+@dataclass(frozen=True)
+class Lines(Code):
+    """A string of several lines, each a literal of its own where one for all is too long."""
+
+    text: str = ""
+
+    def broken(self, indent: int = 0, after: str = "") -> str:
+        """One literal, or one for each line."""
+        line = f"{' ' * indent}{self}{after}"
+        if len(line) <= WIDTH:
+            return line
+        lines = [_string(each) for each in self.text.splitlines(keepends=True)]
+        if not self.opening:
+            return "\n".join(" " * indent + each for each in lines) + after
+        inner = [" " * (indent + 4) + each for each in lines]
+        return "\n".join([f"{' ' * indent}{self.opening}(", *inner, f"{' ' * indent}){after}"])
+
+    def __str__(self) -> str:
+        return self.opening + _string(self.text)
+
+
 def code_of(value: Any, name: str = "") -> Code:
     """A value as Python that black would leave alone, as a keyword argument if it has a name."""
     start = f"{name}=" if name else ""
+    if isinstance(value, str) and "\n" in value:
+        return Lines(start, text=value)
     if isinstance(value, str):
         return Code(start + _string(value))
     if isinstance(value, timedelta):
@@ -65,6 +89,11 @@ def arguments_of(target: Object, *, skip: tuple[str, ...] = ()) -> list[Code]:
 def flags_of(operation: object, *names: str) -> list[Code]:
     """Those of an operation's switches that are on, by keyword."""
     return [code_of(True, name) for name in names if getattr(operation, name)]
+
+
+def comment(text: str) -> list[str]:
+    """A text as lines of a comment."""
+    return [f"# {line}" for line in wrap(text, WIDTH - 2, break_long_words=False, break_on_hyphens=False)]
 
 
 def repr_of(value: Any) -> str:

@@ -86,6 +86,16 @@ def tree(statement: str) -> tuple[str, Any] | None:
     return None if kind is None else (kind, getattr(node, kind))
 
 
+def relations(query: str) -> set[tuple[str | None, str]]:
+    """Schema, where it is written, and name of all that a query selects from; none if it cannot be read."""
+    selected = tree(query)
+    if selected is None:
+        return set()
+    postgast = _postgast()
+    found = postgast.find_nodes(selected[1], postgast.pg_query_pb2.RangeVar)
+    return {(each.schemaname or None, each.relname) for each in found}
+
+
 def enum_name(enum: str, value: int) -> str:
     """What the parser calls a value: ``enum_name("DropBehavior", 1)`` is ``"DROP_RESTRICT"``."""
     return str(getattr(_postgast().pg_query_pb2, enum).Name(value))
