@@ -6,6 +6,7 @@ Public names are loaded when first used, because Alembic imports this package wh
 import alembic  # noqa: F401  (first: whoever imports tsext first must not meet a half-imported Alembic)
 
 _PUBLIC = {
+    "Columnstore": "model",
     "Dimension": "model",
     "Extension": "model",
     "Hypertable": "model",

@@ -4,22 +4,42 @@ Nothing here writes, and nothing fails where TimescaleDB is absent: there is the
 """
 
 from tsext.catalog.asking import Key
+from tsext.catalog.columnstore import (
+    Chunk,
+    ColumnstoreUse,
+    Partitioned,
+    chunks,
+    columnstore,
+    columnstore_use,
+    columnstores,
+    partitioned,
+    partitioned_relation,
+)
 from tsext.catalog.extensions import TimescaleInfo, available, extension_tables, extensions, preloaded, timescaledb
 from tsext.catalog.hypertables import chunk_foreign_keys, chunk_tables, hypertable, hypertables, table_facts
 from tsext.catalog.indexes import default_indexes, invalid_indexes, unvalidated_constraints
 
 __all__ = [
+    "Chunk",
+    "ColumnstoreUse",
     "Key",
+    "Partitioned",
     "TimescaleInfo",
     "available",
     "chunk_foreign_keys",
     "chunk_tables",
+    "chunks",
+    "columnstore",
+    "columnstore_use",
+    "columnstores",
     "default_indexes",
     "extension_tables",
     "extensions",
     "hypertable",
     "hypertables",
     "invalid_indexes",
+    "partitioned",
+    "partitioned_relation",
     "preloaded",
     "table_facts",
     "timescaledb",

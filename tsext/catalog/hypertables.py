@@ -43,14 +43,15 @@ def _interval(row: Any) -> timedelta | int | None:
 
 def hypertable(connection: Connection, name: str, schema: str | None = None) -> Hypertable | None:
     """The hypertable that PostgreSQL finds under this name; None if there is no table, or it is a plain one."""
-    resolved = _resolved(connection, name, schema)
-    if resolved is None:
+    relation = resolved(connection, name, schema)
+    if relation is None:
         return None
-    found = (each for each in hypertables(connection) if each.key == key(connection, *resolved))
+    found = (each for each in hypertables(connection) if each.key == key(connection, *relation))
     return next((replace(each, name=name, schema=schema) for each in found), None)
 
 
-def _resolved(connection: Connection, name: str, schema: str | None) -> tuple[str, str] | None:
+def resolved(connection: Connection, name: str, schema: str | None) -> tuple[str, str] | None:
+    """Schema and name of the relation that PostgreSQL finds under a name; None if there is none."""
     found = rows(connection, "resolved", relation=qualified(name, schema))
     return (found[0].schema, found[0].name) if found else None
 
@@ -59,7 +60,7 @@ def table_facts(connection: Connection, name: str, schema: str | None = None) ->
     """What of a table decides how it can be partitioned; None if there is no such table."""
     relation = qualified(name, schema)
     columns = {row.name: row.kind for row in rows(connection, "columns", relation=relation)}
-    if not columns and _resolved(connection, name, schema) is None:
+    if not columns and resolved(connection, name, schema) is None:
         return None
     keys = [(row.name, frozenset(row.columns)) for row in rows(connection, "unique_keys", relation=relation)]
     return TableFacts(name if schema is None else f"{schema}.{name}", columns, tuple(keys))

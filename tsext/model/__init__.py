@@ -1,5 +1,6 @@
 """Objects: what TimescaleDB adds to a schema, as frozen values; the same type whether declared or found."""
 
+from tsext.model.columnstore import COLUMNSTORE, SPARSE_INDEXES, UNSET_COLUMNS, Columnstore, Ordering, SparseIndex
 from tsext.model.declarations import declared, objects_of
 from tsext.model.features import TIMESCALEDB, Feature, License
 from tsext.model.hypertables import Dimension, Hypertable, TableFacts, facts_of, partitions
@@ -7,8 +8,12 @@ from tsext.model.intervals import Interval, interval, microseconds
 from tsext.model.objects import INFO_KEY, Extension, Object, TableObject
 
 __all__ = [
+    "COLUMNSTORE",
     "INFO_KEY",
+    "SPARSE_INDEXES",
     "TIMESCALEDB",
+    "UNSET_COLUMNS",
+    "Columnstore",
     "Dimension",
     "Extension",
     "Feature",
@@ -16,6 +21,8 @@ __all__ = [
     "Interval",
     "License",
     "Object",
+    "Ordering",
+    "SparseIndex",
     "TableFacts",
     "TableObject",
     "declared",

@@ -9,6 +9,7 @@ from typing import TypeVar
 from sqlalchemy import MetaData, Table, event
 
 from tsext.errors import InvalidObject
+from tsext.model.columnstore import Columnstore
 from tsext.model.hypertables import Hypertable, facts_of
 from tsext.model.objects import INFO_KEY, TableObject
 
@@ -63,4 +64,10 @@ def declared(metadata: MetaData, kind: type[T]) -> Iterator[tuple[Table, T]]:
                 named = replace(each, name=table.name, schema=table.schema)
                 if isinstance(named, Hypertable):
                     facts_of(table).check(named)
+                if isinstance(named, Columnstore):
+                    named.check(facts_of(table), _partitioned_by(table))
                 yield table, named
+
+
+def _partitioned_by(table: Table) -> str | None:
+    return next((each.column for each in objects_of(table) if isinstance(each, Hypertable)), None)
