@@ -17,7 +17,7 @@ from tsext.autogenerate import include_name
 from tsext.testing import licensed as licensed_server
 
 _IMPORTS = """
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from tsext import *
@@ -97,7 +97,7 @@ class Database:
         """
         with self.engine.connect() as connection:
             rows = connection.exec_driver_sql(objects, execution_options={"no_parameters": True})
-            return self.hypertables, sorted(map(tuple, rows))
+            return catalog.hypertables(connection), sorted(map(tuple, rows))
 
 
 @pytest.fixture(params=["psycopg2", "psycopg"])

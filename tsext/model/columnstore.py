@@ -84,7 +84,7 @@ class SparseIndex:
         :raises InvalidObject: if it is something else.
         """
         kind, _, rest = text.strip().partition("(")
-        if not kind.strip().isidentifier() or not rest.endswith(")"):
+        if not kind.strip().isidentifier() or not rest[:-1].strip() or not rest.endswith(")"):
             raise InvalidObject(f"index {text!r} cannot be read", hint='write index=["bloom(device)", "minmax(value)"]')
         return cls(kind.strip().lower(), tuple(map(_name, _split(rest[:-1]))))
 
@@ -218,16 +218,21 @@ def _checked_orderby(given: object) -> tuple[str, ...]:
 
 def _checked_index(given: Any) -> tuple[str, ...]:
     if isinstance(given, Mapping):
-        indexes = [
-            SparseIndex(kind, (each,) if isinstance(each, str) else tuple(each))
-            for kind, columns in given.items()
-            for each in ([columns] if isinstance(columns, str) else columns)
-        ]
+        indexes = [each for kind, columns in given.items() for each in _of_kind(kind, columns)]
     else:
         indexes = [SparseIndex.read(each) for each in _texts("index", given)]
     for each in indexes:
         _distinct(f"index {each.kind}", each.columns)
     return tuple(sorted(_distinct("index", map(str, indexes))))
+
+
+def _of_kind(kind: object, given: object) -> Iterator[SparseIndex]:
+    """The indexes of one kind: on a column each, or on several where a tuple stands for a column."""
+    columns = [given] if isinstance(given, str) else given
+    if not isinstance(kind, str) or not isinstance(columns, list | tuple):
+        raise InvalidObject(f"index {kind!r} is {given!r}", hint='write index={"bloom": ["device"]}')
+    for each in columns:
+        yield SparseIndex(kind, (each,) if isinstance(each, str) else tuple(_texts(f"index {kind}", each)))
 
 
 def _names(given: object) -> Iterator[str]:
