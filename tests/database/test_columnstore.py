@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -19,6 +22,7 @@ from tsext.operations.columnstore import AlterColumnstore, EnableColumnstore
 from tsext.operations.conversion import ConvertToColumnstore, ConvertToRowstore
 from tsext.sql.quoting import identifier
 
+PAGE = Path(__file__).parents[2] / "docs" / "columnstore.md"
 DAY = timedelta(days=1)
 TABLE = "CREATE TABLE ticks (time timestamptz NOT NULL, device text, site int, value float)"
 HYPERTABLE = "SELECT create_hypertable('ticks', by_range('time', INTERVAL '1 day'), create_default_indexes => false)"
@@ -519,6 +523,17 @@ def test_each_chunk_may_have_a_transaction(new_project, licensed_url, monkeypatc
     assert "FOR chunk IN SELECT show_chunks('ticks', older_than => INTERVAL '1 day') LOOP" in printed
 
 
+def test_chunks_are_rolled_up(ticks):
+    ticks.run('op.enable_columnstore("ticks", compress_chunk_interval="20 days")')
+    ticks.run('op.convert_to_columnstore("ticks")')
+    assert len(in_columnstore(ticks)) < 5
+    assert set(in_columnstore(ticks)) == {True}
+    ticks.run('op.convert_to_rowstore("ticks")')
+    ticks.execute(*ConvertToColumnstore("ticks").statements())
+    assert set(in_columnstore(ticks)) == {True}
+    assert ticks.scalar("SELECT count(*) FROM ticks") == 5
+
+
 def test_odd_names_are_converted(licensed):
     licensed.execute(
         'CREATE SCHEMA "My $$ Market"',
@@ -699,3 +714,24 @@ def test_the_older_shape_of_the_catalog_tells_the_same(ticks):
     new, old = (ticks.ask(rows, query) for query in ("columnstores", "columnstores_2_13"))
     assert len(new) == 2
     assert new == old
+
+
+# --- the documentation
+
+
+def test_the_documentation_says_what_is_generated(licensed):
+    declaration, generated, *_ = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    names = {"__name__": "models"}
+    exec(compile(declaration, PAGE, "exec", dont_inherit=True), names)
+    metadata = names["metadata"]
+    licensed.migrate(metadata)
+    assert licensed.autogenerate(metadata).is_empty
+    info = metadata.tables["ticks"].info
+    hypertable, declared = info["timescaledb"]
+    info["timescaledb"] = [hypertable, replace(declared, segmentby=["venue"])]
+    revision = licensed.migrate(metadata)
+    bodies = [part.partition(":\n")[2].rstrip() for part in generated.split("def ")[1:]]
+    for body, text in zip(bodies, (revision.upgrade, revision.downgrade), strict=True):
+        assert body in text
+    licensed.run(revision.downgrade)
+    assert columnstore(licensed).segmentby == ("instrument_id",)
