@@ -129,9 +129,10 @@ def test_without_the_extension_there_is_simply_nothing(database):
             database.run(code)
 
 
-def test_settings_are_read_on_every_version(timescaledb):
+def test_settings_are_read_on_every_version(both_drivers):
     """The Apache edition cannot make settings, but has the tables that hold them, which a superuser can fill."""
-    timescaledb.execute(TABLE, HYPERTABLE)
+    timescaledb = both_drivers
+    timescaledb.execute("CREATE EXTENSION timescaledb", TABLE, HYPERTABLE, ROWS)
     settings_table = "'_timescaledb_catalog.compression_settings'::regclass"
     has_index = timescaledb.scalar(
         f"SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = {settings_table} AND attname = 'index')"
@@ -149,6 +150,10 @@ def test_settings_are_read_on_every_version(timescaledb):
     )
     expected = Columnstore(["device", "a,b"], ["value NULLS FIRST", "time DESC NULLS LAST"], None, DAY, name="ticks")
     assert timescaledb.ask(catalog.columnstores) == [expected]
+    assert timescaledb.ask(catalog.partitioned) == {(None, "ticks"): catalog.Partitioned("time", False)}
+    assert timescaledb.ask(catalog.columnstore_use, "ticks") == catalog.ColumnstoreUse(0, ())
+    chunks = timescaledb.ask(catalog.chunks, "show_chunks('ticks', older_than => TIMESTAMPTZ '2026-01-03 00:00+00')")
+    assert [each.in_columnstore for each in chunks] == [False, False]
     if has_index:
         timescaledb.execute(
             "UPDATE _timescaledb_catalog.compression_settings SET index = "
@@ -398,6 +403,7 @@ def test_every_type_of_time(licensed, kind, interval, lengths):
     assert columnstore(licensed, "numbers").compress_chunk_interval == lengths[0]
 
 
+TIME = 'Zeit, "é" DESC'
 COLUMNS = ["device", "Site", "a,b", 'q"q', "é", "x DESC", "first"]
 DIRECTIONS = ["", " DESC", " NULLS FIRST", " ASC NULLS LAST", " DESC NULLS LAST", " desc nulls first"]
 
@@ -407,7 +413,7 @@ def any_columnstore(draw):
     columns = draw(st.permutations(COLUMNS))
     ends = sorted(draw(st.lists(st.integers(0, len(columns)), min_size=3, max_size=3)))
     segments, ordered, indexed = columns[: ends[0]], columns[ends[0] : ends[1]], columns[ends[1] : ends[2]]
-    ordered = ["time", *ordered] if draw(st.booleans()) or not ordered else ordered
+    ordered = [TIME, *ordered] if draw(st.booleans()) or not ordered else ordered
     directed = ['"' + each.replace('"', '""') + '"' + draw(st.sampled_from(DIRECTIONS)) for each in ordered]
     orderby = draw(st.sampled_from([None, directed]))
     kinds = [(draw(st.sampled_from(["bloom", "minmax"])), each) for each in indexed]
@@ -423,8 +429,8 @@ def any_columnstore(draw):
 def odd(declared):
     metadata = sa.MetaData()
     columns = [sa.Column(each, sa.Integer) for each in COLUMNS]
-    time = sa.Column("time", sa.DateTime(timezone=True), nullable=False)
-    sa.Table("odd", metadata, time, *columns, Hypertable("time", DAY), declared)
+    time = sa.Column(TIME, sa.DateTime(timezone=True), nullable=False)
+    sa.Table("odd", metadata, time, *columns, Hypertable(TIME, DAY), declared)
     return metadata
 
 
@@ -440,7 +446,7 @@ def test_declared_is_found(licensed, first, second):
         if getattr(first, setting) is not None:
             assert getattr(found, setting) == getattr(first, setting)
     if first.orderby is not None:
-        assert found.ordering == first.completed("time")
+        assert found.ordering == first.completed(TIME)
     try:
         revision = licensed.migrate(odd(second))
     except InvalidObject:  # what is not declared of the second stays, and may not fit it

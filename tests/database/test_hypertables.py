@@ -468,6 +468,8 @@ QUESTIONS = [
     (catalog.invalid_indexes, []),
     (catalog.unvalidated_constraints, []),
     (catalog.extension_tables, set()),
+    (catalog.columnstores, []),
+    (catalog.partitioned, {}),
 ]
 
 

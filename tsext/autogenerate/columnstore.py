@@ -29,23 +29,22 @@ def compare(comparison: Comparison) -> None:
         if _included(comparison, found[key], reflected=True):
             disabled = _disable(found[key], partitioned[key], with_table=key in comparison.dropped)
             comparison.before.insert(0, disabled)
+    possible = partitioned.keys() | comparison.declared(Hypertable).keys()
     for key, each in wanted.items():
         if not _included(comparison, each, found.get(key)):
             continue
         if key in found:
             _change(comparison, found[key], each, partitioned[key])
+        elif key in possible:
+            comparison.after.append(_enable(comparison, each, partitioned.get(key)))
         else:
-            comparison.after.append(_enable(comparison, key, each, partitioned.get(key)))
+            raise InvalidObject(
+                f"{each.name} declares a Columnstore, but is no hypertable",
+                hint='declare Hypertable(column="time") beside it, or remove the Columnstore',
+            )
 
 
-def _enable(
-    comparison: Comparison, key: catalog.Key, wanted: Columnstore, of: catalog.Partitioned | None
-) -> EnableColumnstore:
-    if of is None and key not in comparison.declared(Hypertable):
-        raise InvalidObject(
-            f"{wanted.name} declares a Columnstore, but is no hypertable",
-            hint='declare Hypertable(column="time") beside it, or remove the Columnstore',
-        )
+def _enable(comparison: Comparison, wanted: Columnstore, of: catalog.Partitioned | None) -> EnableColumnstore:
     created = [op for op in comparison.upgrade_ops.ops if isinstance(op, ops.CreateTableOp)]
     return EnableColumnstore(
         wanted,

@@ -16,7 +16,7 @@ from tsext.model import COLUMNSTORE, SPARSE_INDEXES, UNSET_COLUMNS, Columnstore,
 from tsext.operations.hypertables import HypertableOperation
 from tsext.operations.operation import refuse_without
 from tsext.operations.rendering import Code, arguments_of, code_of
-from tsext.sql.quoting import identifier, interval, literal, qualified
+from tsext.sql.quoting import duration, identifier, literal, qualified
 
 Unchanged = Literal[False]
 """For a setting that is not to be changed, or whose old value is not known; None means that it is not set."""
@@ -373,9 +373,7 @@ def _text(settings: Columnstore, name: str) -> str:
 
 def _length(length: Any) -> str:
     """TimescaleDB reads an interval even for an integer column, and stores its microseconds."""
-    if isinstance(length, timedelta):
-        return str(interval(length)).removeprefix("INTERVAL ").strip("'")
-    return f"{length} microseconds"
+    return duration(length) if isinstance(length, timedelta) else f"{length} microseconds"
 
 
 _LISTS: Mapping[str, Callable[[Columnstore], Iterable[str]]] = {
