@@ -8,6 +8,7 @@ import alembic  # noqa: F401  (first: whoever imports tsext first must not meet 
 _PUBLIC = {
     "AggregateIndex": "model",
     "ContinuousAggregate": "model",
+    "Columnstore": "model",
     "Dimension": "model",
     "Extension": "model",
     "Hypertable": "model",

@@ -17,7 +17,7 @@ from tsext.autogenerate import include_name
 from tsext.testing import licensed as licensed_server
 
 _IMPORTS = """
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from tsext import *

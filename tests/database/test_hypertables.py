@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from tsext import Dimension, Hypertable, catalog
+from tsext import Columnstore, Dimension, Hypertable, catalog
 from tsext.errors import InvalidObject, IrreversibleOperation, PreflightFailed, TsextError
 
 DAY = timedelta(days=1)
@@ -468,6 +468,8 @@ QUESTIONS = [
     (catalog.invalid_indexes, []),
     (catalog.unvalidated_constraints, []),
     (catalog.extension_tables, set()),
+    (catalog.columnstores, []),
+    (catalog.partitioned, {}),
 ]
 
 
@@ -550,7 +552,7 @@ def test_continuous_aggregates_are_no_noise(licensed):
     )
     metadata = sa.MetaData()
     columns = [sa.Column("time", sa.DateTime(timezone=True), nullable=False), sa.Column("price", sa.Float)]
-    sa.Table("ticks", metadata, *columns, Hypertable("time", DAY))
+    sa.Table("ticks", metadata, *columns, Hypertable("time", DAY), Columnstore())
     assert database.hypertables == [Hypertable("time", DAY, name="ticks")]
     assert database.ask(catalog.timescaledb).license == "timescale"
     assert database.autogenerate(metadata).is_empty

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 
 from tsext import settings
 from tsext.cli import TsextCommandLine
@@ -31,7 +35,10 @@ def test_every_command_of_the_readme_exists():
         assert name in known
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/hypertables.md", "docs/continuous_aggregates.md"])
+PAGES = ["README.md", "docs/columnstore.md", "docs/continuous_aggregates.md", "docs/hypertables.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_declarations_in_the_documentation_run(page, tmp_path):
     examples = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     declarations = [example for example in examples if "MetaData()" in example]
@@ -39,3 +46,14 @@ def test_declarations_in_the_documentation_run(page, tmp_path):
     for example in declarations:
         (tmp_path / "example.py").write_text(example)
         subprocess.run([sys.executable, tmp_path / "example.py"], check=True)
+
+
+@pytest.mark.parametrize("page", ["columnstore.md", "hypertables.md"])
+def test_verbs_say_what_the_documentation_says(page):
+    rows = re.findall(r"(?m)^\| `(\w+\(.*?\))` \| `(.*?)` \|", (ROOT / "docs" / page).read_text())
+    assert rows
+    for call, sql in rows:
+        buffer = io.StringIO()
+        context = MigrationContext.configure(dialect_name="postgresql", opts={"as_sql": True, "output_buffer": buffer})
+        eval(f"op.{call}", {"op": Operations(context), "timedelta": timedelta})
+        assert buffer.getvalue() == f"{sql};\n\n"

@@ -13,11 +13,16 @@ from alembic.util import PriorityDispatcher
 
 VERBS = (
     "add_dimension",
+    "alter_columnstore",
+    "convert_to_columnstore",
+    "convert_to_rowstore",
     "create_extension",
     "create_hypertable",
+    "disable_columnstore",
     "drop_dimension",
     "drop_extension",
     "drop_hypertable",
+    "enable_columnstore",
     "execute_file",
     "set_chunk_time_interval",
     "set_number_partitions",

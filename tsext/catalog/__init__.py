@@ -11,17 +11,35 @@ from tsext.catalog.aggregates import (
     is_query_of,
 )
 from tsext.catalog.asking import Key
+from tsext.catalog.columnstore import (
+    Chunk,
+    ColumnstoreUse,
+    Partitioned,
+    chunks,
+    columnstore,
+    columnstore_use,
+    columnstores,
+    partitioned,
+    partitioned_relation,
+)
 from tsext.catalog.extensions import TimescaleInfo, available, extension_tables, extensions, preloaded, timescaledb
 from tsext.catalog.hypertables import chunk_foreign_keys, chunk_tables, hypertable, hypertables, table_facts
 from tsext.catalog.indexes import default_indexes, invalid_indexes, unvalidated_constraints
 
 __all__ = [
+    "Chunk",
+    "ColumnstoreUse",
     "FoundAggregate",
     "Key",
+    "Partitioned",
     "TimescaleInfo",
     "available",
     "chunk_foreign_keys",
     "chunk_tables",
+    "chunks",
+    "columnstore",
+    "columnstore_use",
+    "columnstores",
     "continuous_aggregate",
     "continuous_aggregates",
     "default_indexes",
@@ -32,6 +50,8 @@ __all__ = [
     "hypertables",
     "invalid_indexes",
     "is_query_of",
+    "partitioned",
+    "partitioned_relation",
     "preloaded",
     "table_facts",
     "timescaledb",

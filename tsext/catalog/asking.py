@@ -13,15 +13,16 @@ Key = tuple[str | None, str]
 
 
 @cache
-def _text(query: str) -> str:
+def text(query: str) -> str:
+    """What ``queries/<query>.sql`` says."""
     return (Path(__file__).parent / "queries" / f"{query}.sql").read_text("utf-8")
 
 
 def rows(connection: Connection, query: str, /, **parameters: object) -> list[Any]:
     """What ``queries/<query>.sql`` gives."""
     if parameters:
-        return list(connection.exec_driver_sql(_text(query), parameters))
-    return list(connection.exec_driver_sql(_text(query), execution_options={"no_parameters": True}))
+        return list(connection.exec_driver_sql(text(query), parameters))
+    return list(connection.exec_driver_sql(text(query), execution_options={"no_parameters": True}))
 
 
 def key(connection: Connection, schema: str, name: str) -> Key:

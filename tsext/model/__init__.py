@@ -9,6 +9,7 @@ from tsext.model.aggregates import (
     ContinuousAggregate,
     aggregates_of,
 )
+from tsext.model.columnstore import COLUMNSTORE, SPARSE_INDEXES, UNSET_COLUMNS, Columnstore, Ordering, SparseIndex
 from tsext.model.declarations import declared, objects_of
 from tsext.model.features import TIMESCALEDB, Feature, License
 from tsext.model.hypertables import Dimension, Hypertable, TableFacts, facts_of, partitions
@@ -18,11 +19,15 @@ from tsext.model.objects import INFO_KEY, Extension, Object, TableObject
 __all__ = [
     "AGGREGATE_CHUNK_INTERVAL",
     "AGGREGATE_COLUMNS",
+    "COLUMNSTORE",
     "CONTINUOUS_AGGREGATES",
     "FORCED_REFRESH",
     "INFO_KEY",
+    "SPARSE_INDEXES",
     "TIMESCALEDB",
+    "UNSET_COLUMNS",
     "AggregateIndex",
+    "Columnstore",
     "ContinuousAggregate",
     "Dimension",
     "Extension",
@@ -31,6 +36,8 @@ __all__ = [
     "Interval",
     "License",
     "Object",
+    "Ordering",
+    "SparseIndex",
     "TableFacts",
     "TableObject",
     "aggregates_of",

@@ -10,6 +10,7 @@ from sqlalchemy import MetaData, Table, event
 
 from tsext.errors import InvalidObject
 from tsext.model.aggregates import ContinuousAggregate, aggregates_of
+from tsext.model.columnstore import Columnstore
 from tsext.model.hypertables import Hypertable, facts_of
 from tsext.model.objects import INFO_KEY, TableObject
 
@@ -64,8 +65,14 @@ def declared(metadata: MetaData, kind: type[T]) -> Iterator[tuple[Table | Contin
                 named = replace(each, name=table.name, schema=table.schema)
                 if isinstance(named, Hypertable):
                     facts_of(table).check(named)
+                if isinstance(named, Columnstore):
+                    named.check(facts_of(table), _partitioned_by(table))
                 yield table, named
     for aggregate in aggregates_of(metadata):
         for each in aggregate.objects:
             if isinstance(each, kind):
                 yield aggregate, replace(each, name=aggregate.name, schema=aggregate.schema)
+
+
+def _partitioned_by(table: Table) -> str | None:
+    return next((each.column for each in objects_of(table) if isinstance(each, Hypertable)), None)

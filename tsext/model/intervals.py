@@ -24,24 +24,25 @@ _CALENDAR = re.compile(r"y|yrs?|years?|mons?|months?|decades?|c|cent|century|cen
 _PART = re.compile(r"(?P<clock>\d+:\d\d(?::\d\d(?:\.\d+)?)?)|(?P<count>\d+(?:\.\d+)?)\s*(?P<unit>[a-zµ]+)")
 
 
-def interval(given: object) -> timedelta | int:
+def interval(given: object, argument: str = "chunk_time_interval") -> timedelta | int:
     """The length of chunks as a value that can be compared; text is made a ``timedelta``.
 
     :param given: ``timedelta``, an integer, or text as PostgreSQL reads it: ``"1 day 06:00"``, ``"P1D"``.
+    :param argument: what it is called, for messages.
     :raises InvalidObject: if it is not positive, has no fixed length, or cannot be read.
     """
-    length = _duration(given) if isinstance(given, str) else given
+    length = _duration(given, argument) if isinstance(given, str) else given
     if isinstance(length, bool) or not isinstance(length, timedelta | int):
         raise InvalidObject(
-            f"chunk_time_interval is {given!r}",
+            f"{argument} is {given!r}",
             hint='write timedelta(days=7) or "7 days"; for an integer column an integer',
         )
     if length <= type(length)():  # type: ignore[operator]
-        raise InvalidObject(f"chunk_time_interval {given!r} is not positive", hint="write timedelta(days=7)")
+        raise InvalidObject(f"{argument} {given!r} is not positive", hint="write timedelta(days=7)")
     return length
 
 
-def _duration(text: str) -> timedelta:
+def _duration(text: str, argument: str) -> timedelta:
     words = text.strip().lower()
     if words.startswith("p"):
         date, _, time = words[1:].partition("t")
@@ -49,12 +50,12 @@ def _duration(text: str) -> timedelta:
     parts = list(_PART.finditer(words))
     if any(_CALENDAR.fullmatch(part["unit"] or "") for part in parts):
         raise InvalidObject(
-            f"chunk_time_interval {text!r} has no fixed length",
+            f"{argument} {text!r} has no fixed length",
             hint='TimescaleDB stores microseconds; write days, for example timedelta(days=30) or "30 days"',
         )
     if not parts or _PART.sub("", words).strip(" ,@") or not all(_known(part) for part in parts):
         raise InvalidObject(
-            f"chunk_time_interval {text!r} cannot be read",
+            f"{argument} {text!r} cannot be read",
             hint='write timedelta(days=7), or a number and a unit: "7 days", "12 hours"',
         )
     return sum(map(_length, parts), timedelta())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from datetime import timedelta
+from datetime import date, timedelta
 from textwrap import wrap
 from typing import Any
 
@@ -71,6 +71,8 @@ def code_of(value: Any, name: str = "") -> Code:
         return Code(start + _string(value))
     if isinstance(value, timedelta):
         return Code(start + _timedelta(value), imports=("from datetime import timedelta",))
+    if isinstance(value, date):
+        return Code(start + repr(value), imports=("import datetime",))
     if isinstance(value, Object):
         class_ = type(value).__name__
         return Code(f"{start}{class_}(", tuple(arguments_of(value)), ")", (f"from tsext import {class_}",))

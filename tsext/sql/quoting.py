@@ -91,7 +91,7 @@ def regclass(name: str, schema: str | None = None) -> Raw:
 
 def interval(value: timedelta | str) -> Raw:
     """An ``INTERVAL`` constant; a string is what PostgreSQL reads, for example ``"1 month"``."""
-    return Raw("INTERVAL " + _string(value if isinstance(value, str) else _duration(value)))
+    return Raw("INTERVAL " + _string(value if isinstance(value, str) else duration(value)))
 
 
 def literal(value: object) -> str:
@@ -143,7 +143,7 @@ def _json(value: object) -> str:
         ) from error
 
 
-def _duration(value: timedelta) -> str:
+def duration(value: timedelta) -> str:
     """``1 day 6 hours``; days have 24 hours, as in Python, and there is no longer unit than a day."""
     return " ".join(_parts(value)) or "0 seconds"
 
