@@ -218,6 +218,7 @@ CHANGES = [
     (Columnstore(), BLOOM),
     (BLOOM, Columnstore(orderby=["time"], index=["minmax(value)", "bloom(site)"])),
     (BLOOM, Columnstore(orderby=["time"], index=[])),
+    (BLOOM, Columnstore(orderby=["value", "time"])),
     (BLOOM, Columnstore(["device"], ["time"], {"bloom": ["site"]})),
     (Columnstore(), Columnstore(compress_chunk_interval="5 days")),
     (Columnstore(compress_chunk_interval="5 days"), Columnstore(compress_chunk_interval="36 hours")),
@@ -246,7 +247,7 @@ def test_every_change_there_and_back(ticks, first, second):
 
 
 def test_a_removed_declaration_disables_and_comes_back(ticks):
-    ticks.migrate(models(Columnstore(["device"], ["value", "site DESC"], [], "7 days")))
+    ticks.migrate(models(Columnstore(["device"], ["value DESC"], ["bloom(site)"], "7 days")))
     before = stored(ticks)
     revision = ticks.migrate(models())
     assert ticks.ask(catalog.columnstores) == []
@@ -648,12 +649,16 @@ def test_what_the_server_would_refuse_is_refused_first(ticks):
     }.items():
         assert fact in refused(ticks, code)
     ticks.run('op.enable_columnstore("ticks", segmentby=["device"], orderby=["value"])')
+    ticks.execute("CREATE TABLE numbers (n bigint NOT NULL)", "SELECT create_hypertable('numbers', by_range('n', 10))")
+    ticks.run('op.enable_columnstore("numbers")')
     for code, fact in {
         'op.enable_columnstore("ticks")': "is enabled already",
         'op.alter_columnstore("ticks", segmentby=["value"])': "value both in segmentby and in orderby",
         'op.alter_columnstore("ticks", orderby=None, index=[])': "has index, but no orderby",
         'op.alter_columnstore("ticks", index=["bloom(value)"])': "bloom index on value",
         'op.alter_columnstore("ticks")': "changes nothing",
+        'op.convert_to_columnstore("ticks", older_than=5)': "older_than is 5, but time of ticks is a date or a time",
+        'op.convert_to_rowstore("numbers", newer_than="7 days")': "but n of numbers is of an integer type",
     }.items():
         assert fact in refused(ticks, code)
 

@@ -59,8 +59,9 @@ class Conversion(ColumnstoreOperation):
 
     def check(self, connection: Connection) -> None:
         """Look which chunks there are; refuse those that are there already, if that is not expected."""
-        self.look(connection)
+        column = self.look(connection).column
         self.enabled(connection)
+        self._check_range(column, self.facts(connection).columns[column])
         self.chunks = catalog.chunks(connection, self.show_chunks)
         there = [each.name for each in self.chunks if each.in_columnstore == self.to_columnstore]
         if there and not self.idempotent:
@@ -68,6 +69,15 @@ class Conversion(ColumnstoreOperation):
                 f"op.{self.verb}: {len(there)} of the chunks of {self.shown} are there already: first {there[0]}",
                 hint=f"choose another range, or pass over them with {self.flag}=True",
             )
+
+    def _check_range(self, column: str, kind: str) -> None:
+        for name, bound in self.range.items():
+            if bound is not None and kind and isinstance(bound, int) != (kind == "integer"):
+                raise InvalidObject(
+                    f"op.{self.verb}: {name} is {bound!r}, but {column} of {self.shown} is "
+                    f"{'of an integer type' if kind == 'integer' else 'a date or a time'}",
+                    hint="give " + ("an integer" if kind == "integer" else 'a point in time, or an interval: "7 days"'),
+                )
 
     @property
     def show_chunks(self) -> str:
