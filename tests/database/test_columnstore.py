@@ -14,7 +14,7 @@ from alembic.operations import Operations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tsext import Columnstore, Hypertable, catalog
+from tsext import Columnstore, ContinuousAggregate, Hypertable, catalog
 from tsext.catalog.asking import rows
 from tsext.errors import FeatureNotSupported, InvalidObject, PreflightFailed, TsextError
 from tsext.model import License
@@ -605,6 +605,37 @@ def test_an_aggregate_has_one_too(ticks):
     execute(ticks, back)
     assert stored(ticks) == before
     assert ticks.autogenerate(models()).is_empty
+
+
+def aggregated(*objects, query="avg(value)"):
+    metadata = models()
+    query = f"SELECT time_bucket('1 hour', time) AS b, device, {query} AS a FROM ticks GROUP BY 1, 2"
+    ContinuousAggregate("hourly", query, objects=objects, metadata=metadata)
+    return metadata
+
+
+def test_an_aggregate_declares_one(licensed):
+    first, second = Columnstore(["device"], ["a DESC"]), Columnstore([])
+    made = licensed.migrate(aggregated(first))
+    assert "continuous_aggregate=True" in made.upgrade
+    assert "columnstore" not in made.downgrade
+    states = [stored(licensed)]
+    revisions = []
+    for declared in ([second], []):
+        revisions.append(licensed.migrate(aggregated(*declared)))
+        assert licensed.autogenerate(aggregated(*declared)).is_empty
+        states.append(stored(licensed))
+    assert states[0] != states[1] != states[2]
+    for revision, state in zip(reversed(revisions), reversed(states[:-1]), strict=True):
+        licensed.run(revision.downgrade)
+        assert stored(licensed) == state
+    assert licensed.autogenerate(aggregated(first)).is_empty
+    upgrade = licensed.autogenerate(aggregated(first, query="max(value)")).upgrade
+    verbs = ['op.rename_continuous_aggregate("hourly_new", "hourly")', 'op.enable_columnstore(\n        "hourly"']
+    places = [upgrade.index(verb) for verb in verbs]
+    assert places == sorted(places)
+    licensed.run(made.downgrade)
+    assert licensed.ask(catalog.columnstores) == []
 
 
 def test_chunks_of_an_aggregate_are_converted(ticks):

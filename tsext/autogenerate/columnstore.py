@@ -37,7 +37,8 @@ def compare(comparison: Comparison) -> None:
         if key in found:
             _change(comparison, found[key], each, partitioned[key])
         elif key in possible:
-            comparison.after.append(_enable(comparison, key, each))
+            new = key in comparison.replaced or key not in partitioned
+            comparison.after.append(_enable(comparison, key, each, new=new))
         else:
             raise InvalidObject(
                 f"{each.name} declares a Columnstore, but is no hypertable",
@@ -45,13 +46,15 @@ def compare(comparison: Comparison) -> None:
             )
 
 
-def _enable(comparison: Comparison, key: catalog.Key, wanted: Columnstore) -> EnableColumnstore:
-    created = [op for op in comparison.upgrade_ops.ops if isinstance(op, ops.CreateTableOp)]
-    return EnableColumnstore(
-        wanted,
-        continuous_aggregate=key in comparison.aggregates,
-        with_table=(wanted.schema, wanted.name) in [(op.schema, op.table_name) for op in created],
-    )
+def _enable(comparison: Comparison, key: catalog.Key, wanted: Columnstore, *, new: bool) -> EnableColumnstore:
+    """Enabling it.
+
+    :param new: whether the same revision makes the hypertable or aggregate.
+    """
+    is_aggregate = key in comparison.aggregates
+    created = [(op.schema, op.table_name) for op in comparison.upgrade_ops.ops if isinstance(op, ops.CreateTableOp)]
+    with_it = new and (is_aggregate or (wanted.schema, wanted.name) in created)
+    return EnableColumnstore(wanted, continuous_aggregate=is_aggregate, with_table=with_it)
 
 
 def _disable(found: Columnstore, of: catalog.Partitioned, *, with_table: bool = False) -> DisableColumnstore:
