@@ -266,9 +266,15 @@ def build(bare, tmp_path, monkeypatch):
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=heed_interrupts,
         )
 
     return start
+
+
+def heed_interrupts():
+    """A shell that runs the tests in the background lets them, and what they start, ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_programs_are_bound_to_where_they_will_be(build, tmp_path):
