@@ -58,9 +58,11 @@ class Database:
         return Revision(*texts)
 
     def run(self, code):
-        with self.engine.begin() as connection:
-            op = Operations(MigrationContext.configure(connection))
-            exec(_IMPORTS + textwrap.dedent(code), {"op": op})
+        """As a revision runs: in a transaction of Alembic's own, which autocommit blocks end."""
+        with self.engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"transaction_per_migration": True})
+            with context.begin_transaction(_per_migration=True):
+                exec(_IMPORTS + textwrap.dedent(code), {"op": Operations(context)})
 
     def migrate(self, metadata, **options):
         revision = self.autogenerate(metadata, **options)

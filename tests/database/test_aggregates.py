@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy.dialects import postgresql
 
 from tsext import AggregateIndex, ContinuousAggregate, Hypertable, catalog
 from tsext.errors import FeatureNotSupported, InvalidObject, IrreversibleOperation, PreflightFailed
@@ -40,21 +36,6 @@ def models(*aggregates, table="ticks", time="time", schema=None, kind=sa.DateTim
     )
     metadata.info["timescaledb"] = list(aggregates)
     return metadata
-
-
-def run(database, code):
-    """As a revision runs: in a transaction of Alembic's own, which autocommit blocks end."""
-    with database.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"transaction_per_migration": True})
-        with context.begin_transaction(_per_migration=True):
-            names = {"op": Operations(context), "sa": sa, "postgresql": postgresql, "timedelta": timedelta}
-            exec(textwrap.dedent(code), names)
-
-
-def upgrade(database, metadata, **options):
-    revision = database.autogenerate(metadata, **options)
-    run(database, revision.upgrade)
-    return revision
 
 
 def found(database):
@@ -88,7 +69,7 @@ def test_life_cycle(licensed):
     daily = ContinuousAggregate("daily", DAILY, create_group_indexes=False)
     metadata = models(daily, hourly)
     empty = look(licensed)
-    revision = upgrade(licensed, metadata)
+    revision = licensed.migrate(metadata)
     verbs = ["op.create_table", "op.create_hypertable", '"hourly"', "op.create_index", '"daily"']
     places = [revision.upgrade.index(verb) for verb in verbs]
     assert places == sorted(places)
@@ -98,9 +79,9 @@ def test_life_cycle(licensed):
     assert (base.create_group_indexes, above.create_group_indexes) == (True, False)
     assert [each.source for each in licensed.ask(catalog.continuous_aggregates)] == [(None, "ticks"), (None, "hourly")]
     assert_clean(licensed, metadata)
-    run(licensed, revision.downgrade)
+    licensed.run(revision.downgrade)
     assert look(licensed) == empty
-    run(licensed, revision.upgrade)
+    licensed.run(revision.upgrade)
     assert look(licensed) == seen
     assert_clean(licensed, metadata)
 
@@ -108,43 +89,43 @@ def test_life_cycle(licensed):
 @licensed_build
 def test_options_and_indexes_change_in_place(licensed):
     old = ContinuousAggregate("hourly", HOURLY, indexes=[AggregateIndex("a", "price"), AggregateIndex("b", "symbol")])
-    upgrade(licensed, models(old))
+    licensed.migrate(models(old))
     fill(licensed)
-    run(licensed, 'op.refresh_continuous_aggregate("hourly", None, None)')
+    licensed.run('op.refresh_continuous_aggregate("hourly", None, None)')
     before = look(licensed)
     indexes = [AggregateIndex("a", "price DESC NULLS LAST"), AggregateIndex("c", "bucket", using="brin")]
     new = ContinuousAggregate("hourly", HOURLY, materialized_only=False, chunk_interval="1 day", indexes=indexes)
-    revision = upgrade(licensed, models(new))
+    revision = licensed.migrate(models(new))
     assert "old_materialized_only=True" in revision.upgrade
     assert "create_continuous_aggregate" not in revision.upgrade
     assert found(licensed)[0].indexes == new.indexes
     assert_clean(licensed, models(new))
     assert licensed.scalar("SELECT count(*) FROM hourly") == 120
-    run(licensed, revision.downgrade)
+    licensed.run(revision.downgrade)
     assert look(licensed) == before
 
 
 @licensed_build
 def test_removed_from_the_models(licensed):
     hourly = ContinuousAggregate("hourly", HOURLY, indexes=[AggregateIndex("ix", "price")])
-    upgrade(licensed, models(hourly, ContinuousAggregate("daily", DAILY)))
+    licensed.migrate(models(hourly, ContinuousAggregate("daily", DAILY)))
     before = look(licensed)
     revision = licensed.autogenerate(models())
     assert revision.upgrade.index('"daily", allow_data_loss=None') < revision.upgrade.index('"hourly", allow_data')
     assert "What it held of times whose raw data are gone" in " ".join(revision.downgrade.replace("# ", "").split())
     with pytest.raises(IrreversibleOperation, match="loses what it holds of times whose raw data are gone"):
-        run(licensed, revision.upgrade)
+        licensed.run(revision.upgrade)
     assert look(licensed) == before
-    run(licensed, revision.upgrade.replace("=None", '="no longer read"'))
+    licensed.run(revision.upgrade.replace("=None", '="no longer read"'))
     assert found(licensed) == []
     assert_clean(licensed, models())
-    run(licensed, revision.downgrade)
+    licensed.run(revision.downgrade)
     assert look(licensed) == before
 
 
 @licensed_build
 def test_metadata_that_declares_none_leaves_them_alone(licensed):
-    upgrade(licensed, models(ContinuousAggregate("hourly", HOURLY)))
+    licensed.migrate(models(ContinuousAggregate("hourly", HOURLY)))
     metadata = models()
     del metadata.info["timescaledb"]
     assert_clean(licensed, metadata)
@@ -152,25 +133,25 @@ def test_metadata_that_declares_none_leaves_them_alone(licensed):
 
 @licensed_build
 def test_with_their_table_they_go_first_and_come_back_last(licensed):
-    upgrade(licensed, models(ContinuousAggregate("hourly", HOURLY), ContinuousAggregate("daily", DAILY)))
+    licensed.migrate(models(ContinuousAggregate("hourly", HOURLY), ContinuousAggregate("daily", DAILY)))
     before = look(licensed)
     revision = licensed.autogenerate(sa.MetaData())
-    run(licensed, revision.upgrade.replace("=None", '="all of it goes"'))
+    licensed.run(revision.upgrade.replace("=None", '="all of it goes"'))
     assert look(licensed)[1] == []
-    run(licensed, revision.downgrade)
+    licensed.run(revision.downgrade)
     assert look(licensed) == before
 
 
 @licensed_build
 def test_a_table_goes_although_an_aggregate_is_declared(licensed):
     aggregate = ContinuousAggregate("hourly", HOURLY)
-    upgrade(licensed, models(aggregate))
+    licensed.migrate(models(aggregate))
     metadata = sa.MetaData()
     metadata.info["timescaledb"] = [aggregate]
     with pytest.raises(InvalidObject, match="ticks is to be dropped, but continuous aggregate hourly is made of it"):
         licensed.autogenerate(metadata)
     with pytest.raises(sa.exc.DBAPIError, match=r"cannot drop .* because other objects depend on"):
-        run(licensed, 'op.drop_column("ticks", "price")')
+        licensed.run('op.drop_column("ticks", "price")')
 
 
 # --- a changed query
@@ -180,10 +161,10 @@ def test_a_table_goes_although_an_aggregate_is_declared(licensed):
 def test_a_changed_query_keeps_history(licensed):
     index = AggregateIndex("ix_hourly", ["price"])
     old = models(ContinuousAggregate("hourly", HOURLY, indexes=[index]), ContinuousAggregate("daily", DAILY))
-    upgrade(licensed, old)
+    licensed.migrate(old)
     fill(licensed)
-    run(licensed, 'op.refresh_continuous_aggregate("hourly", None, None)')
-    run(licensed, 'op.refresh_continuous_aggregate("daily", None, None)')
+    licensed.run('op.refresh_continuous_aggregate("hourly", None, None)')
+    licensed.run('op.refresh_continuous_aggregate("daily", None, None)')
     licensed.execute("SELECT drop_chunks('ticks', '2026-01-02'::timestamptz)")
     before, rows = look(licensed), licensed.scalar("SELECT array_agg(d ORDER BY bucket)::text FROM daily AS d")
     changed = HOURLY.replace("avg", "min")
@@ -191,7 +172,7 @@ def test_a_changed_query_keeps_history(licensed):
         ContinuousAggregate("hourly", changed, indexes=[index], materialized_only=False),
         ContinuousAggregate("daily", DAILY),
     )
-    revision = upgrade(licensed, new)
+    revision = licensed.migrate(new)
     assert "\n    op.drop" not in revision.upgrade
     assert revision.upgrade.count("op.refresh_continuous_aggregate") == 2
     assert_clean(licensed, new)
@@ -210,20 +191,20 @@ def test_a_changed_query_keeps_history(licensed):
         "SELECT count(DISTINCT time_bucket('1 hour', time)) FROM ticks"
     )
     assert licensed.scalar("SELECT count(*) FROM daily") > 0
-    run(licensed, revision.downgrade)
+    licensed.run(revision.downgrade)
     assert look(licensed) == before
     assert licensed.scalar("SELECT array_agg(d ORDER BY bucket)::text FROM daily AS d") == rows
     assert_clean(licensed, old)
-    run(licensed, revision.upgrade)
+    licensed.run(revision.upgrade)
     assert_clean(licensed, new)
     again = models(ContinuousAggregate("hourly", HOURLY), ContinuousAggregate("daily", DAILY))
-    assert '"hourly_old2"' in upgrade(licensed, again).upgrade
+    assert '"hourly_old2"' in licensed.migrate(again).upgrade
     assert_clean(licensed, again)
 
 
 @licensed_build
 def test_the_same_roles_may_read_the_new_one(licensed):
-    upgrade(licensed, models(ContinuousAggregate("hourly", HOURLY)))
+    licensed.migrate(models(ContinuousAggregate("hourly", HOURLY)))
     roles = ["reader", "the \"owner\" 'of' it"]
     granted = "SELECT relowner::regrole || relacl::text FROM pg_class WHERE relname = 'hourly'"
     try:
@@ -236,7 +217,7 @@ def test_the_same_roles_may_read_the_new_one(licensed):
             "GRANT SELECT ON hourly TO PUBLIC",
         )
         before = licensed.scalar(granted)
-        upgrade(licensed, models(ContinuousAggregate("hourly", HOURLY.replace("avg", "min"))))
+        licensed.migrate(models(ContinuousAggregate("hourly", HOURLY.replace("avg", "min"))))
         assert licensed.scalar(granted) == before
         assert licensed.scalar("SELECT has_table_privilege('reader', 'hourly', 'SELECT WITH GRANT OPTION')")
     finally:
@@ -251,7 +232,7 @@ def test_an_interrupted_swap_runs_again(licensed):
         ContinuousAggregate("hourly", HOURLY, indexes=[AggregateIndex("ix", "price")]),
         ContinuousAggregate("daily", DAILY),
     )
-    upgrade(licensed, metadata)
+    licensed.migrate(metadata)
     fill(licensed)
     weekly = DAILY.replace("1 day", "7 days").replace("hourly", "daily")
     new = models(
@@ -263,9 +244,9 @@ def test_an_interrupted_swap_runs_again(licensed):
     lines = revision.upgrade.splitlines(keepends=True)
     second = [number for number, line in enumerate(lines) if "op.refresh" in line][1]
     with pytest.raises(ZeroDivisionError):
-        run(licensed, "".join([*lines[:second], "    1 / 0\n"]))
+        licensed.run("".join([*lines[:second], "    1 / 0\n"]))
     assert {each.name for each in found(licensed)} == {"hourly", "daily", "hourly_new", "daily_new", "weekly"}
-    run(licensed, revision.upgrade)
+    licensed.run(revision.upgrade)
     assert_clean(licensed, new)
     assert licensed.scalar("SELECT count(*) FROM daily") == 5
     source = {each.key: each.source for each in licensed.ask(catalog.continuous_aggregates)}
@@ -274,12 +255,12 @@ def test_an_interrupted_swap_runs_again(licensed):
 
 @licensed_build
 def test_another_aggregate_under_the_name_of_the_new_one_is_refused(licensed):
-    upgrade(licensed, models(ContinuousAggregate("hourly", HOURLY)))
-    run(licensed, f'op.create_continuous_aggregate("hourly_new", {HOURLY!r})')
+    licensed.migrate(models(ContinuousAggregate("hourly", HOURLY)))
+    licensed.run(f'op.create_continuous_aggregate("hourly_new", {HOURLY!r})')
     changed = ContinuousAggregate("hourly", HOURLY.replace("avg", "min"))
     revision = licensed.autogenerate(models(changed), theirs=lambda name, type_, parents: name != "hourly_new")
     with pytest.raises(InvalidObject, match="hourly_new already, with another query"):
-        run(licensed, revision.upgrade)
+        licensed.run(revision.upgrade)
 
 
 class Mark(TableObject):
@@ -299,7 +280,7 @@ def test_what_belongs_to_it_is_known_to_other_comparisons(licensed, monkeypatch)
 
     monkeypatch.setattr(compare, "_KINDS", (*compare._KINDS, Marks))
     daily = ContinuousAggregate("daily", DAILY)
-    upgrade(licensed, models(ContinuousAggregate("hourly", HOURLY, objects=[Mark()]), daily))
+    licensed.migrate(models(ContinuousAggregate("hourly", HOURLY, objects=[Mark()]), daily))
     hourly = ContinuousAggregate("hourly", HOURLY.replace("avg", "min"), objects=[Mark()], schema="public")
     licensed.autogenerate(models(hourly, daily))
     licensed.autogenerate(models(hourly))
@@ -341,7 +322,7 @@ def test_a_query_is_recognised_however_it_is_written(licensed):
     licensed.execute("CREATE TABLE devices (symbol text PRIMARY KEY, label text)")
     metadata = models(*(ContinuousAggregate(f"c {name}", query) for name, query in QUERIES.items()))
     sa.Table("devices", metadata, sa.Column("symbol", sa.Text, primary_key=True), sa.Column("label", sa.Text))
-    upgrade(licensed, metadata)
+    licensed.migrate(metadata)
     assert len(found(licensed)) == len(QUERIES)
     assert_clean(licensed, metadata)
     before = licensed.scalar("SELECT count(*) FROM pg_class")
@@ -361,7 +342,7 @@ def test_a_query_is_recognised_however_it_is_written(licensed):
 
 @licensed_build
 def test_a_renamed_column_of_the_table_is_followed(licensed):
-    upgrade(licensed, models(ContinuousAggregate("hourly", HOURLY)))
+    licensed.migrate(models(ContinuousAggregate("hourly", HOURLY)))
     licensed.execute("ALTER TABLE ticks RENAME COLUMN price TO cost")
     renamed = ContinuousAggregate("hourly", HOURLY.replace("avg(price)", "avg(cost)"))
     metadata = models(renamed)
@@ -386,14 +367,14 @@ def test_a_select_of_sqlalchemy(licensed):
     query = sa.select(bucket, sa.func.max(hourly.table.c.price)).group_by(sa.text("1"))
     ContinuousAggregate("daily", query, metadata=metadata)
     sa.Table("hourly", metadata, sa.Column("bucket", sa.DateTime(True), primary_key=True, index=True))  # to read it
-    upgrade(licensed, metadata)
+    licensed.migrate(metadata)
     assert [each.name for each in found(licensed)] == ["hourly", "daily"]
     assert_clean(licensed, metadata)
 
 
 @licensed_build
 def test_what_the_filters_of_a_project_hide_is_left_alone(licensed):
-    upgrade(licensed, models(ContinuousAggregate("hourly", HOURLY)))
+    licensed.migrate(models(ContinuousAggregate("hourly", HOURLY)))
     mine = {"theirs": lambda name, type_, parents: name != "hourly"}
     assert licensed.autogenerate(models(), **mine).is_empty
     hidden = {"include_object": lambda item, name, type_, reflected, other: name != "hourly"}
@@ -406,7 +387,7 @@ def test_what_the_filters_of_a_project_hide_is_left_alone(licensed):
 
 @licensed_build
 def test_a_role_that_cannot_compare_is_told(licensed):
-    upgrade(licensed, models(ContinuousAggregate("hourly", HOURLY)))
+    licensed.migrate(models(ContinuousAggregate("hourly", HOURLY)))
     (hourly,) = found(licensed)
     with licensed.engine.connect() as connection:
         connection.exec_driver_sql("SET TRANSACTION READ ONLY")
@@ -440,15 +421,15 @@ def test_any_name_in_any_schema(licensed, name, column, schema):
         return models(ContinuousAggregate(name, query, schema=schema, indexes=[index]), time=column, schema=schema)
 
     empty = look(licensed)
-    first = upgrade(licensed, declared("avg"), include_schemas=True)
+    first = licensed.migrate(declared("avg"), include_schemas=True)
     assert licensed.autogenerate(declared("avg"), include_schemas=True).is_empty
     before = look(licensed)
-    second = upgrade(licensed, declared("min"), include_schemas=True)
+    second = licensed.migrate(declared("min"), include_schemas=True)
     assert licensed.autogenerate(declared("min"), include_schemas=True).is_empty
     assert all(len(each.name.encode()) <= 63 for each in found(licensed))
-    run(licensed, second.downgrade)
+    licensed.run(second.downgrade)
     assert look(licensed) == before
-    run(licensed, first.downgrade)
+    licensed.run(first.downgrade)
     assert look(licensed) == empty
 
 
@@ -457,19 +438,19 @@ def test_any_name_in_any_schema(licensed, name, column, schema):
 
 @licensed_build
 def test_windows_leave_no_bucket_out(licensed):
-    upgrade(licensed, models(ContinuousAggregate("hourly", HOURLY), ContinuousAggregate("daily", DAILY)))
+    licensed.migrate(models(ContinuousAggregate("hourly", HOURLY), ContinuousAggregate("daily", DAILY)))
     fill(licensed, days=9)
     refresh = 'op.refresh_continuous_aggregate("{}", {}, window_size={})'
-    run(licensed, refresh.format("hourly", '"2026-01-02", None', '"25 hours"'))  # no multiple of the bucket
+    licensed.run(refresh.format("hourly", '"2026-01-02", None', '"25 hours"'))  # no multiple of the bucket
     assert licensed.scalar("SELECT count(*) FROM hourly") == 8 * 24
-    run(licensed, refresh.format("hourly", "None, None", "timedelta(days=1)"))
+    licensed.run(refresh.format("hourly", "None, None", "timedelta(days=1)"))
     assert licensed.scalar("SELECT count(*) FROM hourly") == 9 * 24
-    run(licensed, refresh.format("daily", "None, None", '"3 days"'))
+    licensed.run(refresh.format("daily", "None, None", '"3 days"'))
     assert licensed.scalar("SELECT count(*) FROM daily") == 9
     with pytest.raises(InvalidObject, match="window_size of hourly is 5, but its time is"):
-        run(licensed, refresh.format("hourly", "None, None", "5"))
+        licensed.run(refresh.format("hourly", "None, None", "5"))
     with pytest.raises(sa.exc.DBAPIError, match="refresh window too small"):
-        run(licensed, 'op.refresh_continuous_aggregate("hourly", "2026-01-01 00:30", "2026-01-01 00:40")')
+        licensed.run('op.refresh_continuous_aggregate("hourly", "2026-01-01 00:30", "2026-01-01 00:40")')
 
 
 @licensed_build
@@ -477,28 +458,28 @@ def test_integer_time(licensed):
     licensed.execute("CREATE FUNCTION latest() RETURNS bigint LANGUAGE sql STABLE AS 'SELECT 1000::bigint'")
     query = "SELECT time_bucket(10, time) AS bucket, count(*) FROM ticks GROUP BY 1"
     plain = models(kind=sa.BigInteger())
-    upgrade(licensed, plain)
+    licensed.migrate(plain)
     licensed.execute(
         "SELECT set_integer_now_func('ticks', 'latest')", "INSERT INTO ticks SELECT n FROM generate_series(0, 999) AS n"
     )
     metadata = models(ContinuousAggregate("tens", query), kind=sa.BigInteger())
-    revision = upgrade(licensed, metadata)
+    revision = licensed.migrate(metadata)
     assert_clean(licensed, metadata)
-    run(licensed, 'op.refresh_continuous_aggregate("tens", None, None, window_size=100)')
+    licensed.run('op.refresh_continuous_aggregate("tens", None, None, window_size=100)')
     assert licensed.scalar("SELECT count(*) FROM tens") == 100
     dropped = licensed.autogenerate(plain)
-    run(licensed, dropped.upgrade.replace("=None", '="x"'))
-    run(licensed, dropped.downgrade)
+    licensed.run(dropped.upgrade.replace("=None", '="x"'))
+    licensed.run(dropped.downgrade)
     assert_clean(licensed, metadata)
-    run(licensed, revision.downgrade)
+    licensed.run(revision.downgrade)
     assert found(licensed) == []
 
 
 @licensed_build
 def test_what_was_done_before_filling_is_committed(licensed):
-    upgrade(licensed, models(ContinuousAggregate("hourly", HOURLY)))
+    licensed.migrate(models(ContinuousAggregate("hourly", HOURLY)))
     with pytest.raises(sa.exc.DBAPIError, match="invalid"):
-        run(licensed, 'op.execute("CREATE TABLE first ()")\nop.refresh_continuous_aggregate("hourly", "no time", None)')
+        licensed.run('op.execute("CREATE TABLE first ()")\nop.refresh_continuous_aggregate("hourly", "no time", None)')
     assert licensed.scalar("SELECT to_regclass('first') IS NOT NULL")
 
 
@@ -529,19 +510,19 @@ def test_what_was_done_before_filling_is_committed(licensed):
     ],
 )
 def test_refusals(licensed, call, error, fact):
-    upgrade(licensed, models(ContinuousAggregate("hourly", HOURLY), ContinuousAggregate("daily", DAILY)))
+    licensed.migrate(models(ContinuousAggregate("hourly", HOURLY), ContinuousAggregate("daily", DAILY)))
     before = look(licensed)
     with pytest.raises(error, match=fact):
-        run(licensed, f"op.{call}")
+        licensed.run(f"op.{call}")
     assert look(licensed) == before
 
 
 @licensed_build
 def test_if_not_exists(licensed):
-    upgrade(licensed, models(ContinuousAggregate("hourly", HOURLY)))
+    licensed.migrate(models(ContinuousAggregate("hourly", HOURLY)))
     before = look(licensed)
     same = f"op.create_continuous_aggregate('hourly', {HOURLY.lower()!r}, if_not_exists=True, schema='public')"
-    run(licensed, same)
+    licensed.run(same)
     assert look(licensed) == before
 
 
@@ -559,9 +540,9 @@ CALLS = [
 
 @pytest.mark.parametrize("call", CALLS, ids=[call.partition("(")[0] for call in CALLS])
 def test_the_apache_edition_refuses_before_anything_is_sent(timescaledb, call):
-    upgrade(timescaledb, models())
+    timescaledb.migrate(models())
     with pytest.raises(FeatureNotSupported, match=r"under the Timescale licence; this server has .* Apache"):
-        run(timescaledb, f'op.execute("CREATE TABLE first ()")\nop.{call}')
+        timescaledb.run(f'op.execute("CREATE TABLE first ()")\nop.{call}')
     assert timescaledb.scalar("SELECT to_regclass('first') IS NULL")
 
 
@@ -574,7 +555,7 @@ def test_on_the_apache_edition_there_are_none(timescaledb):
 def test_without_timescaledb_there_are_none(database):
     assert found(database) == []
     with pytest.raises(FeatureNotSupported, match="which this database does not have"):
-        run(database, 'op.rename_continuous_aggregate("hourly", "x")')
+        database.run('op.rename_continuous_aggregate("hourly", "x")')
 
 
 # --- as a user does it
@@ -586,17 +567,17 @@ def test_the_examples_of_the_documentation(licensed):
     declaration, drop, verbs = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     names = {}
     exec(declaration, names)
-    upgrade(licensed, names["metadata"])
+    licensed.migrate(names["metadata"])
     assert_clean(licensed, names["metadata"])
     before = look(licensed)
     fill(licensed)
-    run(licensed, verbs)
+    licensed.run(verbs)
     assert look(licensed) == before
     changed = names["hourly"].query.replace("1 hour", "2 hours")
     names["metadata"].info["timescaledb"] = [replace(names["hourly"], query=changed), names["daily"]]
-    assert "ohlcv_1d_old" in upgrade(licensed, names["metadata"]).upgrade
-    run(licensed, drop.replace("_1h", "_1d"))
-    run(licensed, drop)
+    assert "ohlcv_1d_old" in licensed.migrate(names["metadata"]).upgrade
+    licensed.run(drop.replace("_1h", "_1d"))
+    licensed.run(drop)
     assert_clean(licensed, names["metadata"])
 
 
@@ -658,7 +639,7 @@ def test_any_declaration_becomes_any_other(licensed, first, second):
     assert licensed_server.clean(licensed.engine.url.render_as_string(hide_password=False))
     states = []
     for aggregate in (first, second):
-        revision = upgrade(licensed, models(aggregate))
+        revision = licensed.migrate(models(aggregate))
         assert_clean(licensed, models(aggregate))
         (there,) = (each for each in found(licensed) if each.name == "any")
         for field in ("materialized_only", "chunk_interval"):
@@ -666,5 +647,5 @@ def test_any_declaration_becomes_any_other(licensed, first, second):
         assert (there.indexes, there.objects) == (aggregate.indexes, ())
         assert licensed.ask(catalog.is_query_of, aggregate.query, there)
         states.append((look(licensed), revision))
-    run(licensed, states[1][1].downgrade)
+    licensed.run(states[1][1].downgrade)
     assert look(licensed) == states[0][0]
