@@ -12,7 +12,7 @@ pytestmark = pytest.mark.licensed
 QUERY = "SELECT time_bucket('1 hour', time) AS bucket, symbol, {}(price) AS price FROM ticks GROUP BY 1, 2"
 
 
-def models(query=QUERY.format("max")):
+def models(function="max"):
     metadata = sa.MetaData()
     sa.Table(
         "ticks",
@@ -23,7 +23,9 @@ def models(query=QUERY.format("max")):
         Hypertable("time", "1 day"),
         Columnstore(segmentby=["symbol"], orderby=["time DESC"]),
     )
-    ContinuousAggregate("hourly", query, metadata=metadata, objects=[Columnstore(segmentby=["symbol"])])
+    ContinuousAggregate(
+        "hourly", QUERY.format(function), metadata=metadata, objects=[Columnstore(segmentby=["symbol"])]
+    )
     return metadata
 
 
@@ -47,7 +49,7 @@ def test_there_and_back(licensed):
 
 def test_a_new_query_takes_over_what_belongs_to_the_aggregate(licensed):
     licensed.migrate(models())
-    changed = models(QUERY.format("min"))
+    changed = models("min")
     revision = licensed.migrate(changed)
     assert "op.enable_columnstore(" in revision.upgrade
     assert {each.name for each in licensed.ask(catalog.columnstores)} == {"ticks", "hourly", "hourly_old"}
