@@ -21,13 +21,11 @@ from tsext.model import TableObject, declared
 from tsext.operations.aggregates import (
     AddAggregateColumn,
     AlterContinuousAggregate,
-    CopyAggregatePrivileges,
     CreateContinuousAggregate,
     DropContinuousAggregate,
-    RenameAggregateIndex,
-    RenameContinuousAggregate,
 )
 from tsext.operations.refresh import RefreshContinuousAggregate
+from tsext.operations.swapping import CopyAggregatePrivileges, RenameAggregateIndex, RenameContinuousAggregate
 
 QUERY = "SELECT time_bucket('1 hour', time) AS bucket, avg(price) AS price FROM ticks GROUP BY 1"
 HOURLY = ContinuousAggregate("hourly", QUERY)

@@ -14,16 +14,14 @@ from tsext import catalog
 from tsext.autogenerate.comparison import Comparison
 from tsext.errors import InvalidObject
 from tsext.model import AGGREGATE_CHUNK_INTERVAL, INFO_KEY, AggregateIndex, ContinuousAggregate
-from tsext.operations.aggregates import (
+from tsext.operations.aggregates import AlterContinuousAggregate, CreateContinuousAggregate, DropContinuousAggregate
+from tsext.operations.refresh import RefreshContinuousAggregate
+from tsext.operations.swapping import (
     INDEX_SCHEMA,
-    AlterContinuousAggregate,
     CopyAggregatePrivileges,
-    CreateContinuousAggregate,
-    DropContinuousAggregate,
     RenameAggregateIndex,
     RenameContinuousAggregate,
 )
-from tsext.operations.refresh import RefreshContinuousAggregate
 from tsext.sql import grammar
 from tsext.sql.quoting import LONGEST_NAME, identifier
 
