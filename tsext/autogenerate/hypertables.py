@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from alembic.operations import ops
 
 from tsext import catalog
+from tsext.autogenerate import hypertable_settings
 from tsext.autogenerate.comparison import Comparison, in_order
 from tsext.autogenerate.noise import Noise, silence
 from tsext.errors import InvalidObject
@@ -24,6 +25,8 @@ def compare(comparison: Comparison) -> None:
     connection, upgrade_ops = comparison.connection, comparison.upgrade_ops
     wanted = comparison.declared(Hypertable)
     found = {hypertable.key: hypertable for hypertable in catalog.hypertables(connection)}
+    given = {each.integer_now_func for each in wanted.values() if each.integer_now_func is not None}
+    functions = catalog.functions(connection, given)
     silence(upgrade_ops, Noise(connection, found))
     drop_with_table(upgrade_ops, found)
     for key, hypertable in wanted.items():
@@ -31,6 +34,7 @@ def compare(comparison: Comparison) -> None:
             insert_hypertable(upgrade_ops, key, hypertable)
         else:
             upgrade_ops.ops.extend(changes(found[key], hypertable))
+            upgrade_ops.ops.extend(hypertable_settings.changes(found[key], hypertable, functions))
     for key in in_order(comparison.tables & found.keys() - wanted.keys()):
         upgrade_ops.ops.append(DropHypertable(found[key]))
     if wanted and comparison.timescaledb is None:

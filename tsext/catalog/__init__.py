@@ -23,7 +23,17 @@ from tsext.catalog.columnstore import (
     partitioned_relation,
 )
 from tsext.catalog.extensions import TimescaleInfo, available, extension_tables, extensions, preloaded, timescaledb
-from tsext.catalog.hypertables import chunk_foreign_keys, chunk_tables, hypertable, hypertables, table_facts
+from tsext.catalog.hypertables import (
+    NowFunction,
+    chunk_foreign_keys,
+    chunk_tables,
+    functions,
+    hypertable,
+    hypertables,
+    now_function,
+    table_facts,
+    tablespaces,
+)
 from tsext.catalog.indexes import default_indexes, invalid_indexes, unvalidated_constraints
 
 __all__ = [
@@ -31,6 +41,7 @@ __all__ = [
     "ColumnstoreUse",
     "FoundAggregate",
     "Key",
+    "NowFunction",
     "Partitioned",
     "TimescaleInfo",
     "available",
@@ -46,14 +57,17 @@ __all__ = [
     "extension_tables",
     "extensions",
     "extent",
+    "functions",
     "hypertable",
     "hypertables",
     "invalid_indexes",
     "is_query_of",
+    "now_function",
     "partitioned",
     "partitioned_relation",
     "preloaded",
     "table_facts",
+    "tablespaces",
     "timescaledb",
     "unvalidated_constraints",
 ]

@@ -1,5 +1,25 @@
 """Verbs: the ``op.*`` directives. Importing this package registers them all."""
 
-from tsext.operations import aggregates, columnstore, conversion, dimensions, extensions, files, hypertables, refresh
+from tsext.operations import (
+    aggregates,
+    columnstore,
+    conversion,
+    dimensions,
+    extensions,
+    files,
+    hypertable_settings,
+    hypertables,
+    refresh,
+)
 
-__all__ = ["aggregates", "columnstore", "conversion", "dimensions", "extensions", "files", "hypertables", "refresh"]
+__all__ = [
+    "aggregates",
+    "columnstore",
+    "conversion",
+    "dimensions",
+    "extensions",
+    "files",
+    "hypertable_settings",
+    "hypertables",
+    "refresh",
+]

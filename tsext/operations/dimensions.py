@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from tsext.errors import InvalidObject, IrreversibleOperation
 from tsext.model import Dimension, Interval, interval, partitions
-from tsext.operations.hypertables import HypertableOperation, add_dimension
+from tsext.operations.hypertables import HypertableOperation, add_dimension, need_uuid
 from tsext.operations.rendering import Code, arguments_of, code_of, flags_of
 from tsext.sql.quoting import call
 
@@ -59,7 +59,10 @@ class AddDimension(HypertableOperation, name="add_dimension", noun=Dimension):
                 f"{self.target.column} is a dimension of {self.shown} already",
                 hint="remove the operation, or give if_not_exists=True",
             )
-        self.facts(connection).check(replace(found, dimensions=(self.target,)))
+        facts = self.facts(connection)
+        extended = replace(found, dimensions=(self.target,))
+        facts.check(extended)
+        need_uuid(connection, facts, extended)
 
     def sql(self) -> str:
         """``SELECT add_dimension(…)``."""
