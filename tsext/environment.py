@@ -20,6 +20,7 @@ from sqlalchemy.pool import NullPool
 from tsext import autogenerate, history, preflight
 from tsext.errors import HistoryError, ModelsMissing, PreflightFailed, RevisionFailed, TsextError
 from tsext.history import Project, Recorder, bookkeeping, numbers, records
+from tsext.operations.optional import SKIPPED
 from tsext.settings import Settings
 
 log = logging.getLogger("alembic.tsext")
@@ -93,6 +94,7 @@ class _Run:
                 "fn": recorder.following(self.asked["fn"]),
                 "on_version_apply": (recorder.on_version_apply, *hooks),
                 "tsext_refuse_foreign_file": partial(_refuse_foreign_file, recorder),
+                SKIPPED: recorder.skipped,
             }
         given["include_name"] = autogenerate.include_name(given.get("include_name"))
         given["process_revision_directives"] = self._naming(given.get("process_revision_directives"))

@@ -11,7 +11,7 @@ from tsext.autogenerate import hypertable_settings
 from tsext.autogenerate.comparison import Comparison, in_order
 from tsext.autogenerate.noise import Noise, silence
 from tsext.errors import InvalidObject
-from tsext.model import INFO_KEY, Extension, Hypertable, microseconds
+from tsext.model import Extension, Hypertable, microseconds
 from tsext.operations.dimensions import AddDimension, DropDimension, SetChunkTimeInterval, SetNumberPartitions
 from tsext.operations.extensions import CreateExtension
 from tsext.operations.hypertables import CreateHypertable, DropHypertable
@@ -45,7 +45,6 @@ def insert_hypertable(upgrade_ops: ops.UpgradeOps, key: catalog.Key, hypertable:
     """Right after the table's creation, while it has no rows and no further indexes; else at the end."""
     for place, op in enumerate(upgrade_ops.ops):
         if isinstance(op, ops.CreateTableOp) and (op.schema, op.table_name) == (hypertable.schema, key[1]):
-            op.info = {name: value for name, value in (op.info or {}).items() if name != INFO_KEY}
             upgrade_ops.ops.insert(place + 1, CreateHypertable(hypertable, with_table=True))
             return
     upgrade_ops.ops.append(CreateHypertable(hypertable))

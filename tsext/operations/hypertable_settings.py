@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar, NoReturn
+from typing import ClassVar
 
 from alembic.operations import Operations
 from sqlalchemy import Connection
@@ -98,22 +98,22 @@ class DropIntegerNowFunc(HypertableOperation, name="drop_integer_now_func", noun
         self.integer_now_func = integer_now_func
 
     @classmethod
-    def invoke(cls, operations: Operations, table_name: str, *, schema: str | None = None) -> NoReturn:
+    def invoke(cls, operations: Operations, table_name: str, *, schema: str | None = None) -> None:
         """Refuse, with the way out.
 
         :raises IrreversibleOperation: always.
         """
-        raise IrreversibleOperation(
-            f"the integer_now_func of hypertable {table_name} cannot be removed",
-            hint="remove this line, which leaves the function set; that does no harm while the function exists",
-        )
+        operations.invoke(cls(table_name, schema=schema))
 
     def sql(self) -> str:
         """There is none.
 
         :raises IrreversibleOperation: always.
         """
-        self.invoke(None, self.table_name)  # type: ignore[arg-type]
+        raise IrreversibleOperation(
+            f"the integer_now_func of hypertable {self.table_name} cannot be removed",
+            hint="remove this line, which leaves the function set; that does no harm while the function exists",
+        )
 
     def arguments(self) -> list[Code]:
         """Only the name."""

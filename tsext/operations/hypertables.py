@@ -12,6 +12,7 @@ from tsext import catalog
 from tsext.errors import InvalidObject, IrreversibleOperation
 from tsext.model import CHUNK_SKIPPING, TIMESCALEDB, UUID_PARTITIONING, Dimension, Hypertable, Interval, TableFacts
 from tsext.operations.operation import Operation, refuse_without
+from tsext.operations.optional import leaves_out
 from tsext.operations.rendering import Code, arguments_of, code_of, flags_of
 from tsext.sql.quoting import Raw, call, regclass
 
@@ -224,8 +225,17 @@ class DropHypertable(HypertableOperation, name="drop_hypertable", noun=Hypertabl
         self.with_table = with_table
 
     @classmethod
-    def invoke(cls, operations: Operations, table_name: str, *, schema: str | None = None) -> NoReturn:
+    def invoke(cls, operations: Operations, table_name: str, *, schema: str | None = None) -> None:
         """Refuse, with the way to a plain table.
+
+        :raises IrreversibleOperation: always.
+        """
+        if not leaves_out(operations, f"{cls.verb}({code_of(table_name)})"):
+            cls.refuse(table_name)
+
+    @staticmethod
+    def refuse(table_name: str) -> NoReturn:
+        """Tell the way to a plain table.
 
         :raises IrreversibleOperation: always.
         """
@@ -240,7 +250,7 @@ class DropHypertable(HypertableOperation, name="drop_hypertable", noun=Hypertabl
 
         :raises IrreversibleOperation: if it is not.
         """
-        return [] if self.with_table else self.invoke(None, self.table_name)  # type: ignore[arg-type]
+        return [] if self.with_table else self.refuse(self.table_name)
 
     def arguments(self) -> list[Code] | None:
         """Only the name."""

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from tsext import catalog
 from tsext.errors import FeatureNotSupported
 from tsext.model import Feature, License, Object
+from tsext.operations.optional import leaves_out
 from tsext.operations.rendering import Code, comment
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ class Operation(MigrateOperation):
             Operations.register_operation(name, "invoke")(cls)
             Operations.implementation_for(cls)(_execute)
             renderers.dispatch_for(cls)(_render)
+
+    @property
+    def is_timescaledb(self) -> bool:
+        """Whether it makes no sense without TimescaleDB."""
+        return self.needs is not None
 
     def sql(self) -> str:
         """The statement that does it.
@@ -107,6 +113,8 @@ def refuse_without(feature: Feature, found: catalog.TimescaleInfo | None, what: 
 
 def _execute(operations: Operations, operation: Operation) -> None:
     context = operations.migration_context
+    if operation.is_timescaledb and leaves_out(operations, _shown(operation)):
+        return
     if not context.as_sql:
         operation.need(operations.get_bind())
         operation.check(operations.get_bind())
@@ -119,6 +127,10 @@ def _execute(operations: Operations, operation: Operation) -> None:
             else:
                 # not text(), which would take a colon for a parameter
                 operations.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True}).close()
+
+
+def _shown(operation: Operation) -> str:
+    return f"{operation.verb}({', '.join(map(str, (operation.arguments() or [])[:1]))})"
 
 
 def _render(context: AutogenContext, operation: Operation) -> str | list[str]:
