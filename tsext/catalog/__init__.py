@@ -22,7 +22,15 @@ from tsext.catalog.columnstore import (
     partitioned,
     partitioned_relation,
 )
-from tsext.catalog.extensions import TimescaleInfo, available, extension_tables, extensions, preloaded, timescaledb
+from tsext.catalog.extensions import (
+    TimescaleInfo,
+    available,
+    expected_timescaledb,
+    extension_tables,
+    extensions,
+    preloaded,
+    timescaledb,
+)
 from tsext.catalog.hypertables import (
     NowFunction,
     chunk_foreign_keys,
@@ -54,6 +62,7 @@ __all__ = [
     "continuous_aggregate",
     "continuous_aggregates",
     "default_indexes",
+    "expected_timescaledb",
     "extension_tables",
     "extensions",
     "extent",

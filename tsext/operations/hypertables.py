@@ -72,6 +72,8 @@ class CreateHypertable(HypertableOperation, name="create_hypertable", noun=Hyper
     :param with_table: whether the same revision creates the table, so that dropping it undoes both.
     """
 
+    arguments_need = {"chunk_skipping": CHUNK_SKIPPING}
+
     def __init__(
         self,
         target: Hypertable,

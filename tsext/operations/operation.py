@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,7 +11,7 @@ from alembic.operations import MigrateOperation, Operations
 from sqlalchemy import Connection
 
 from tsext import catalog
-from tsext.errors import FeatureNotSupported
+from tsext.errors import FeatureNotSupported, Finding
 from tsext.model import Feature, License, Object
 from tsext.operations.optional import leaves_out
 from tsext.operations.rendering import Code, comment
@@ -35,6 +36,10 @@ class Operation(MigrateOperation):
     """Whether it may run in a transaction; if not, what went before is committed."""
     note: str = ""
     """What an author should know who reads it in a revision: a comment above the call."""
+    arguments_need: ClassVar[Mapping[str, Feature]] = {}
+    """What it must have beyond that for an argument, by the argument's name."""
+    verbs: ClassVar[dict[str, type[Operation]]] = {}
+    """All verbs, by name."""
 
     def __init_subclass__(cls, *, name: str = "", noun: type[Object] | None = None) -> None:
         super().__init_subclass__()
@@ -42,6 +47,7 @@ class Operation(MigrateOperation):
             cls.noun = noun
         if name:
             cls.verb = name
+            Operation.verbs[name] = cls
             Operations.register_operation(name, "invoke")(cls)
             Operations.implementation_for(cls)(_execute)
             renderers.dispatch_for(cls)(_render)
@@ -100,14 +106,21 @@ def refuse_without(feature: Feature, found: catalog.TimescaleInfo | None, what: 
             f"{what} needs TimescaleDB, which this database does not have",
             hint='run op.create_extension("timescaledb") in this revision or an earlier one',
         )
+    if finding := lacking(feature, found, what):
+        raise FeatureNotSupported(finding.message, hint=finding.hint)
+
+
+def lacking(feature: Feature, found: catalog.TimescaleInfo, what: str) -> Finding | None:
+    """What to say of a server that does not have a feature; None if it does."""
     if found.has(feature):
-        return
+        return None
     since = ".".join(map(str, feature.since))
     licence = " under the Timescale licence" if feature.license is License.TIMESCALE else ""
     here = f"{found.version} under the {'Apache' if found.license is License.APACHE else 'Timescale'} licence"
-    raise FeatureNotSupported(
+    return Finding(
+        "feature-missing",
         f"{what} needs {feature.name}: TimescaleDB {since} or newer{licence}; this server has {here}",
-        hint=feature.alternative or "use a server that has it, or remove the operation",
+        feature.alternative or "use a server that has it, or remove the operation",
     )
 
 
