@@ -30,6 +30,8 @@ from tsext.catalog.extensions import (
     extensions,
     preloaded,
     timescaledb,
+    timescaledb_triggers,
+    timescaledb_views,
 )
 from tsext.catalog.hypertables import (
     NowFunction,
@@ -78,5 +80,7 @@ __all__ = [
     "table_facts",
     "tablespaces",
     "timescaledb",
+    "timescaledb_triggers",
+    "timescaledb_views",
     "unvalidated_constraints",
 ]

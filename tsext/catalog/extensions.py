@@ -76,3 +76,13 @@ def extensions(connection: Connection) -> list[Extension]:
 def extension_tables(connection: Connection) -> set[Key]:
     """Tables that belong to an extension, and so go with it."""
     return {key(connection, *row) for row in rows(connection, "extension_tables")}
+
+
+def timescaledb_triggers(connection: Connection) -> set[tuple[str, str]]:
+    """Schema and name of the triggers that TimescaleDB put on tables."""
+    return {tuple(row) for row in rows(connection, "timescaledb_triggers")}
+
+
+def timescaledb_views(connection: Connection) -> set[tuple[str, str]]:
+    """Schema and name of the continuous aggregates, which PostgreSQL has as views."""
+    return {tuple(row) for row in rows(connection, "timescaledb_views")}
