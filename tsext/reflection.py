@@ -137,7 +137,7 @@ def _reflected(connection: Connection, migration: MigrationContext, wanted: Want
     inspector = inspect(connection)
     metadata = MetaData()
     event.listen(metadata, "column_reflect", _serial(migration, inspector))
-    noise = Noise(connection, {})
+    noise = Noise(connection, {each.key: each for each in catalog.hypertables(connection)})
     for schema in _schemas(connection, wanted.schemas):
         names = [name for name in inspector.get_table_names(schema=schema) if _is_own(noise, migration, schema, name)]
         names = [name for name in names if not wanted.tables or name in wanted.tables]

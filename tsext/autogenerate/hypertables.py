@@ -27,7 +27,7 @@ def compare(comparison: Comparison) -> None:
     found = {hypertable.key: hypertable for hypertable in catalog.hypertables(connection)}
     given = {each.integer_now_func for each in wanted.values() if each.integer_now_func is not None}
     functions = catalog.functions(connection, given)
-    silence(upgrade_ops, Noise(connection, found))
+    silence(upgrade_ops, Noise(connection, found, comparison.tables))
     drop_with_table(upgrade_ops, found)
     for key, hypertable in wanted.items():
         if key not in found:
