@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from alembic.autogenerate import render
@@ -31,11 +31,11 @@ from sqlalchemy.dialects.postgresql.base import PGDialect
 from tsext import autogenerate, catalog
 from tsext.autogenerate.noise import Noise
 from tsext.errors import InvalidObject
-from tsext.model import TableObject
+from tsext.model import ContinuousAggregate, TableObject
 from tsext.operations.rendering import Code, arguments_of, code_of
 
-_FOUND: tuple[Callable[[Connection], Iterable[TableObject]], ...] = (catalog.hypertables,)
-"""What is asked for nouns that stand among a table's arguments; a new one is one more entry here."""
+_FOUND: tuple[Callable[[Connection], Iterable[TableObject]], ...] = (catalog.hypertables, catalog.columnstores)
+"""What is asked for nouns that belong to a table or an aggregate; a new one is one more entry here."""
 
 _HEADER = '"""What the database held when `tsext reflect` was run."""\n'
 
@@ -57,11 +57,15 @@ class _Module:
     context: AutogenContext
     imports: set[str] = field(default_factory=set)
 
-    def write(self, tables: Iterable[Table], objects: Iterable[TableObject]) -> str:
-        by_table: dict[catalog.Key, list[TableObject]] = {}
+    def write(
+        self, tables: Iterable[Table], aggregates: Iterable[ContinuousAggregate], objects: Iterable[TableObject]
+    ) -> str:
+        """Tables with what belongs to them, then aggregates with what belongs to those."""
+        belonging: dict[catalog.Key, list[TableObject]] = {}
         for each in objects:
-            by_table.setdefault(each.key, []).append(each)
-        codes = [self._table(table, by_table.get((table.schema, table.name), [])) for table in tables]
+            belonging.setdefault(each.key, []).append(each)
+        codes = [self._table(table, belonging.get((table.schema, table.name), [])) for table in tables]
+        codes += [_aggregate(aggregate, belonging.get(aggregate.key, [])) for aggregate in aggregates]
         statements = [f"\n{_broken(code)}" for code in codes]
         standard, ours = self._imports(codes)
         return "\n".join([_HEADER, *standard, *ours, "metadata = sa.MetaData()", *statements]) + "\n"
@@ -104,6 +108,13 @@ def _broken(table: Code) -> str:
     return "\n".join([table.opening, *(item.broken(4, ",") for item in table.items), table.closing])
 
 
+def _aggregate(found: ContinuousAggregate, objects: Iterable[TableObject]) -> Code:
+    """It stands by itself, and is declared in the metadata by its last argument."""
+    unnamed = tuple(replace(each, name="", schema=None) for each in objects)
+    items = (*arguments_of(replace(found, objects=unnamed)), Code("metadata=metadata"))
+    return Code("ContinuousAggregate(", items, ")", ("from tsext import ContinuousAggregate",))
+
+
 def _declaration(noun: TableObject) -> Code:
     """Without name and schema, which are the table's."""
     class_ = type(noun).__name__
@@ -126,10 +137,15 @@ def module(connection: Connection, wanted: Wanted) -> str:
     # named: any with % signs would double those in texts
     offline = MigrationContext.configure(dialect=PGDialect(paramstyle="named"))  # type: ignore[no-untyped-call]
     context = AutogenContext(offline, metadata, opts=options)
-    keys = [(table.schema, table.name) for table in metadata.tables.values()]
-    objects = [noun for found in _FOUND for noun in found(connection) if noun.key in keys]
+    objects = [noun for found in _FOUND for noun in found(connection)]
     tables = sorted(metadata.tables.values(), key=lambda table: (table.schema or "", table.name))
-    return _Module(context).write(tables, objects)
+    return _Module(context).write(tables, _aggregates(connection, wanted), objects)
+
+
+def _aggregates(connection: Connection, wanted: Wanted) -> list[ContinuousAggregate]:
+    schemas = _schemas(connection, wanted.schemas)
+    found = [each.aggregate for each in catalog.continuous_aggregates(connection)]
+    return [each for each in found if each.schema in schemas and each.name in (wanted.tables or [each.name])]
 
 
 def _reflected(connection: Connection, migration: MigrationContext, wanted: Wanted) -> MetaData:
@@ -143,7 +159,7 @@ def _reflected(connection: Connection, migration: MigrationContext, wanted: Want
         names = [name for name in names if not wanted.tables or name in wanted.tables]
         if names:
             metadata.reflect(connection, schema=schema, only=names, resolve_fks=False)
-    there = {table.name for table in metadata.tables.values()}
+    there = {table.name for table in metadata.tables.values()} | {each.name for each in _aggregates(connection, wanted)}
     if missing := sorted(set(wanted.tables) - there):
         raise InvalidObject(
             f"there is no table {', '.join(missing)}",
