@@ -58,6 +58,18 @@ def test_before_the_first_revision_of_the_run(project, in_future):
     assert "revision 002_t: op.enable_chunk_skipping" in error.message
 
 
+def test_what_needs_the_timescale_licence(project):
+    """With the extension itself still pending, and with a verb that stands in a function of the revision."""
+    project.revision("001_t", None, 'op.execute("CREATE TABLE first (id int)")')
+    create = 'op.create_extension("timescaledb")\n    _rest()\n\n\ndef _rest() -> None:\n    '
+    project.revision("002_t", "001_t", create + 'op.enable_columnstore("t", segmentby=["n"])')
+    error = refused(project, command.upgrade, "head")
+    assert "revision 002_t: op.enable_columnstore needs the columnstore" in error.message
+    assert "under the Timescale licence; this server has" in error.message
+    project.execute("CREATE EXTENSION timescaledb")
+    assert refused(project, command.upgrade, "head").message == error.message
+
+
 def test_with_the_version_that_a_revision_asks_for(project):
     project.revision("001_t", None, 'op.create_extension("timescaledb", version="2.16.1")')
     project.revision("002_t", "001_t", 'op.enable_chunk_skipping("t", "n")')

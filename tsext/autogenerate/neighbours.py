@@ -29,8 +29,10 @@ def compare(comparison: Comparison) -> None:
     if not entities or comparison.timescaledb is None:
         return
     theirs = {("trigger", *each) for each in catalog.timescaledb_triggers(comparison.connection)}
-    theirs |= {("view", *each) for each in catalog.timescaledb_views(comparison.connection)}
-    theirs |= {("materialized_view", *each[1:]) for each in theirs if each[0] == "view"}
+    default = comparison.connection.dialect.default_schema_name or ""
+    for found in catalog.continuous_aggregates(comparison.connection):
+        schema, name = found.key
+        theirs |= {(kind, schema or default, name) for kind in ("view", "materialized_view")}
     comparison.upgrade_ops.ops[:] = [
         op for op in comparison.upgrade_ops.ops if not _is_timescaledb(entities.get(id(op)), theirs)
     ]

@@ -31,7 +31,6 @@ from tsext.catalog.extensions import (
     preloaded,
     timescaledb,
     timescaledb_triggers,
-    timescaledb_views,
 )
 from tsext.catalog.hypertables import (
     NowFunction,
@@ -81,6 +80,5 @@ __all__ = [
     "tablespaces",
     "timescaledb",
     "timescaledb_triggers",
-    "timescaledb_views",
     "unvalidated_constraints",
 ]

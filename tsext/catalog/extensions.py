@@ -81,8 +81,3 @@ def extension_tables(connection: Connection) -> set[Key]:
 def timescaledb_triggers(connection: Connection) -> set[tuple[str, str]]:
     """Schema and name of the triggers that TimescaleDB put on tables."""
     return {tuple(row) for row in rows(connection, "timescaledb_triggers")}
-
-
-def timescaledb_views(connection: Connection) -> set[tuple[str, str]]:
-    """Schema and name of the continuous aggregates, which PostgreSQL has as views."""
-    return {tuple(row) for row in rows(connection, "timescaledb_views")}

@@ -1,1 +1,0 @@
-SELECT view_schema AS schema, view_name AS name FROM timescaledb_information.continuous_aggregates
