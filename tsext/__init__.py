@@ -18,6 +18,7 @@ _PUBLIC = {
     "adopt": "command",
     "downgrade": "command",
     "migrate": "command",
+    "reflect": "command",
     "renumber": "command",
     "repair": "command",
     "rollback": "command",

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from alembic.config import CommandLine, Config
@@ -83,6 +84,15 @@ def renumber(config: Config) -> None:
         config.print_stdout("no two revisions share a number, and none comes late")
 
 
+def reflect(config: Config, schema: list[str] | None = None, table: list[str] | None = None, output: str = "") -> None:
+    """Print the declarations of the database as a Python module."""
+    text = command.reflect(config, schema or [], table or [])
+    if output:
+        Path(output).write_text(text, "utf-8")
+    else:
+        sys.stdout.write(text)
+
+
 def seed(config: Config) -> None:
     """Load migrations_sql/seeds."""
     config.print_stdout(f"loaded: {', '.join(command.seed(config)) or 'nothing'}")
@@ -94,12 +104,15 @@ class TsextCommandLine(CommandLine):
     _KWARGS_OPTS = {
         **CommandLine._KWARGS_OPTS,
         "target": ("--target", {"type": str, "help": "Number in migration_history, or 'latest'"}),
+        "schema": ("--schema", {"action": "append", "help": "Schema to reflect; may be given again"}),
+        "table": ("--table", {"action": "append", "help": "Table to reflect, instead of all; may be given again"}),
+        "output": ("--output", {"default": "", "help": "File to write, instead of printing"}),
         "json": ("--json", {"action": "store_true", "help": "Print JSON"}),
     }
 
     def __init__(self) -> None:
         super().__init__(prog="tsext")
-        for verb in (migrate, rollback, validate, status, adopt, renumber, seed):
+        for verb in (migrate, rollback, validate, status, adopt, reflect, renumber, seed):
             self.register_command(verb)
         self._add_localdb()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from alembic.operations.ops import MigrationScript
 from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext
+from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
@@ -20,6 +20,9 @@ from sqlalchemy.pool import NullPool
 from tsext import autogenerate, history, preflight
 from tsext.errors import HistoryError, ModelsMissing, PreflightFailed, RevisionFailed, TsextError
 from tsext.history import Project, Recorder, bookkeeping, numbers, records
+from tsext.history.recording import Steps
+from tsext.operations import pending
+from tsext.operations.optional import SKIPPED
 from tsext.settings import Settings
 
 log = logging.getLogger("alembic.tsext")
@@ -90,9 +93,10 @@ class _Run:
             theirs = given.pop("on_version_apply", None) or ()
             hooks = tuple(theirs) if isinstance(theirs, tuple | list | set) else (theirs,)
             followed = {
-                "fn": recorder.following(self.asked["fn"]),
+                "fn": recorder.following(self._refusing(self.asked["fn"])),
                 "on_version_apply": (recorder.on_version_apply, *hooks),
                 "tsext_refuse_foreign_file": partial(_refuse_foreign_file, recorder),
+                SKIPPED: recorder.skipped,
             }
         given["include_name"] = autogenerate.include_name(given.get("include_name"))
         given["process_revision_directives"] = self._naming(given.get("process_revision_directives"))
@@ -100,6 +104,20 @@ class _Run:
         given["transaction_per_migration"] = True
         self.environment.configure(target_metadata=self.metadata, tsext=self.settings, **{**given, **followed, **how})
         return self.environment.get_context()
+
+    def _refusing(self, steps_of: Steps) -> Steps:
+        """Alembic's function that lists the steps; what a later one needs and this server lacks is refused first."""
+
+        def refused(heads: Any, context: MigrationContext) -> Iterator[MigrationStep]:
+            steps = list(steps_of(heads, context))
+            revisions = [step for step in steps if isinstance(step, RevisionStep)]
+            if not context.as_sql and revisions:
+                assert context.connection is not None
+                works = [(step.revision, step.migration_fn) for step in revisions]
+                pending.refuse(context.connection, works, self.settings)
+            yield from steps
+
+        return refused
 
     def _run_steps(self) -> None:
         with self.environment.begin_transaction():

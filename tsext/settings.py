@@ -17,6 +17,7 @@ from tsext.errors import SettingsError
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from alembic.runtime.migration import MigrationContext
 
 ENVIRONMENTS = ("development", "staging", "production")
 
@@ -73,6 +74,11 @@ class Settings:
         _choice("auto", "on", "off"),
         "load `seeds/*.sql` when an upgrade reaches the head: `auto` means in development only",
     )
+    timescaledb: str = _setting(
+        "required",
+        _choice("required", "optional"),
+        "`optional`: on a server that has no TimescaleDB, its operations are left out, logged and recorded",
+    )
     localdb_version: str = _setting("2.19", _choice("2.19", "2.31"), "TimescaleDB of the embedded development server")
 
     @property
@@ -97,6 +103,15 @@ class Settings:
             sql_location=Path(sql_location) if sql_location else _beside_scripts(config),
             **{name: _parse(name, text) for name, text in given.items()},
         )
+
+    @classmethod
+    def of(cls, context: MigrationContext) -> Settings:
+        """The settings that hold for a migration context; the defaults for one without an environment."""
+        given: Settings | None = context.opts.get("tsext")
+        if given is not None:
+            return given
+        environment = context.environment_context
+        return cls() if environment is None else cls.read(environment.config)
 
 
 def documented() -> list[tuple[str, str, str]]:

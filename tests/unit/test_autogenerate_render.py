@@ -9,6 +9,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import ops
 
 from tsext.autogenerate import include_name
+from tsext.autogenerate.comparison import Comparison
 from tsext.autogenerate.hypertables import changes, drop_with_table, insert_hypertable
 from tsext.errors import InvalidObject
 from tsext.model import INFO_KEY, Dimension, Hypertable
@@ -96,6 +97,7 @@ def test_a_new_hypertable_follows_its_table_and_goes_with_it():
     index = ops.CreateIndexOp.from_index(sa.Index("ix", table.c.time))
     upgrade = ops.UpgradeOps([ops.CreateTableOp.from_table(table), ops.ModifyTableOps("t", [index], schema="s")])
     insert_hypertable(upgrade, ("s", "t"), DAY)
+    Comparison(None, upgrade).finish()
     text = "\n".join(texts(upgrade.ops))
     assert text.index("op.create_table") < text.index("op.create_hypertable") < text.index("op.create_index")
     assert "info={'mine': 1}" in text

@@ -35,7 +35,7 @@ def test_every_command_of_the_readme_exists():
         assert name in known
 
 
-PAGES = ["README.md", "docs/columnstore.md", "docs/continuous_aggregates.md", "docs/hypertables.md"]
+PAGES = ["README.md", "docs/columnstore.md", "docs/continuous_aggregates.md", "docs/hypertables.md", "docs/reflect.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tsext.autogenerate import aggregates, columnstore, hypertables
+from tsext.autogenerate import aggregates, columnstore, hypertables, neighbours
 from tsext.autogenerate.comparison import Comparison
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def compare(context: AutogenContext, upgrade_ops: ops.UpgradeOps) -> None:
     if context.connection is None:
         return
     comparison = Comparison(context, upgrade_ops)
+    neighbours.compare(comparison)
     for kind in _KINDS:
         kind.compare(comparison)
     comparison.finish()

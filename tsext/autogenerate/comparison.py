@@ -11,7 +11,9 @@ from alembic.operations import ops
 from sqlalchemy import Connection, MetaData, Table
 
 from tsext import catalog
-from tsext.model import ContinuousAggregate, TableObject, aggregates_of, declared
+from tsext.model import INFO_KEY, ContinuousAggregate, TableObject, aggregates_of, declared
+from tsext.operations.optional import is_left_out
+from tsext.settings import Settings
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
@@ -46,6 +48,11 @@ class Comparison:
         """The TimescaleDB of the database, if it has it."""
         return catalog.timescaledb(self.connection)
 
+    @cached_property
+    def leaves_out(self) -> bool:
+        """Whether TimescaleDB is optional and the server does not have it; then nothing of it is declared."""
+        return is_left_out(self.connection, Settings.of(self.context.migration_context))
+
     @property
     def metadata(self) -> list[MetaData]:
         """The models' metadata; a project may have several."""
@@ -54,6 +61,8 @@ class Comparison:
 
     def declared(self, kind: type[T]) -> dict[catalog.Key, T]:
         """The objects of one kind that models declare and the project's own filter lets pass, in order."""
+        if self.leaves_out:
+            return {}
         found: dict[catalog.Key, T] = {}
         for metadata in self.metadata:
             found |= {self.key(on): each for on, each in declared(metadata, kind) if self.includes(on)}
@@ -68,6 +77,8 @@ class Comparison:
     @cached_property
     def aggregates(self) -> dict[catalog.Key, ContinuousAggregate]:
         """The aggregates that the models have, and the project's own filter lets pass, as they are declared."""
+        if self.leaves_out:
+            return {}
         aggregates = (each for metadata in self.metadata for each in aggregates_of(metadata))
         return {self.key(each): each for each in aggregates if self.includes(each)}
 
@@ -91,7 +102,10 @@ class Comparison:
         return tables | self.dropped_aggregates
 
     def finish(self) -> None:
-        """Put what is to be done around Alembic's own operations."""
+        """Put what is to be done around Alembic's own operations; those need not know what is declared."""
+        for op in self.upgrade_ops.ops:
+            if isinstance(op, ops.CreateTableOp) and op.info:
+                op.info = {name: value for name, value in op.info.items() if name != INFO_KEY}
         self.upgrade_ops.ops[:] = [*self.before, *self.upgrade_ops.ops, *self.after]
 
 

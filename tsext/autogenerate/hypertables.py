@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from alembic.operations import ops
 
 from tsext import catalog
+from tsext.autogenerate import hypertable_settings
 from tsext.autogenerate.comparison import Comparison, in_order
 from tsext.autogenerate.noise import Noise, silence
 from tsext.errors import InvalidObject
-from tsext.model import INFO_KEY, Extension, Hypertable, microseconds
+from tsext.model import Extension, Hypertable, microseconds
 from tsext.operations.dimensions import AddDimension, DropDimension, SetChunkTimeInterval, SetNumberPartitions
 from tsext.operations.extensions import CreateExtension
 from tsext.operations.hypertables import CreateHypertable, DropHypertable
@@ -24,13 +25,16 @@ def compare(comparison: Comparison) -> None:
     connection, upgrade_ops = comparison.connection, comparison.upgrade_ops
     wanted = comparison.declared(Hypertable)
     found = {hypertable.key: hypertable for hypertable in catalog.hypertables(connection)}
-    silence(upgrade_ops, Noise(connection, found))
+    given = {each.integer_now_func for each in wanted.values() if each.integer_now_func is not None}
+    functions = catalog.functions(connection, given)
+    silence(upgrade_ops, Noise(connection, found, comparison.tables))
     drop_with_table(upgrade_ops, found)
     for key, hypertable in wanted.items():
         if key not in found:
             insert_hypertable(upgrade_ops, key, hypertable)
         else:
             upgrade_ops.ops.extend(changes(found[key], hypertable))
+            upgrade_ops.ops.extend(hypertable_settings.changes(found[key], hypertable, functions))
     for key in in_order(comparison.tables & found.keys() - wanted.keys()):
         upgrade_ops.ops.append(DropHypertable(found[key]))
     if wanted and comparison.timescaledb is None:
@@ -41,7 +45,6 @@ def insert_hypertable(upgrade_ops: ops.UpgradeOps, key: catalog.Key, hypertable:
     """Right after the table's creation, while it has no rows and no further indexes; else at the end."""
     for place, op in enumerate(upgrade_ops.ops):
         if isinstance(op, ops.CreateTableOp) and (op.schema, op.table_name) == (hypertable.schema, key[1]):
-            op.info = {name: value for name, value in (op.info or {}).items() if name != INFO_KEY}
             upgrade_ops.ops.insert(place + 1, CreateHypertable(hypertable, with_table=True))
             return
     upgrade_ops.ops.append(CreateHypertable(hypertable))

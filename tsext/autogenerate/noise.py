@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -17,9 +17,16 @@ from tsext.model import Hypertable
 class Noise:
     """Looked up when first needed."""
 
-    def __init__(self, connection: Connection, hypertables: Mapping[catalog.Key, Hypertable]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        hypertables: Mapping[catalog.Key, Hypertable],
+        own: Collection[catalog.Key] = (),
+    ) -> None:
         self.connection = connection
         self.hypertables = hypertables
+        self.own = own
+        """Tables that are known to be the project's; about those nothing is asked."""
 
     @cached_property
     def tables(self) -> set[catalog.Key]:
@@ -27,7 +34,7 @@ class Noise:
 
     @cached_property
     def indexes(self) -> set[catalog.Key]:
-        return catalog.default_indexes(self.connection)
+        return catalog.default_indexes(self.connection, self.hypertables.values())
 
     @cached_property
     def foreign_keys(self) -> set[tuple[str | None, str, str]]:
@@ -35,6 +42,8 @@ class Noise:
 
     def is_table(self, schema: str | None, name: str) -> bool:
         """Whether a table is not the project's own: a chunk, or an extension's."""
+        if (schema, name) in self.own or (schema, name) in self.hypertables:
+            return False
         return is_internal(schema) or (schema, name) in self.tables
 
     def is_copy(self, schema: str | None, table: str, name: Any) -> bool:

@@ -22,8 +22,27 @@ from tsext.catalog.columnstore import (
     partitioned,
     partitioned_relation,
 )
-from tsext.catalog.extensions import TimescaleInfo, available, extension_tables, extensions, preloaded, timescaledb
-from tsext.catalog.hypertables import chunk_foreign_keys, chunk_tables, hypertable, hypertables, table_facts
+from tsext.catalog.extensions import (
+    TimescaleInfo,
+    available,
+    expected_timescaledb,
+    extension_tables,
+    extensions,
+    preloaded,
+    timescaledb,
+    timescaledb_triggers,
+)
+from tsext.catalog.hypertables import (
+    NowFunction,
+    chunk_foreign_keys,
+    chunk_tables,
+    functions,
+    hypertable,
+    hypertables,
+    now_function,
+    table_facts,
+    tablespaces,
+)
 from tsext.catalog.indexes import default_indexes, invalid_indexes, unvalidated_constraints
 
 __all__ = [
@@ -31,6 +50,7 @@ __all__ = [
     "ColumnstoreUse",
     "FoundAggregate",
     "Key",
+    "NowFunction",
     "Partitioned",
     "TimescaleInfo",
     "available",
@@ -43,17 +63,22 @@ __all__ = [
     "continuous_aggregate",
     "continuous_aggregates",
     "default_indexes",
+    "expected_timescaledb",
     "extension_tables",
     "extensions",
     "extent",
+    "functions",
     "hypertable",
     "hypertables",
     "invalid_indexes",
     "is_query_of",
+    "now_function",
     "partitioned",
     "partitioned_relation",
     "preloaded",
     "table_facts",
+    "tablespaces",
     "timescaledb",
+    "timescaledb_triggers",
     "unvalidated_constraints",
 ]

@@ -38,6 +38,23 @@ def timescaledb(connection: Connection) -> TimescaleInfo | None:
     return TimescaleInfo(row[0], License(row[1] or License.TIMESCALE)) if row else None
 
 
+def expected_timescaledb(connection: Connection, version: str | None = None) -> TimescaleInfo | None:
+    """TimescaleDB as this database has it, or else as the server would install it; None if it could not.
+
+    :param version: what would be installed; None takes the server's default.
+    """
+    found = rows(connection, "expected_timescaledb")
+    if not found:
+        return None
+    installed, offered, license, may_look = found[0]
+    expected = installed or version or offered
+    if license is None and installed is None and may_look:
+        # Before the extension is there, its setting is not, either.
+        library = rows(connection, "timescale_library", version=expected)
+        license = License.TIMESCALE if library else License.APACHE
+    return TimescaleInfo(expected, License(license or License.TIMESCALE))
+
+
 def available(connection: Connection, extension: str) -> bool:
     """Whether the server has the files of an extension."""
     query = "SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = %(name)s)"
@@ -59,3 +76,8 @@ def extensions(connection: Connection) -> list[Extension]:
 def extension_tables(connection: Connection) -> set[Key]:
     """Tables that belong to an extension, and so go with it."""
     return {key(connection, *row) for row in rows(connection, "extension_tables")}
+
+
+def timescaledb_triggers(connection: Connection) -> set[tuple[str, str]]:
+    """Schema and name of the triggers that TimescaleDB put on tables."""
+    return {tuple(row) for row in rows(connection, "timescaledb_triggers")}

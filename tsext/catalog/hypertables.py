@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import groupby
 from typing import Any
@@ -11,24 +12,38 @@ from sqlalchemy import Connection
 
 from tsext.catalog.asking import Key, key, rows
 from tsext.catalog.extensions import timescaledb
-from tsext.model import Dimension, Hypertable, TableFacts
+from tsext.model import CHUNK_SKIPPING, Dimension, Hypertable, TableFacts
 from tsext.sql.quoting import qualified
 
 
 def hypertables(connection: Connection) -> list[Hypertable]:
     """All hypertables with their dimensions, but not those inside continuous aggregates."""
-    if timescaledb(connection) is None:
+    server = timescaledb(connection)
+    if server is None:
         return []
+    skipping = _chunk_skipping(connection) if server.has(CHUNK_SKIPPING) else {}
     grouped = groupby(rows(connection, "hypertables"), key=lambda row: (row.schema, row.name))
-    return [_hypertable(connection, list(rows)) for _, rows in grouped]
+    return [_hypertable(key(connection, *names), list(rows), skipping.get(names)) for names, rows in grouped]
 
 
-def _hypertable(connection: Connection, rows: list[Any]) -> Hypertable:
+def _chunk_skipping(connection: Connection) -> dict[tuple[str, str], list[str]]:
+    return {(row.schema, row.name): row.columns for row in rows(connection, "chunk_skipping")}
+
+
+def _hypertable(key: Key, rows: list[Any], chunk_skipping: list[str] | None) -> Hypertable:
     first, *others = rows
-    schema, name = key(connection, first.schema, first.name)
+    schema, name = key
     dimensions = [Dimension(row.column, row.number_partitions, _interval(row), row.partitioning_func) for row in others]
     return Hypertable(
-        first.column, _interval(first), tuple(dimensions), first.partitioning_func, name=name, schema=schema
+        first.column,
+        _interval(first),
+        tuple(dimensions),
+        first.partitioning_func,
+        first.integer_now_func,
+        tuple(chunk_skipping) if chunk_skipping else None,
+        tuple(first.tablespaces) if first.tablespaces else None,
+        name=name,
+        schema=schema,
     )
 
 
@@ -64,6 +79,38 @@ def table_facts(connection: Connection, name: str, schema: str | None = None) ->
         return None
     keys = [(row.name, frozenset(row.columns)) for row in rows(connection, "unique_keys", relation=relation)]
     return TableFacts(name if schema is None else f"{schema}.{name}", columns, tuple(keys))
+
+
+# --- functions and tablespaces
+
+
+@dataclass(frozen=True)
+class NowFunction:
+    """A function that may tell an integer hypertable the time."""
+
+    arguments: int
+    """How many it takes."""
+    is_volatile: bool
+    returns: str
+    column_type: str
+    """Type of the column that it is to tell the time of."""
+
+
+def now_function(connection: Connection, function: str, hypertable: Hypertable) -> NowFunction | None:
+    """What decides whether a function can be an ``integer_now_func``; None if none has that name, or several."""
+    relation = qualified(hypertable.name, hypertable.schema)
+    found = rows(connection, "now_function", function=function, relation=relation, column=hypertable.column)
+    return NowFunction(*found[0]) if found else None
+
+
+def functions(connection: Connection, given: Collection[str]) -> dict[str, str]:
+    """Functions as they are given, to their qualified names; without those that there are none of."""
+    return {row.given: row.name for row in rows(connection, "functions", functions=list(given))} if given else {}
+
+
+def tablespaces(connection: Connection) -> list[str]:
+    """Names of the server's tablespaces."""
+    return [row[0] for row in rows(connection, "tablespaces")]
 
 
 # --- chunks

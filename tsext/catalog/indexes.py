@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import Connection
 
 from tsext.catalog.asking import Key, key, rows
 from tsext.catalog.hypertables import chunk_tables, hypertables
+from tsext.model import Hypertable
 
 
-def default_indexes(connection: Connection) -> set[Key]:
+def default_indexes(connection: Connection, of: Iterable[Hypertable] | None = None) -> set[Key]:
     """Indexes that TimescaleDB makes by default: ``(time DESC)`` and ``(space, time DESC)``.
 
     Told by their definition, and by the ``_idx`` that ends the names PostgreSQL chooses, so that a renamed or
     truncated one is known, and ``ix_…`` of a model is not taken for one.
+
+    :param of: all hypertables, if they have been asked for already.
     """
-    found = {table.key: table for table in hypertables(connection)}
+    found = {table.key: table for table in (hypertables(connection) if of is None else of)}
     indexes = set()
     for row in rows(connection, "time_indexes") if found else []:
         table = found.get(key(connection, row.schema, row.table))

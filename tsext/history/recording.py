@@ -42,6 +42,8 @@ class Recorder:
     committed: bool = False
     """Whether something was committed since the step began (an autocommit block)."""
     steps_done: int = 0
+    skipped: list[str] = field(default_factory=list)
+    """What the step at work left out."""
     flush: bool = True
     """Whether the commit of the step at work waits until it is on disk."""
 
@@ -63,6 +65,7 @@ class Recorder:
         @wraps(work)
         def timed(**kw: Any) -> Any:
             self.step, self.started, self.committed = step, time.perf_counter(), False
+            self.skipped.clear()
             return work(**kw)
 
         return timed
@@ -114,6 +117,7 @@ class Recorder:
             files=files.checksums,
             execution_time_ms=execution_time_ms,
             environment=self.environment,
+            details={"skipped": list(self.skipped)} if self.skipped else None,
         )
 
     def failed_entry(self) -> Entry | None:

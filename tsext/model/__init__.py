@@ -11,7 +11,7 @@ from tsext.model.aggregates import (
 )
 from tsext.model.columnstore import COLUMNSTORE, SPARSE_INDEXES, UNSET_COLUMNS, Columnstore, Ordering, SparseIndex
 from tsext.model.declarations import declared, objects_of
-from tsext.model.features import TIMESCALEDB, Feature, License
+from tsext.model.features import CHUNK_SKIPPING, TIMESCALEDB, UUID_PARTITIONING, Feature, License
 from tsext.model.hypertables import Dimension, Hypertable, TableFacts, facts_of, partitions
 from tsext.model.intervals import Interval, interval, microseconds
 from tsext.model.objects import INFO_KEY, Extension, Object, TableObject
@@ -19,6 +19,7 @@ from tsext.model.objects import INFO_KEY, Extension, Object, TableObject
 __all__ = [
     "AGGREGATE_CHUNK_INTERVAL",
     "AGGREGATE_COLUMNS",
+    "CHUNK_SKIPPING",
     "COLUMNSTORE",
     "CONTINUOUS_AGGREGATES",
     "FORCED_REFRESH",
@@ -26,6 +27,7 @@ __all__ = [
     "SPARSE_INDEXES",
     "TIMESCALEDB",
     "UNSET_COLUMNS",
+    "UUID_PARTITIONING",
     "AggregateIndex",
     "Columnstore",
     "ContinuousAggregate",

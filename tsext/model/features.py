@@ -28,3 +28,12 @@ class Feature:
 
 
 TIMESCALEDB = Feature("TimescaleDB")
+
+# 2.16 has it too, but without the setting that switches it on
+CHUNK_SKIPPING = Feature("chunk skipping", since=(2, 17, 1), alternative="remove it: queries only get slower")
+
+UUID_PARTITIONING = Feature(
+    "partitioning by UUIDv7",
+    since=(2, 22),
+    alternative="partition by a column that is a time, and keep the UUID beside it",
+)

@@ -54,11 +54,16 @@ class Hypertable(TableObject):
     ``{"info": {"timescaledb": Hypertable(column="time")}}``.
 
     :param column: the primary dimension, by its name in the database: of type timestamptz, timestamp, date, or an
-        integer type.
+        integer type, or a UUIDv7.
     :param chunk_time_interval: length of a chunk; text is made a ``timedelta``. None takes the server's default, and
         is not compared.
     :param dimensions: further dimensions, in their order. None: not compared.
     :param partitioning_func: function that makes a time of a column of another type.
+    :param integer_now_func: function that tells the time now, in the unit of an integer column; policies need it.
+        None: not compared.
+    :param chunk_skipping: further columns whose least and greatest value is kept for each compressed chunk, so that
+        queries skip chunks. None: not compared.
+    :param tablespaces: where new chunks go, by turns. None: not compared.
     :raises InvalidObject: for an interval that is not positive or has months, or a column named twice.
     """
 
@@ -66,9 +71,19 @@ class Hypertable(TableObject):
     chunk_time_interval: Interval | None = None
     dimensions: tuple[Dimension, ...] | None = ()
     partitioning_func: str | None = None
+    integer_now_func: str | None = None
+    chunk_skipping: tuple[str, ...] | None = None
+    tablespaces: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         check_name("column of a hypertable", self.column)
+        if self.integer_now_func is not None:
+            check_name("integer_now_func of a hypertable", self.integer_now_func)
+        if self.chunk_skipping is not None:
+            skipping = tuple(sorted(_names("column of chunk_skipping", self.chunk_skipping)))
+            object.__setattr__(self, "chunk_skipping", skipping)
+        if self.tablespaces is not None:
+            object.__setattr__(self, "tablespaces", _names("tablespace", self.tablespaces))
         if self.chunk_time_interval is not None:
             object.__setattr__(self, "chunk_time_interval", interval(self.chunk_time_interval))
         if self.dimensions is None:
@@ -98,6 +113,15 @@ class Hypertable(TableObject):
     def partitions(self) -> dict[str, int]:
         """Number of partitions by column, of the dimensions by hash."""
         return {each.column: each.number_partitions for each in self.dimensions or () if each.number_partitions}
+
+
+def _names(what: str, given: Any) -> tuple[str, ...]:
+    names = (given,) if isinstance(given, str) else tuple(given)
+    for name in names:
+        check_name(what, name)
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InvalidObject(f"{what} {', '.join(twice)} is given twice", hint="keep one of them")
+    return names
 
 
 def _checked_dimensions(given: Any) -> tuple[Dimension, ...]:
@@ -130,7 +154,7 @@ class TableFacts:
     name: str
     """With the schema, for messages."""
     columns: Mapping[str, str]
-    """Kind of each column: ``integer``, ``time``, ``date``, ``generated``, or empty for any other."""
+    """Kind of each column: ``integer``, ``time``, ``date``, ``uuid``, ``generated``, or empty for any other."""
     keys: tuple[tuple[str, frozenset[str]], ...]
     """Name and columns of whatever is unique: primary key, constraints, indexes."""
 
@@ -155,6 +179,13 @@ class TableFacts:
         for column, length in hypertable.intervals.items():
             if column not in hypertable.functions:
                 self.check_interval(column, length)
+        for column in hypertable.chunk_skipping or ():
+            self.check_skipping(column)
+        if hypertable.integer_now_func is not None and self.columns[hypertable.column] != "integer":
+            raise InvalidObject(
+                f"hypertable {self.name} has an integer_now_func, but {hypertable.column} is not of an integer type",
+                hint="remove it: of a date or a time, TimescaleDB knows what is now",
+            )
 
     def _check_keys(self, dimensions: set[str]) -> None:
         for name, columns in self.keys:
@@ -164,6 +195,23 @@ class TableFacts:
                     hint=f"a unique key of a hypertable contains every column it is partitioned by: add "
                     f"{', '.join(lacking)} to {name}, or drop it",
                 )
+
+    def check_skipping(self, column: str) -> None:
+        """Refuse a column by which chunks cannot be skipped.
+
+        :raises InvalidObject: naming the column and the cure.
+        """
+        kind = self.columns.get(column)
+        if kind is None:
+            raise InvalidObject(
+                f"{self.name} has no column {column} to skip chunks by",
+                hint=f"its columns are {', '.join(self.columns)}",
+            )
+        if kind not in ("integer", "time", "date", "generated"):
+            raise InvalidObject(
+                f"chunks of {self.name} cannot be skipped by {column}",
+                hint="choose a column that is an integer, a date or a time",
+            )
 
     def check_interval(self, column: str, length: Interval | None) -> None:
         """Refuse an interval that does not fit its column.
@@ -177,10 +225,9 @@ class TableFacts:
                 f"{of} is {length!r}, but the column is of an integer type",
                 hint="give an integer, in the column's own unit: chunk_time_interval=100_000",
             )
-        if kind in ("time", "date") and isinstance(length, int):
-            raise InvalidObject(
-                f"{of} is {length!r}, but the column is a date or a time", hint="write timedelta(days=7)"
-            )
+        if kind in ("time", "date", "uuid") and isinstance(length, int):
+            is_ = "a UUID, which holds a time" if kind == "uuid" else "a date or a time"
+            raise InvalidObject(f"{of} is {length!r}, but the column is {is_}", hint="write timedelta(days=7)")
         if kind == "date" and isinstance(length, timedelta) and length % timedelta(days=1):
             raise InvalidObject(
                 f"{of} is {length!r}, but the column is a date", hint="write whole days, for example timedelta(days=7)"
@@ -207,5 +254,5 @@ def _kind(column: Column[Any]) -> str:
     if column.computed is not None:
         return "generated"
     type_ = column.type.impl_instance if isinstance(column.type, types.TypeDecorator) else column.type
-    kinds = ((types.Integer, "integer"), (types.DateTime, "time"), (types.Date, "date"))
+    kinds = ((types.Integer, "integer"), (types.DateTime, "time"), (types.Date, "date"), (types.Uuid, "uuid"))
     return next((kind for class_, kind in kinds if isinstance(type_, class_)), "")

@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 
 from tsext.errors import InvalidObject, IrreversibleOperation
 from tsext.model import Dimension, Interval, interval, partitions
-from tsext.operations.hypertables import HypertableOperation, add_dimension
+from tsext.operations.hypertables import HypertableOperation, add_dimension, need_uuid
+from tsext.operations.optional import leaves_out
 from tsext.operations.rendering import Code, arguments_of, code_of, flags_of
 from tsext.sql.quoting import call
 
@@ -59,7 +60,10 @@ class AddDimension(HypertableOperation, name="add_dimension", noun=Dimension):
                 f"{self.target.column} is a dimension of {self.shown} already",
                 hint="remove the operation, or give if_not_exists=True",
             )
-        self.facts(connection).check(replace(found, dimensions=(self.target,)))
+        facts = self.facts(connection)
+        extended = replace(found, dimensions=(self.target,))
+        facts.check(extended)
+        need_uuid(connection, facts, extended)
 
     def sql(self) -> str:
         """``SELECT add_dimension(…)``."""
@@ -82,8 +86,17 @@ class DropDimension(HypertableOperation, name="drop_dimension", noun=Dimension):
         self.target = dimension
 
     @classmethod
-    def invoke(cls, operations: Operations, table_name: str, column: str, *, schema: str | None = None) -> NoReturn:
+    def invoke(cls, operations: Operations, table_name: str, column: str, *, schema: str | None = None) -> None:
         """Refuse, with the way to a hypertable without the dimension.
+
+        :raises IrreversibleOperation: always.
+        """
+        if not leaves_out(operations, f"{cls.verb}({code_of(table_name)})"):
+            cls.refuse(table_name, column)
+
+    @staticmethod
+    def refuse(table_name: str, column: str) -> NoReturn:
+        """Tell the way to a hypertable without the dimension.
 
         :raises IrreversibleOperation: always.
         """
@@ -98,7 +111,7 @@ class DropDimension(HypertableOperation, name="drop_dimension", noun=Dimension):
 
         :raises IrreversibleOperation: always.
         """
-        self.invoke(None, self.table_name, self.target.column)  # type: ignore[arg-type]
+        self.refuse(self.table_name, self.target.column)
 
     def arguments(self) -> list[Code]:
         """Name and column."""

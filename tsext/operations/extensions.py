@@ -13,7 +13,18 @@ from tsext.operations.rendering import Code, arguments_of, code_of, flags_of
 from tsext.sql.quoting import identifier, literal
 
 
-class CreateExtension(Operation, name="create_extension", noun=Extension):
+class ExtensionOperation(Operation):
+    """A verb over an extension."""
+
+    target: Extension
+
+    @property
+    def is_timescaledb(self) -> bool:
+        """Whether the extension is TimescaleDB."""
+        return self.target.name == "timescaledb"
+
+
+class CreateExtension(ExtensionOperation, name="create_extension", noun=Extension):
     """Install an extension into the database."""
 
     def __init__(self, target: Extension, *, if_not_exists: bool = True, cascade: bool = False) -> None:
@@ -74,7 +85,7 @@ class CreateExtension(Operation, name="create_extension", noun=Extension):
         return DropExtension(self.target)
 
 
-class DropExtension(Operation, name="drop_extension", noun=Extension):
+class DropExtension(ExtensionOperation, name="drop_extension", noun=Extension):
     """Remove an extension from the database."""
 
     def __init__(self, target: Extension, *, if_exists: bool = False, cascade: bool = False) -> None:

@@ -89,11 +89,7 @@ def _execute_file(operations: Operations, operation: ExecuteFileOp) -> None:
 
 
 def _location(context: Any) -> Path:
-    settings = context.opts.get("tsext")
-    if settings is None:
-        settings = Settings.read(context.environment_context.config)
-    location: Path = settings.sql_location
-    return location
+    return Settings.of(context).sql_location
 
 
 @renderers.dispatch_for(ExecuteFileOp)

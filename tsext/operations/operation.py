@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,8 +11,9 @@ from alembic.operations import MigrateOperation, Operations
 from sqlalchemy import Connection
 
 from tsext import catalog
-from tsext.errors import FeatureNotSupported
+from tsext.errors import FeatureNotSupported, Finding
 from tsext.model import Feature, License, Object
+from tsext.operations.optional import leaves_out
 from tsext.operations.rendering import Code, comment
 
 if TYPE_CHECKING:
@@ -34,6 +36,10 @@ class Operation(MigrateOperation):
     """Whether it may run in a transaction; if not, what went before is committed."""
     note: str = ""
     """What an author should know who reads it in a revision: a comment above the call."""
+    arguments_need: ClassVar[Mapping[str, Feature]] = {}
+    """What it must have beyond that for an argument, by the argument's name."""
+    verbs: ClassVar[dict[str, type[Operation]]] = {}
+    """All verbs, by name."""
 
     def __init_subclass__(cls, *, name: str = "", noun: type[Object] | None = None) -> None:
         super().__init_subclass__()
@@ -41,9 +47,15 @@ class Operation(MigrateOperation):
             cls.noun = noun
         if name:
             cls.verb = name
+            Operation.verbs[name] = cls
             Operations.register_operation(name, "invoke")(cls)
             Operations.implementation_for(cls)(_execute)
             renderers.dispatch_for(cls)(_render)
+
+    @property
+    def is_timescaledb(self) -> bool:
+        """Whether it makes no sense without TimescaleDB."""
+        return self.needs is not None
 
     def sql(self) -> str:
         """The statement that does it.
@@ -94,19 +106,28 @@ def refuse_without(feature: Feature, found: catalog.TimescaleInfo | None, what: 
             f"{what} needs TimescaleDB, which this database does not have",
             hint='run op.create_extension("timescaledb") in this revision or an earlier one',
         )
+    if finding := lacking(feature, found, what):
+        raise FeatureNotSupported(finding.message, hint=finding.hint)
+
+
+def lacking(feature: Feature, found: catalog.TimescaleInfo, what: str) -> Finding | None:
+    """What to say of a server that does not have a feature; None if it does."""
     if found.has(feature):
-        return
+        return None
     since = ".".join(map(str, feature.since))
     licence = " under the Timescale licence" if feature.license is License.TIMESCALE else ""
     here = f"{found.version} under the {'Apache' if found.license is License.APACHE else 'Timescale'} licence"
-    raise FeatureNotSupported(
+    return Finding(
+        "feature-missing",
         f"{what} needs {feature.name}: TimescaleDB {since} or newer{licence}; this server has {here}",
-        hint=feature.alternative or "use a server that has it, or remove the operation",
+        feature.alternative or "use a server that has it, or remove the operation",
     )
 
 
 def _execute(operations: Operations, operation: Operation) -> None:
     context = operations.migration_context
+    if operation.is_timescaledb and leaves_out(operations, _shown(operation)):
+        return
     if not context.as_sql:
         operation.need(operations.get_bind())
         operation.check(operations.get_bind())
@@ -119,6 +140,10 @@ def _execute(operations: Operations, operation: Operation) -> None:
             else:
                 # not text(), which would take a colon for a parameter
                 operations.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True}).close()
+
+
+def _shown(operation: Operation) -> str:
+    return f"{operation.verb}({', '.join(map(str, (operation.arguments() or [])[:1]))})"
 
 
 def _render(context: AutogenContext, operation: Operation) -> str | list[str]:

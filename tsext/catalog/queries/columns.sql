@@ -4,6 +4,7 @@ SELECT a.attname AS name,
             WHEN b.oid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN 'integer'
             WHEN b.oid IN ('timestamp'::regtype, 'timestamptz'::regtype) THEN 'time'
             WHEN b.oid = 'date'::regtype THEN 'date'
+            WHEN b.oid = 'uuid'::regtype THEN 'uuid'
             ELSE '' END AS kind
 FROM pg_attribute AS a
 JOIN pg_type AS t ON t.oid = a.atttypid

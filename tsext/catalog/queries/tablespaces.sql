@@ -1,0 +1,1 @@
+SELECT spcname FROM pg_tablespace ORDER BY 1
