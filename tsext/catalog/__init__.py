@@ -11,6 +11,7 @@ from tsext.catalog.aggregates import (
     is_query_of,
 )
 from tsext.catalog.asking import Key
+from tsext.catalog.asking import key as key_of
 from tsext.catalog.columnstore import (
     Chunk,
     ColumnstoreUse,
@@ -25,13 +26,25 @@ from tsext.catalog.columnstore import (
 from tsext.catalog.extensions import TimescaleInfo, available, extension_tables, extensions, preloaded, timescaledb
 from tsext.catalog.hypertables import chunk_foreign_keys, chunk_tables, hypertable, hypertables, table_facts
 from tsext.catalog.indexes import default_indexes, invalid_indexes, unvalidated_constraints
+from tsext.catalog.jobs import (
+    PAUSED,
+    PolicyRelation,
+    job_applications,
+    jobs,
+    policies,
+    policy_relation,
+    referencing_keys,
+    running,
+)
 
 __all__ = [
+    "PAUSED",
     "Chunk",
     "ColumnstoreUse",
     "FoundAggregate",
     "Key",
     "Partitioned",
+    "PolicyRelation",
     "TimescaleInfo",
     "available",
     "chunk_foreign_keys",
@@ -50,9 +63,16 @@ __all__ = [
     "hypertables",
     "invalid_indexes",
     "is_query_of",
+    "job_applications",
+    "jobs",
+    "key_of",
     "partitioned",
     "partitioned_relation",
+    "policies",
+    "policy_relation",
     "preloaded",
+    "referencing_keys",
+    "running",
     "table_facts",
     "timescaledb",
     "unvalidated_constraints",

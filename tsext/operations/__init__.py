@@ -1,5 +1,35 @@
 """Verbs: the ``op.*`` directives. Importing this package registers them all."""
 
-from tsext.operations import aggregates, columnstore, conversion, dimensions, extensions, files, hypertables, refresh
+from tsext.operations import (
+    aggregates,
+    columnstore,
+    columnstore_policies,
+    conversion,
+    dimensions,
+    extensions,
+    files,
+    hypertables,
+    jobs,
+    pausing,
+    refresh,
+    refresh_policies,
+    reorder_policies,
+    retention,
+)
 
-__all__ = ["aggregates", "columnstore", "conversion", "dimensions", "extensions", "files", "hypertables", "refresh"]
+__all__ = [
+    "aggregates",
+    "columnstore",
+    "columnstore_policies",
+    "conversion",
+    "dimensions",
+    "extensions",
+    "files",
+    "hypertables",
+    "jobs",
+    "pausing",
+    "refresh",
+    "refresh_policies",
+    "reorder_policies",
+    "retention",
+]
