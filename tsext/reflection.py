@@ -34,7 +34,11 @@ from tsext.errors import InvalidObject
 from tsext.model import ContinuousAggregate, TableObject
 from tsext.operations.rendering import Code, arguments_of, code_of
 
-_FOUND: tuple[Callable[[Connection], Iterable[TableObject]], ...] = (catalog.hypertables, catalog.columnstores)
+_FOUND: tuple[Callable[[Connection], Iterable[TableObject]], ...] = (
+    catalog.hypertables,
+    catalog.columnstores,
+    catalog.policies,
+)
 """What is asked for nouns that belong to a table or an aggregate; a new one is one more entry here."""
 
 _HEADER = '"""What the database held when `tsext reflect` was run."""\n'

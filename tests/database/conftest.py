@@ -17,7 +17,8 @@ from tsext.autogenerate import include_name
 from tsext.testing import licensed as licensed_server
 
 _IMPORTS = """
-from datetime import UTC, datetime, timedelta
+import datetime
+from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from tsext import *

@@ -71,7 +71,7 @@ def test_text_is_made_a_timedelta(text, length):
         ("P1Y", "no fixed length"),
         ("1 dya", "cannot be read"),
         ("86400", "cannot be read"),
-        ("-1 day", "cannot be read"),
+        ("-1 day", "not positive"),
         ("1 day ago", "cannot be read"),
         ("", "cannot be read"),
         (True, "is True"),

@@ -61,12 +61,15 @@ class Comparison:
 
     def declared(self, kind: type[T]) -> dict[catalog.Key, T]:
         """The objects of one kind that models declare and the project's own filter lets pass, in order."""
-        if self.leaves_out:
-            return {}
-        found: dict[catalog.Key, T] = {}
-        for metadata in self.metadata:
-            found |= {self.key(on): each for on, each in declared(metadata, kind) if self.includes(on)}
+        found = dict(self.all_declared(kind))
         return {key: found[key] for key in in_order(found)}
+
+    def all_declared(self, kind: type[T]) -> Iterator[tuple[catalog.Key, T]]:
+        """The same, of a kind of which a table may have several; as they are declared."""
+        for metadata in () if self.leaves_out else self.metadata:
+            for on, each in declared(metadata, kind):
+                if self.includes(on):
+                    yield self.key(on), each
 
     @cached_property
     def tables(self) -> set[catalog.Key]:

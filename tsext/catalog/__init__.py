@@ -11,6 +11,7 @@ from tsext.catalog.aggregates import (
     is_query_of,
 )
 from tsext.catalog.asking import Key
+from tsext.catalog.asking import key as key_of
 from tsext.catalog.columnstore import (
     Chunk,
     ColumnstoreUse,
@@ -44,14 +45,26 @@ from tsext.catalog.hypertables import (
     tablespaces,
 )
 from tsext.catalog.indexes import default_indexes, invalid_indexes, unvalidated_constraints
+from tsext.catalog.jobs import (
+    PAUSED,
+    PolicyRelation,
+    job_applications,
+    jobs,
+    policies,
+    policy_relation,
+    referencing_keys,
+    running,
+)
 
 __all__ = [
+    "PAUSED",
     "Chunk",
     "ColumnstoreUse",
     "FoundAggregate",
     "Key",
     "NowFunction",
     "Partitioned",
+    "PolicyRelation",
     "TimescaleInfo",
     "available",
     "chunk_foreign_keys",
@@ -72,10 +85,17 @@ __all__ = [
     "hypertables",
     "invalid_indexes",
     "is_query_of",
+    "job_applications",
+    "jobs",
+    "key_of",
     "now_function",
     "partitioned",
     "partitioned_relation",
+    "policies",
+    "policy_relation",
     "preloaded",
+    "referencing_keys",
+    "running",
     "table_facts",
     "tablespaces",
     "timescaledb",

@@ -13,8 +13,19 @@ from tsext.model.columnstore import COLUMNSTORE, SPARSE_INDEXES, UNSET_COLUMNS, 
 from tsext.model.declarations import declared, objects_of
 from tsext.model.features import CHUNK_SKIPPING, TIMESCALEDB, UUID_PARTITIONING, Feature, License
 from tsext.model.hypertables import Dimension, Hypertable, TableFacts, facts_of, partitions
-from tsext.model.intervals import Interval, interval, microseconds
+from tsext.model.intervals import Interval, Span, estimated, interval, microseconds, span
+from tsext.model.jobs import JOB_NAMES, Job, jobs_of
 from tsext.model.objects import INFO_KEY, Extension, Object, TableObject
+from tsext.model.policies import (
+    POLICIES,
+    RETENTION_BY_CREATION,
+    ColumnstorePolicy,
+    Policy,
+    RefreshPolicy,
+    ReorderPolicy,
+    RetentionPolicy,
+)
+from tsext.model.schedules import JOBS, SCHEDULE, Schedule
 
 __all__ = [
     "AGGREGATE_CHUNK_INTERVAL",
@@ -24,29 +35,45 @@ __all__ = [
     "CONTINUOUS_AGGREGATES",
     "FORCED_REFRESH",
     "INFO_KEY",
+    "JOBS",
+    "JOB_NAMES",
+    "POLICIES",
+    "RETENTION_BY_CREATION",
+    "SCHEDULE",
     "SPARSE_INDEXES",
     "TIMESCALEDB",
     "UNSET_COLUMNS",
     "UUID_PARTITIONING",
     "AggregateIndex",
     "Columnstore",
+    "ColumnstorePolicy",
     "ContinuousAggregate",
     "Dimension",
     "Extension",
     "Feature",
     "Hypertable",
     "Interval",
+    "Job",
     "License",
     "Object",
     "Ordering",
+    "Policy",
+    "RefreshPolicy",
+    "ReorderPolicy",
+    "RetentionPolicy",
+    "Schedule",
+    "Span",
     "SparseIndex",
     "TableFacts",
     "TableObject",
     "aggregates_of",
     "declared",
+    "estimated",
     "facts_of",
     "interval",
+    "jobs_of",
     "microseconds",
     "objects_of",
     "partitions",
+    "span",
 ]

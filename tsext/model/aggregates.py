@@ -16,7 +16,7 @@ from tsext.errors import InvalidObject
 from tsext.model.features import Feature, License
 from tsext.model.hypertables import Hypertable
 from tsext.model.intervals import Interval, interval
-from tsext.model.objects import INFO_KEY, Object, TableObject, check_name
+from tsext.model.objects import INFO_KEY, Object, TableObject, check_name, objects_in
 
 CONTINUOUS_AGGREGATES = Feature(
     "continuous aggregates",
@@ -103,6 +103,8 @@ class ContinuousAggregate(Object):
     :raises InvalidObject: for what cannot be.
     """
 
+    of_metadata = True
+
     name: str
     query: str
     _: KW_ONLY
@@ -128,10 +130,10 @@ class ContinuousAggregate(Object):
         if metadata is not None:
             if self.schema is None:
                 object.__setattr__(self, "schema", metadata.schema)
-            metadata.info[INFO_KEY] = [*aggregates_of(metadata), self]
+            metadata.info[INFO_KEY] = [*objects_in(metadata), self]
 
     def _check_twice(self) -> None:
-        kinds = [type(each).__name__ for each in self.objects]
+        kinds = [type(each).__name__ for each in self.objects if not each.several]
         names = [f"index {each.name}" for each in self.indexes or ()]
         for each in (*kinds, *names):
             if each == Hypertable.__name__:
@@ -160,14 +162,7 @@ def aggregates_of(metadata: MetaData) -> list[ContinuousAggregate]:
 
     :raises InvalidObject: if its info holds anything else, or one name twice.
     """
-    found = metadata.info.get(INFO_KEY, [])
-    aggregates = list(found) if isinstance(found, list | tuple) else [found]
-    for each in aggregates:
-        if not isinstance(each, ContinuousAggregate):
-            raise InvalidObject(
-                f'metadata.info["{INFO_KEY}"] holds {each!r}',
-                hint="declare there tsext.ContinuousAggregate(…); what belongs to a table, in the table's arguments",
-            )
+    aggregates = [each for each in objects_in(metadata) if isinstance(each, ContinuousAggregate)]
     keys = [each.key for each in aggregates]
     if twice := [each.name for each in aggregates if keys.count(each.key) > 1]:
         raise InvalidObject(f"continuous aggregate {twice[0]} is declared twice", hint="keep one of them")

@@ -46,7 +46,7 @@ def _checked(table: Table, objects: list[TableObject]) -> list[TableObject]:
             raise InvalidObject(
                 f'table {table.fullname}: info["{INFO_KEY}"] is {each!r}', hint="declare tsext.Hypertable(…)"
             )
-        if type(each) in kinds:
+        if type(each) in kinds and not each.several:
             raise InvalidObject(
                 f"table {table.fullname} declares a {type(each).__name__} twice", hint="keep one of them"
             )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
+from sqlalchemy import MetaData
 from sqlalchemy.schema import SchemaItem
 
 from tsext.errors import InvalidObject
@@ -16,12 +18,35 @@ INFO_KEY = "timescaledb"
 class Object:
     """A noun: something a schema has, beyond what SQLAlchemy's metadata can say."""
 
+    of_metadata: ClassVar[bool] = False
+    """Whether it is declared in the info of a metadata."""
+
+
+def objects_in(metadata: MetaData) -> list[Object]:
+    """What the info of a metadata declares, in order.
+
+    :raises InvalidObject: if it holds anything that does not belong there.
+    """
+    found = metadata.info.get(INFO_KEY, [])
+    objects = list(found) if isinstance(found, list | tuple) else [found]
+    for each in objects:
+        if not isinstance(each, Object) or not each.of_metadata:
+            raise InvalidObject(
+                f'metadata.info["{INFO_KEY}"] holds {each!r}',
+                hint="declare there tsext.ContinuousAggregate(…) and tsext.Job(…); what belongs to a table, in the "
+                "table's arguments",
+            )
+    return objects
+
 
 @dataclass(frozen=True, kw_only=True)
 class TableObject(Object, SchemaItem):
     """A noun that belongs to a table, and may stand among the table's arguments, as a constraint does."""
 
     __visit_name__ = "timescaledb_object"
+
+    several: ClassVar[bool] = False
+    """Whether one table may have more than one of this kind."""
 
     name: str = ""
     """The table's name; empty until the object is taken from the table."""

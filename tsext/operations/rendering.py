@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from datetime import date, timedelta
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, date, datetime, timedelta
 from textwrap import wrap
 from typing import Any
 
@@ -72,7 +72,9 @@ def code_of(value: Any, name: str = "") -> Code:
     if isinstance(value, timedelta):
         return Code(start + _timedelta(value), imports=("from datetime import timedelta",))
     if isinstance(value, date):
-        return Code(start + repr(value), imports=("import datetime",))
+        return _date(value, start)
+    if isinstance(value, Mapping):
+        return Code(f"{start}{{", tuple(_item(key, each) for key, each in value.items()), "}")
     if isinstance(value, Object):
         class_ = type(value).__name__
         return Code(f"{start}{class_}(", tuple(arguments_of(value)), ")", (f"from tsext import {class_}",))
@@ -109,6 +111,19 @@ def _string(value: str) -> str:
     # repr() escapes what cannot be printed; of a single character it chooses the other quotes.
     characters = "".join(repr(character)[1:-1] for character in value)
     return quote + characters.replace(quote, "\\" + quote) + quote
+
+
+def _item(key: Any, value: Any) -> Code:
+    """One item of a dict."""
+    code = code_of(value)
+    return replace(code, opening=f"{code_of(key)}: {code.opening}")
+
+
+def _date(value: date, start: str) -> Code:
+    """A date, or a time; one with a zone in UTC."""
+    aware = isinstance(value, datetime) and value.tzinfo is not None
+    class_, _, items = repr(value.astimezone(UTC) if aware else value)[:-1].partition("(")  # type: ignore[attr-defined]
+    return Code(f"{start}{class_}(", tuple(map(Code, items.split(", "))), ")", ("import datetime",))
 
 
 def _timedelta(value: timedelta) -> str:

@@ -1,0 +1,1 @@
+SELECT id, timezone FROM _timescaledb_catalog.bgw_job WHERE timezone IS NOT NULL
