@@ -31,7 +31,7 @@ from sqlalchemy.dialects.postgresql.base import PGDialect
 from tsext import autogenerate, catalog
 from tsext.autogenerate.noise import Noise
 from tsext.errors import InvalidObject
-from tsext.model import ContinuousAggregate, TableObject
+from tsext.model import ContinuousAggregate, Job, Object, TableObject
 from tsext.operations.rendering import Code, arguments_of, code_of
 
 _FOUND: tuple[Callable[[Connection], Iterable[TableObject]], ...] = (
@@ -62,14 +62,19 @@ class _Module:
     imports: set[str] = field(default_factory=set)
 
     def write(
-        self, tables: Iterable[Table], aggregates: Iterable[ContinuousAggregate], objects: Iterable[TableObject]
+        self,
+        tables: Iterable[Table],
+        aggregates: Iterable[ContinuousAggregate],
+        jobs: Iterable[Job],
+        objects: Iterable[TableObject],
     ) -> str:
-        """Tables with what belongs to them, then aggregates with what belongs to those."""
+        """Tables with what belongs to them, then aggregates with what belongs to those, then jobs."""
         belonging: dict[catalog.Key, list[TableObject]] = {}
         for each in objects:
             belonging.setdefault(each.key, []).append(each)
         codes = [self._table(table, belonging.get((table.schema, table.name), [])) for table in tables]
         codes += [_aggregate(aggregate, belonging.get(aggregate.key, [])) for aggregate in aggregates]
+        codes += map(_of_metadata, jobs)
         statements = [f"\n{_broken(code)}" for code in codes]
         standard, ours = self._imports(codes)
         return "\n".join([_HEADER, *standard, *ours, "metadata = sa.MetaData()", *statements]) + "\n"
@@ -77,7 +82,7 @@ class _Module:
     def _imports(self, codes: Iterable[Code]) -> tuple[list[str], list[str]]:
         """The import statements, each group with an empty line after it."""
         needed = {each for code in codes for each in code.needs()}
-        standard = sorted(each for each in needed if each.startswith("from datetime"))
+        standard = sorted(each for each in needed if not each.startswith("from tsext"))
         names = sorted({each.removeprefix("from tsext import ") for each in needed.difference(standard)})
         others = ["import sqlalchemy as sa", *sorted(map(str, self.context.imports))]
         own = [f"from tsext import {', '.join(names)}", ""] if names else []
@@ -113,10 +118,15 @@ def _broken(table: Code) -> str:
 
 
 def _aggregate(found: ContinuousAggregate, objects: Iterable[TableObject]) -> Code:
-    """It stands by itself, and is declared in the metadata by its last argument."""
     unnamed = tuple(replace(each, name="", schema=None) for each in objects)
-    items = (*arguments_of(replace(found, objects=unnamed)), Code("metadata=metadata"))
-    return Code("ContinuousAggregate(", items, ")", ("from tsext import ContinuousAggregate",))
+    return _of_metadata(replace(found, objects=unnamed))
+
+
+def _of_metadata(noun: Object) -> Code:
+    """What stands by itself, and is declared in the metadata by its last argument."""
+    class_ = type(noun).__name__
+    items = (*arguments_of(noun), Code("metadata=metadata"))
+    return Code(f"{class_}(", items, ")", (f"from tsext import {class_}",))
 
 
 def _declaration(noun: TableObject) -> Code:
@@ -143,7 +153,7 @@ def module(connection: Connection, wanted: Wanted) -> str:
     context = AutogenContext(offline, metadata, opts=options)
     objects = [noun for found in _FOUND for noun in found(connection)]
     tables = sorted(metadata.tables.values(), key=lambda table: (table.schema or "", table.name))
-    return _Module(context).write(tables, _aggregates(connection, wanted), objects)
+    return _Module(context).write(tables, _aggregates(connection, wanted), catalog.jobs(connection), objects)
 
 
 def _aggregates(connection: Connection, wanted: Wanted) -> list[ContinuousAggregate]:

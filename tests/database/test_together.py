@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 import sqlalchemy as sa
 
-from tsext import Columnstore, ContinuousAggregate, Hypertable, catalog
+from tsext import (
+    Columnstore,
+    ColumnstorePolicy,
+    ContinuousAggregate,
+    Hypertable,
+    Job,
+    RefreshPolicy,
+    RetentionPolicy,
+    catalog,
+    reflection,
+)
 
 pytestmark = pytest.mark.licensed
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
 
 QUERY = "SELECT time_bucket('1 hour', time) AS bucket, symbol, {}(price) AS price FROM ticks GROUP BY 1, 2"
 
@@ -22,15 +36,28 @@ def models(function="max"):
         sa.Column("price", sa.Float),
         Hypertable("time", "1 day"),
         Columnstore(segmentby=["symbol"], orderby=["time DESC"]),
+        ColumnstorePolicy(after="7 days"),
+        RetentionPolicy(drop_after="1 year"),
     )
-    ContinuousAggregate(
-        "hourly", QUERY.format(function), metadata=metadata, objects=[Columnstore(segmentby=["symbol"])]
-    )
+    belongs = [
+        Columnstore(segmentby=["symbol"]),
+        RefreshPolicy(start_offset="1 day", end_offset="1 hour", schedule_interval="1 hour"),
+        RetentionPolicy(drop_after="5 years"),
+    ]
+    ContinuousAggregate("hourly", QUERY.format(function), metadata=metadata, objects=belongs)
+    Job("report", schedule_interval="1 day", initial_start=START, config={"to": "desk"}, metadata=metadata)
     return metadata
 
 
+@pytest.fixture
+def licensed(licensed):
+    licensed.execute("CREATE PROCEDURE report(job_id int, config jsonb) LANGUAGE sql AS 'SELECT 1'")
+    return licensed
+
+
 def everything(database):
-    return database.look(), database.ask(catalog.columnstores)
+    questions = (catalog.columnstores, catalog.policies, catalog.jobs)
+    return database.look(), *(database.ask(question) for question in questions)
 
 
 def test_there_and_back(licensed):
@@ -38,6 +65,7 @@ def test_there_and_back(licensed):
     revision = licensed.migrate(models())
     made = everything(licensed)
     assert {each.name for each in made[1]} == {"ticks", "hourly"}
+    assert [len(each) for each in made[1:]] == [2, 4, 1]
     assert licensed.autogenerate(models()).is_empty
     assert licensed.autogenerate(models(), include_schemas=True).is_empty
     licensed.run(revision.downgrade)
@@ -66,6 +94,16 @@ def test_all_of_it_is_dropped_and_comes_back(licensed):
     metadata.info["timescaledb"] = []
     revision = licensed.autogenerate(metadata)
     licensed.run(revision.upgrade.replace("allow_data_loss=None", 'allow_data_loss="a test"'))
-    assert everything(licensed)[1] == []
+    assert everything(licensed)[1:3] == ([], [])
     licensed.run(revision.downgrade)
     assert everything(licensed) == made
+
+
+def test_what_is_reflected_declares_all_of_it(licensed):
+    licensed.migrate(models())
+    text = licensed.ask(reflection.module, reflection.Wanted())
+    module: dict[str, object] = {}
+    exec(text, module)
+    assert licensed.autogenerate(module["metadata"]).is_empty
+    for name in ("Hypertable", "Columnstore", "ColumnstorePolicy", "RetentionPolicy", "RefreshPolicy", "Job"):
+        assert f"{name}(" in text
