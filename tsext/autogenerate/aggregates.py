@@ -13,7 +13,14 @@ from sqlalchemy import MetaData, Table, literal_column
 from tsext import catalog
 from tsext.autogenerate.comparison import Comparison
 from tsext.errors import InvalidObject
-from tsext.model import AGGREGATE_CHUNK_INTERVAL, INFO_KEY, AggregateIndex, ContinuousAggregate
+from tsext.model import (
+    AGGREGATE_CHUNK_INTERVAL,
+    INFO_KEY,
+    AggregateIndex,
+    ContinuousAggregate,
+    aggregates_of,
+    objects_in,
+)
 from tsext.operations.aggregates import AlterContinuousAggregate, CreateContinuousAggregate, DropContinuousAggregate
 from tsext.operations.refresh import RefreshContinuousAggregate
 from tsext.operations.swapping import (
@@ -94,6 +101,11 @@ def _check_sources(comparison: Comparison, found: Mapping[catalog.Key, catalog.F
             )
 
 
+def _declares(metadata: MetaData) -> bool:
+    """Whether aggregates are declared, or, by an empty list, that there are none; jobs alone say neither."""
+    return INFO_KEY in metadata.info and (not objects_in(metadata) or bool(aggregates_of(metadata)))
+
+
 def _in_scope(comparison: Comparison, found: catalog.FoundAggregate) -> bool:
     """Whether an aggregate that is not declared should go.
 
@@ -101,7 +113,7 @@ def _in_scope(comparison: Comparison, found: catalog.FoundAggregate) -> bool:
     """
     if found.source in comparison.dropped:
         return True
-    if not any(INFO_KEY in metadata.info for metadata in comparison.metadata):
+    if not any(map(_declares, comparison.metadata)):
         return False
     included = found.aggregate.schema is None or bool(comparison.context.opts.get("include_schemas"))
     return included and comparison.includes(found.aggregate, reflected=True)

@@ -15,7 +15,7 @@ from tsext.model.features import CHUNK_SKIPPING, TIMESCALEDB, UUID_PARTITIONING,
 from tsext.model.hypertables import Dimension, Hypertable, TableFacts, facts_of, partitions
 from tsext.model.intervals import Interval, Span, estimated, interval, microseconds, span
 from tsext.model.jobs import JOB_NAMES, Job, jobs_of
-from tsext.model.objects import INFO_KEY, Extension, Object, TableObject
+from tsext.model.objects import INFO_KEY, Extension, Object, TableObject, objects_in
 from tsext.model.policies import (
     POLICIES,
     RETENTION_BY_CREATION,
@@ -73,6 +73,7 @@ __all__ = [
     "interval",
     "jobs_of",
     "microseconds",
+    "objects_in",
     "objects_of",
     "partitions",
     "span",
