@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -114,7 +115,7 @@ class Candidate:
             process.returncode = os.waitstatus_to_exitcode(status)
         self.seconds.append(time.perf_counter() - started)
         self.megabytes = usage.ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
-        self.proposals = output.count("('") if process.returncode else 0
+        self.proposals = len(re.findall(r"\('[a-z]+_", output)) if process.returncode else 0
 
 
 def project(root: Path, name: str, env: str, hypertables: bool) -> Path:

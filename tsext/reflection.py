@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from alembic.autogenerate import render
@@ -59,7 +59,6 @@ class _Module:
     """The module as it is written."""
 
     context: AutogenContext
-    imports: set[str] = field(default_factory=set)
 
     def write(
         self,
@@ -76,17 +75,17 @@ class _Module:
         codes += [_aggregate(aggregate, belonging.get(aggregate.key, [])) for aggregate in aggregates]
         codes += map(_of_metadata, jobs)
         statements = [f"\n{_broken(code)}" for code in codes]
-        standard, ours = self._imports(codes)
-        return "\n".join([_HEADER, *standard, *ours, "metadata = sa.MetaData()", *statements]) + "\n"
+        return "\n".join([_HEADER, *self._imports(codes), "metadata = sa.MetaData()", *statements]) + "\n"
 
-    def _imports(self, codes: Iterable[Code]) -> tuple[list[str], list[str]]:
+    def _imports(self, codes: Iterable[Code]) -> Iterator[str]:
         """The import statements, each group with an empty line after it."""
         needed = {each for code in codes for each in code.needs()}
         standard = sorted(each for each in needed if not each.startswith("from tsext"))
         names = sorted({each.removeprefix("from tsext import ") for each in needed.difference(standard)})
         others = ["import sqlalchemy as sa", *sorted(map(str, self.context.imports))]
-        own = [f"from tsext import {', '.join(names)}", ""] if names else []
-        return [*standard, *([""] if standard else [])], [*others, "", *own]
+        own = [f"from tsext import {', '.join(names)}"] if names else []
+        for group in filter(None, (standard, others, own)):
+            yield from (*group, "")
 
     def _table(self, table: Table, objects: Iterable[TableObject]) -> Code:
         items = [code_of(str(table.name)), Code("metadata")]
