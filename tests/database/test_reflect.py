@@ -102,7 +102,7 @@ def test_an_empty_database_made_of_it_is_the_same(odd):
     text = reflected(odd)
     before = odd.look()
     views = ("DROP VIEW v", 'DROP TABLE "My Schema"."Odd ""table"" 100%" CASCADE', "DROP TABLE child, a, b, empty_one")
-    odd.execute(*views, "DROP TABLE alarm, conditions", 'DROP TABLE "My Schema"."Ticks \'n\' %"')
+    odd.execute(*views, "DROP TABLE alarm", "DROP TABLE conditions", 'DROP TABLE "My Schema"."Ticks \'n\' %"')
     odd.execute('CREATE SEQUENCE "My Schema"."Odd ""table"" 100%_serial_one_seq"', "DROP TYPE plain_mood")
     odd.execute('DROP TYPE "My Schema"."Mood"')
     metadata = metadata_of(text)
