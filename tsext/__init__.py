@@ -7,9 +7,9 @@ import alembic  # noqa: F401  (first: whoever imports tsext first must not meet 
 
 _PUBLIC = {
     "AggregateIndex": "model",
-    "ContinuousAggregate": "model",
     "Columnstore": "model",
     "ColumnstorePolicy": "model",
+    "ContinuousAggregate": "model",
     "Dimension": "model",
     "Extension": "model",
     "Hypertable": "model",
