@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +15,17 @@ from alembic.operations import Operations
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tsext import ColumnstorePolicy, Hypertable, RefreshPolicy, ReorderPolicy, RetentionPolicy, catalog
+from tsext import (
+    Columnstore,
+    ColumnstorePolicy,
+    ContinuousAggregate,
+    Hypertable,
+    RefreshPolicy,
+    ReorderPolicy,
+    RetentionPolicy,
+    catalog,
+    reflection,
+)
 from tsext.autogenerate.policies import changes_of, matched, steps
 from tsext.errors import FeatureNotSupported, InvalidObject, PreflightFailed, TsextError
 from tsext.operations.pausing import wait_for
@@ -56,7 +68,7 @@ def run_revision(database, code):
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"transaction_per_migration": True})
         with context.begin_transaction(_per_migration=True):
-            names = {"op": Operations(context), "timedelta": timedelta}
+            names = {"op": Operations(context), "sa": sa, "timedelta": timedelta}
             exec(textwrap.dedent(code), names)
 
 
@@ -100,20 +112,18 @@ CASES = [
 @pytest.mark.parametrize(("first", "second"), CASES, ids=range(len(CASES)))
 def test_life_cycle(licensed, first, second):
     database = licensed
-    other = sa.Index("ix_other", "device", "time")
-    database.migrate(models(other))
-    if isinstance(first, ColumnstorePolicy):
-        database.execute("ALTER TABLE ticks SET (timescaledb.enable_columnstore)")
+    on = [Columnstore(orderby="time DESC")] if isinstance(first, ColumnstorePolicy) else []
+    database.migrate(models(sa.Index("ix_other", "device", "time"), *on))
     states, revisions = [look(database)], []
     for policy in (first, second):
-        metadata = models(policy, sa.Index("ix_other", "device", "time"))
+        metadata = models(policy, sa.Index("ix_other", "device", "time"), *on)
         revisions.append(database.migrate(metadata, include_schemas=True))
         states.append(look(database))
         assert_clean(database, metadata)
         (found,) = database.ask(catalog.policies)
         assert changes_of(found, replace(policy, name="ticks")) == {}
     assert states[1] != states[2] != states[0]
-    without = models(sa.Index("ix_other", "device", "time"))
+    without = models(sa.Index("ix_other", "device", "time"), *on)
     removal = database.migrate(without)
     assert f"op.remove_{first.word()}" in removal.upgrade
     assert look(database) == states[0]
@@ -227,6 +237,55 @@ def test_a_dropped_table_comes_back_with_its_policies(licensed):
     licensed.run(created.downgrade)
     licensed.run(created.upgrade)
     assert look(licensed) == before
+
+
+@licensed_build
+def test_the_examples_of_the_documentation(licensed):
+    page = (Path(__file__).parents[2] / "docs" / "policies.md").read_text()
+    declaration, pausing = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names = {}
+    exec(declaration, names)
+    metadata = names["metadata"]
+    empty = look(licensed)
+    created = licensed.migrate(metadata)
+    assert_clean(licensed, metadata)
+    before = look(licensed)
+    assert len(before[0]) == 5
+    run_revision(licensed, pausing)
+    assert jobs(licensed) == before[0]
+    run_revision(licensed, 'op.drop_column("ticks", "venue")')
+    with licensed.engine.connect() as connection:
+        reflected = {}
+        exec(reflection.module(connection, reflection.Wanted()), reflected)
+    assert licensed.autogenerate(reflected["metadata"]).is_empty
+    dropped = licensed.autogenerate(sa.MetaData())
+    licensed.run(dropped.upgrade.replace("allow_data_loss=None", 'allow_data_loss="it is empty"'))
+    assert jobs(licensed) == []
+    licensed.run(dropped.downgrade)
+    assert jobs(licensed) == before[0]
+    assert_clean(licensed, metadata)
+    licensed.run(created.downgrade)
+    assert look(licensed) == empty
+
+
+@licensed_build
+def test_an_aggregate_in_whose_place_another_comes_keeps_its_policies(licensed):
+    query = "SELECT time_bucket('1 hour', time) AS bucket, {}(value) AS value FROM ticks GROUP BY 1"
+    policy = RefreshPolicy("1 month", "1 hour", schedule_interval="1 hour")
+
+    def declared(function, *objects):
+        metadata = models(RetentionPolicy("1 year"))
+        ContinuousAggregate("hourly", query.format(function), objects=objects, metadata=metadata)
+        return metadata
+
+    licensed.migrate(declared("avg", policy, RetentionPolicy("2 years")))
+    before = [each for each in jobs(licensed) if each[2] == "hourly"]
+    metadata = declared("max", policy, RetentionPolicy("2 years"))
+    run_revision(licensed, licensed.autogenerate(metadata).upgrade)
+    assert [each for each in jobs(licensed) if each[2] == "hourly"] == before
+    assert "policy" not in licensed.autogenerate(metadata).upgrade
+    run_revision(licensed, licensed.autogenerate(declared("max")).upgrade)
+    assert [each for each in jobs(licensed) if each[2] == "hourly"] == []
 
 
 NAMES = [
@@ -696,11 +755,11 @@ def policies():
 @given(states=st.lists(policies(), min_size=2, max_size=3))
 def test_any_combination(licensed, states):
     licensed.execute("DROP TABLE IF EXISTS ticks")
-    licensed.migrate(models())
-    licensed.execute("ALTER TABLE ticks SET (timescaledb.enable_columnstore)")
+    on = Columnstore(orderby="time DESC")
+    licensed.migrate(models(on))
     seen, revisions = [jobs(licensed)], []
     for state in states:
-        metadata = models(*filter(None, state))
+        metadata = models(on, *filter(None, state))
         revisions.append(licensed.migrate(metadata))
         seen.append(jobs(licensed))
         assert licensed.autogenerate(metadata).is_empty
