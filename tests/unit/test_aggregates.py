@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
@@ -11,7 +10,6 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import render_python_code
 from alembic.migration import MigrationContext
-from alembic.operations import Operations
 from alembic.operations.ops import UpgradeOps
 
 from tsext import AggregateIndex, ContinuousAggregate, Hypertable
@@ -33,15 +31,6 @@ HOURLY = ContinuousAggregate("hourly", QUERY)
 
 class Policy(TableObject):
     """What belongs to an aggregate."""
-
-
-@pytest.fixture
-def op():
-    buffer = io.StringIO()
-    context = MigrationContext.configure(dialect_name="postgresql", opts={"as_sql": True, "output_buffer": buffer})
-    operations = Operations(context)
-    operations.emitted = lambda: [line for line in buffer.getvalue().split(";\n\n") if line]
-    return operations
 
 
 def rendered(*operations):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import pickle
 import subprocess
 import sys
@@ -14,7 +13,6 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import render_python_code
 from alembic.migration import MigrationContext
-from alembic.operations import Operations
 from alembic.operations.ops import UpgradeOps
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,15 +26,6 @@ from tsext.operations.conversion import ConvertToColumnstore, ConvertToRowstore
 
 EVERYTHING = Columnstore(["device"], ["time DESC"], {"bloom": ["site"]}, "7 days", name="ticks", schema="market")
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def op():
-    buffer = io.StringIO()
-    context = MigrationContext.configure(dialect_name="postgresql", opts={"as_sql": True, "output_buffer": buffer})
-    operations = Operations(context)
-    operations.emitted = lambda: [line for line in buffer.getvalue().split(";\n\n") if line]
-    return operations
 
 
 def rendered(*operations):

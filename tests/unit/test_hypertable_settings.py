@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
-
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import render_python_code
 from alembic.migration import MigrationContext
-from alembic.operations import Operations
 from alembic.operations.ops import UpgradeOps
 
 from tsext.errors import InvalidObject, IrreversibleOperation
@@ -23,15 +20,6 @@ from tsext.operations.hypertable_settings import (
 )
 
 SKIPPING = "SELECT set_config('timescaledb.enable_chunk_skipping', 'on', true), "
-
-
-@pytest.fixture
-def op():
-    buffer = io.StringIO()
-    context = MigrationContext.configure(dialect_name="postgresql", opts={"as_sql": True, "output_buffer": buffer})
-    operations = Operations(context)
-    operations.emitted = lambda: [line for line in buffer.getvalue().split(";\n\n") if line]
-    return operations
 
 
 def rendered(operation):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import render_python_code
 from alembic.migration import MigrationContext
-from alembic.operations import Operations
 from alembic.operations.ops import UpgradeOps
 
 from tsext import ContinuousAggregate, Dimension, Job
@@ -28,16 +26,6 @@ OF_TIDY = "FROM timescaledb_information.jobs WHERE (proc_schema, proc_name) = (c
 
 def job(proc="tidy", **fields):
     return Job(proc, **{"schedule_interval": HOUR, **fields})
-
-
-@pytest.fixture
-def op():
-    buffer = io.StringIO()
-    options = {"as_sql": True, "output_buffer": buffer}
-    context = MigrationContext.configure(dialect_name="postgresql", opts=options)
-    operations = Operations(context)
-    operations.emitted = lambda: [line for line in buffer.getvalue().split(";\n\n") if line]
-    return operations
 
 
 def rendered(*operations):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
 from datetime import timedelta
@@ -10,7 +9,6 @@ from datetime import timedelta
 import pytest
 from alembic.autogenerate import render_python_code
 from alembic.migration import MigrationContext
-from alembic.operations import Operations
 from alembic.operations.ops import UpgradeOps
 
 from tsext.errors import InvalidObject, IrreversibleOperation
@@ -21,15 +19,6 @@ from tsext.operations.hypertables import CreateHypertable, DropHypertable
 from tsext.operations.rendering import repr_of
 
 HASH = Dimension("device", number_partitions=4)
-
-
-@pytest.fixture
-def op():
-    buffer = io.StringIO()
-    context = MigrationContext.configure(dialect_name="postgresql", opts={"as_sql": True, "output_buffer": buffer})
-    operations = Operations(context)
-    operations.emitted = lambda: [line for line in buffer.getvalue().split(";\n\n") if line]
-    return operations
 
 
 def rendered(*operations):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
@@ -10,7 +9,6 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import render_python_code
 from alembic.migration import MigrationContext
-from alembic.operations import Operations
 from alembic.operations.ops import UpgradeOps
 
 from tsext import ColumnstorePolicy, ContinuousAggregate, RefreshPolicy, ReorderPolicy, RetentionPolicy
@@ -26,16 +24,6 @@ START = datetime(2040, 1, 1, 3, tzinfo=UTC)
 TIMEZONE = "timezone => (SELECT timezone FROM _timescaledb_catalog.bgw_job WHERE id = job_id)"
 OF_TICKS = "(hypertable_schema, hypertable_name) = (current_schema(), 'ticks')"
 RETENTION_OF_TICKS = f"FROM timescaledb_information.jobs WHERE proc_name = 'policy_retention' AND {OF_TICKS}"
-
-
-@pytest.fixture
-def op():
-    buffer = io.StringIO()
-    options = {"as_sql": True, "output_buffer": buffer}
-    context = MigrationContext.configure(dialect_name="postgresql", opts=options)
-    operations = Operations(context)
-    operations.emitted = lambda: [line for line in buffer.getvalue().split(";\n\n") if line]
-    return operations
 
 
 def rendered(*operations):
