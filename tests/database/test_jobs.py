@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -134,6 +136,20 @@ def test_jobs_that_no_model_declares_are_left_alone_unless_one_does(tidy):
     revision = tidy.migrate(models(KEEP), include_object=nothing_by_hand)
     assert "by hand" not in revision.upgrade
     assert {each.job_name for each in tidy.ask(catalog.jobs)} == {"by hand", "keep"}
+
+
+def test_the_examples_of_the_documentation(tidy):
+    page = (Path(__file__).parents[2] / "docs" / "jobs.md").read_text()
+    (declaration,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names = {}
+    exec(declaration, names)
+    before = look(tidy)
+    revision = tidy.migrate(names["metadata"])
+    assert tidy.autogenerate(names["metadata"]).is_empty
+    (found,) = tidy.ask(catalog.jobs)
+    assert (found.job_name, found.config, found.initial_start.year) == ("tidy up", {"keep": 5}, 2030)
+    tidy.run(revision.downgrade)
+    assert look(tidy) == before
 
 
 def test_policies_are_no_jobs_of_users(tidy):

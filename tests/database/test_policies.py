@@ -684,6 +684,30 @@ def test_what_the_block_changes_stays_changed(paused):
     assert found.timezone == "Europe/Berlin"
 
 
+@licensed_build
+def test_a_project_pauses_around_a_revision(paused, new_project, licensed_url, monkeypatch):
+    monkeypatch.setenv("TSEXT_DATABASE_URL", licensed_url)
+    project = new_project(licensed_url)
+    body = """with op.pause_jobs("ticks", "hourly"):
+        op.execute("CREATE TABLE half (id int)")
+        op.execute("SELECT 1 / {}")"""
+    before = jobs(paused)
+    path = project.revision("001_half", None, body.format(0), 'op.drop_table("half")')
+    told = project.run("alembic", "upgrade", "head", fails=True)
+    assert "division by zero" in told
+    assert jobs(paused) == before
+    assert paused.scalar("SELECT to_regclass('half')") is None
+    path.write_text(path.read_text().replace("1 / 0", "1 / 1"))
+    project.run("alembic", "upgrade", "head")
+    assert jobs(paused) == before
+    assert paused.scalar("SELECT to_regclass('half')") == "half"
+    assert paused.scalar("SELECT string_agg(outcome, ' ' ORDER BY id) FROM tsext.event") == "failed succeeded"
+    offline = project.run("alembic", "upgrade", "base:head", "--sql")
+    assert offline.count("paused_by_tsext") == 3
+    project.run("alembic", "downgrade", "base")
+    assert jobs(paused) == before
+
+
 def test_a_job_that_runs_is_waited_for(timescaledb):
     """On a server with several sessions: one that calls itself as a job does."""
     name = "Retention Policy [1000]"
