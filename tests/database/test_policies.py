@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import textwrap
 from dataclasses import replace
@@ -682,6 +683,22 @@ def test_what_the_block_changes_stays_changed(paused):
     (found,) = (each for each in paused.ask(catalog.policies) if each.name == "ticks")
     assert (found.drop_after, found.scheduled, found.config) == ("1 year", True, None)
     assert found.timezone == "Europe/Berlin"
+
+
+@licensed_build
+def test_what_offline_mode_prints_does_the_same(paused):
+    buffer = io.StringIO()
+    options = {"as_sql": True, "output_buffer": buffer}
+    context = MigrationContext.configure(dialect_name="postgresql", opts=options)
+    with Operations(context).pause_jobs("ticks", "hourly", timeout="1 second"):
+        buffer.write("@@@")
+    # This build keeps the table where releases before 2.25 have it.
+    text = buffer.getvalue().replace("_timescaledb_catalog.bgw_job", "_timescaledb_config.bgw_job")
+    before = jobs(paused)
+    for part, scheduled in zip(text.split("@@@"), (0, 2), strict=True):
+        paused.execute(*(each for each in part.split(";\n\n") if each not in ("", "BEGIN", "COMMIT")))
+        assert paused.scalar(SCHEDULED) == scheduled
+    assert jobs(paused) == before
 
 
 @licensed_build
