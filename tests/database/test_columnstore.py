@@ -462,13 +462,13 @@ def test_declared_is_found(licensed, first, second):
 
 def test_chunks_are_converted_and_converted_back(ticks):
     ticks.run('op.enable_columnstore("ticks", segmentby=["device"])')
-    ticks.run('op.convert_to_columnstore("ticks", older_than=datetime(2026, 1, 4, tzinfo=UTC))')
+    ticks.run('op.convert_to_columnstore("ticks", older_than=datetime.datetime(2026, 1, 4, tzinfo=datetime.UTC))')
     assert in_columnstore(ticks) == [True, True, True, False, False]
     ticks.run('op.convert_to_columnstore("ticks", older_than="1 month")')
     assert in_columnstore(ticks) == [True] * 5
     ticks.run(
-        'op.convert_to_rowstore("ticks", newer_than=datetime(2026, 1, 2, tzinfo=UTC), '
-        "older_than=datetime(2026, 1, 4, tzinfo=UTC), schema='public')"
+        'op.convert_to_rowstore("ticks", newer_than=datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC), '
+        "older_than=datetime.datetime(2026, 1, 4, tzinfo=datetime.UTC), schema='public')"
     )
     assert in_columnstore(ticks) == [True, False, False, True, True]
     ticks.run('op.convert_to_rowstore("ticks", newer_than=timedelta(days=36500))')
@@ -697,7 +697,7 @@ def test_what_the_server_would_refuse_is_refused_first(ticks):
 def test_a_columnstore_in_use_is_not_disabled(ticks):
     metadata = models(Columnstore(["device"]))
     revision = ticks.migrate(metadata)
-    ticks.run('op.convert_to_columnstore("ticks", older_than=datetime(2026, 1, 3, tzinfo=UTC))')
+    ticks.run('op.convert_to_columnstore("ticks", older_than=datetime.datetime(2026, 1, 3, tzinfo=datetime.UTC))')
     ticks.execute("CALL add_columnstore_policy('ticks', after => INTERVAL '7 days')")
     text = refused(ticks, revision.downgrade, PreflightFailed)
     assert 'op.remove_columnstore_policy("ticks")' in text

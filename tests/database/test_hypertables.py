@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from tsext import Columnstore, Dimension, Hypertable, catalog
+from tsext import Columnstore, Dimension, Hypertable, RetentionPolicy, catalog
 from tsext.errors import InvalidObject, IrreversibleOperation, PreflightFailed, TsextError
 
 DAY = timedelta(days=1)
@@ -552,7 +552,8 @@ def test_continuous_aggregates_are_no_noise(licensed):
     )
     metadata = sa.MetaData()
     columns = [sa.Column("time", sa.DateTime(timezone=True), nullable=False), sa.Column("price", sa.Float)]
-    sa.Table("ticks", metadata, *columns, Hypertable("time", DAY), Columnstore())
+    declared = (Hypertable("time", DAY), Columnstore(), RetentionPolicy(drop_after="1 year"))
+    sa.Table("ticks", metadata, *columns, *declared)
     assert database.hypertables == [Hypertable("time", DAY, name="ticks")]
     assert database.ask(catalog.timescaledb).license == "timescale"
     assert database.autogenerate(metadata).is_empty
