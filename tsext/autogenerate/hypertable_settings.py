@@ -21,18 +21,18 @@ def changes(found: Hypertable, wanted: Hypertable, functions: Mapping[str, str])
 
     :param functions: declared functions to their qualified names, of those that exist.
     """
-    names = {"table_name": wanted.name, "schema": wanted.schema}
+    name, schema = wanted.name, wanted.schema
     function = wanted.integer_now_func
     if function is not None and functions.get(function, function) != found.integer_now_func:
-        yield SetIntegerNowFunc(integer_now_func=function, old=found.integer_now_func, **names)  # type: ignore[arg-type]
+        yield SetIntegerNowFunc(name, function, old=found.integer_now_func, schema=schema)
     for column in _missing(wanted.chunk_skipping, found.chunk_skipping):
-        yield EnableChunkSkipping(column_name=column, **names)  # type: ignore[arg-type]
+        yield EnableChunkSkipping(name, column, schema=schema)
     for column in _surplus(wanted.chunk_skipping, found.chunk_skipping):
-        yield DisableChunkSkipping(column_name=column, **names)  # type: ignore[arg-type]
+        yield DisableChunkSkipping(name, column, schema=schema)
     for tablespace in _missing(wanted.tablespaces, found.tablespaces):
-        yield AttachTablespace(tablespace, **names)  # type: ignore[arg-type]
+        yield AttachTablespace(tablespace, name, schema=schema)
     for tablespace in _surplus(wanted.tablespaces, found.tablespaces):
-        yield DetachTablespace(tablespace, **names)  # type: ignore[arg-type]
+        yield DetachTablespace(tablespace, name, schema=schema)
 
 
 def _missing(wanted: tuple[str, ...] | None, found: tuple[str, ...] | None) -> list[str]:
