@@ -43,8 +43,9 @@ def _duration(name: str, text: str) -> timedelta:
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
-def _setting(default: Any, parse: Any, doc: str) -> Any:
-    return field(default=default, metadata={"parse": parse, "doc": doc})
+def _setting(default: Any, parse: Any, doc: str, **defaults: Any) -> Any:
+    """A setting, its default, and other defaults by environment: ``development=…``."""
+    return field(default=default, metadata={"parse": parse, "doc": doc, "defaults": defaults})
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class Settings:
             environment=environment,
             database_url=database_url,
             sql_location=Path(sql_location) if sql_location else _beside_scripts(config),
-            **{name: _parse(name, text) for name, text in given.items()},
+            **{**_defaults(environment), **{name: _parse(name, text) for name, text in given.items()}},
         )
 
     @classmethod
@@ -119,7 +120,8 @@ def documented() -> list[tuple[str, str, str]]:
     rows = [("sql_location", "migrations_sql beside the script location", "folder of the SQL files")]
     for each in fields(Settings):
         if "doc" in each.metadata:
-            rows.append((each.name, _spell(each.default), each.metadata["doc"]))
+            by_environment = [f"{name}: {_spell(value)}" for name, value in each.metadata["defaults"].items()]
+            rows.append((each.name, "; ".join([_spell(each.default), *by_environment]), each.metadata["doc"]))
     return rows
 
 
@@ -193,6 +195,12 @@ def _pyproject(config: Config) -> Mapping[str, Any]:
 def _beside_scripts(config: Config) -> Path:
     location = config.get_alembic_option("script_location") or "alembic"
     return Path(location).absolute().parent / "migrations_sql"
+
+
+def _defaults(environment: str) -> dict[str, Any]:
+    """What an environment has by default where it is not what the others have."""
+    theirs = ((each.name, each.metadata.get("defaults", {})) for each in fields(Settings))
+    return {name: defaults[environment] for name, defaults in theirs if environment in defaults}
 
 
 def _parse(name: str, text: str) -> Any:

@@ -1,0 +1,1 @@
+"""Work on many rows, in pieces that are committed one by one."""

@@ -1,0 +1,1 @@
+"""Acquiring locks without making others wait, and measuring what a migration does to them."""
