@@ -1,0 +1,64 @@
+"""A revision that fails: what is recorded of it, and what its author is told."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import NoReturn
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from tsext.errors import RevisionFailed, TsextError
+from tsext.history import Recorder, records
+
+log = logging.getLogger("alembic.tsext")
+
+
+def fail(connection: Connection, recorder: Recorder, error: Exception, *, single_client: bool) -> NoReturn:
+    """Record the failure where it can outlive the rollback, and tell what remains of the revision.
+
+    :raises RevisionFailed: or the error itself, if no revision was at work.
+    """
+    entry = recorder.failed_entry()
+    if entry is None:
+        raise error
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    reason, cure = _told(error)
+    if not lost:
+        connection.rollback()
+    _record(connection if single_client else None, connection.engine, replace(entry, error=reason))
+    direction = "downgrade of revision" if entry.kind == "downgrade" else "revision"
+    raise RevisionFailed(
+        f"{direction} {entry.revision} failed: {reason}", hint=cure + _what_remains(recorder, lost)
+    ) from error
+
+
+def _record(own: Connection | None, engine: Engine, failure: records.Entry) -> None:
+    try:
+        with nullcontext(own) if own is not None else engine.connect() as other:
+            records.write(other, failure)
+            other.commit()
+    except DBAPIError as error:
+        log.warning("the failure could not be recorded: %s", str(error.orig).strip())
+
+
+def _told(error: Exception) -> tuple[str, str]:
+    """What an error says, and its own cure."""
+    if isinstance(error, TsextError):
+        return error.message, f"{error.hint}; " if error.hint else ""
+    return str(error.orig if isinstance(error, DBAPIError) else error).strip() or repr(error), ""
+
+
+def _what_remains(recorder: Recorder, lost: bool) -> str:
+    if recorder.committed:
+        return (
+            "statements it ran outside a transaction stay; the database is still recorded as before it. Make "
+            "them repeatable (DROP … IF EXISTS first), mend the cause and run the same command again"
+        )
+    connection = "the connection was lost; " if lost else ""
+    earlier = "earlier revisions stay applied"
+    if lost and not recorder.flush:
+        earlier += ", but for the newest if the server crashed before they were on disk"
+    return f"{connection}nothing of it remains and {earlier}; mend the cause and run the same command again"

@@ -1,0 +1,136 @@
+"""An upgrade, downgrade or stamp: lock, verify, refuse, run, record, load seeds."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
+from sqlalchemy import Connection, event
+
+from tsext import history, preflight
+from tsext.environment.connecting import upgrade_lock
+from tsext.environment.failing import fail
+from tsext.errors import HistoryError
+from tsext.history import Project, Recorder, bookkeeping, numbers, records
+from tsext.history.recording import Steps
+from tsext.operations import pending
+from tsext.operations.optional import SKIPPED
+
+if TYPE_CHECKING:
+    from tsext.environment.running import Run
+
+log = logging.getLogger("alembic.tsext")
+
+
+def migrate(run: Run, connection: Connection) -> None:
+    """Take the database where the command says, one revision after the other."""
+    state = preflight.check(connection)
+    with upgrade_lock(connection, run.settings, state):
+        history.refuse_elsewhere(connection)
+        bookkeeping.upgrade(connection)
+        project = Project.read(run.environment.script, run.settings.sql_location)
+        fixed = records.fixed_numbers(connection)
+        connection.rollback()  # inside a transaction, Alembic would leave the commit to us
+        recorder = Recorder(project, numbers.assign(project.ordered, fixed), run.settings.environment)
+        context = run.configure(**_followed(run, recorder), connection=connection)
+        _verify(run, context, recorder, fixed)
+        _follow_commits(connection, recorder)
+        try:
+            run.run_steps()
+        except Exception as error:
+            fail(connection, recorder, error, single_client=state.single_client)
+        _load_seeds(run, context, recorder)
+
+
+def write_script(run: Run) -> None:
+    """Print the SQL of the command at hand: offline mode."""
+    project = Project.read(run.environment.script, run.settings.sql_location)
+    recorder = Recorder(project, numbers.assign(project.ordered, {}), run.settings.environment)
+    run.configure(
+        **(_followed(run, recorder) if "destination_rev" in run.asked else {}),
+        dialect_name="postgresql",
+        literal_binds=True,
+        dialect_opts={"paramstyle": "named"},
+    )
+    run.run_steps()
+
+
+def _followed(run: Run, recorder: Recorder) -> dict[str, Any]:
+    """What ``context.configure`` takes so that the recorder follows the steps."""
+    theirs = run.options.get("on_version_apply") or ()
+    hooks = tuple(theirs) if isinstance(theirs, tuple | list | set) else (theirs,)
+    return {
+        "fn": recorder.following(_refusing(run, run.asked["fn"])),
+        "on_version_apply": (recorder.on_version_apply, *hooks),
+        "tsext_refuse_foreign_file": partial(_refuse_foreign_file, recorder),
+        SKIPPED: recorder.skipped,
+    }
+
+
+def _refusing(run: Run, steps_of: Steps) -> Steps:
+    """Alembic's function that lists the steps; what a later one needs and this server lacks is refused first."""
+
+    def refused(heads: Any, context: MigrationContext) -> Iterator[MigrationStep]:
+        steps = list(steps_of(heads, context))
+        revisions = [step for step in steps if isinstance(step, RevisionStep)]
+        if not context.as_sql and revisions:
+            assert context.connection is not None
+            works = [(step.revision, step.migration_fn) for step in revisions]
+            pending.refuse(context.connection, works, run.settings)
+        yield from steps
+
+    return refused
+
+
+def _verify(run: Run, context: MigrationContext, recorder: Recorder, bridged: dict[str, int]) -> None:
+    connection = context.connection
+    assert connection is not None
+    recorded = records.applied(connection)
+    heads = context.get_current_heads()
+    connection.rollback()
+    recorder.applied = {record.revision for record in recorded if record.revision}
+    if run.is_stamp:
+        return
+    if recorded and not heads and context.version_table_schema:
+        raise HistoryError(
+            f"migration_history has {len(recorded)} applied revisions, but nothing is applied according to "
+            f"{context.version_table_schema}.{context.version_table}",
+            hint=history.ONE_PER_DATABASE,
+        )
+    findings = history.verify(recorder.project, recorded, heads, bridged)
+    if findings and run.settings.history_policy == "fail":
+        raise HistoryError("the files and the history of this database disagree", findings=findings)
+    for finding in findings:
+        log.warning("%s", finding)
+
+
+def _follow_commits(connection: Connection, recorder: Recorder) -> None:
+    @event.listens_for(connection, "commit")
+    def committed(_: Connection) -> None:
+        recorder.committed = True
+
+
+def _refuse_foreign_file(recorder: Recorder, path: Path) -> None:
+    """What ``op.execute_file`` asks before it runs a file."""
+    info = getattr(recorder.step, "info", None)
+    if info is not None:
+        script = recorder.project.revision(info.up_revision_id)
+        history.refuse_foreign(script, recorder.project.files(script), path)
+
+
+def _load_seeds(run: Run, context: MigrationContext, recorder: Recorder) -> None:
+    if not recorder.steps_done or not run.settings.loads_seeds or run.is_stamp:
+        return
+    connection = context.connection
+    assert connection is not None
+    heads = run.environment.script.get_heads(consider_depends_on=True)
+    at_head = set(context.get_current_heads()) == set(heads)
+    connection.rollback()
+    if at_head:
+        from tsext import seeds  # brings the grammar
+
+        seeds.load(connection, run.settings)
