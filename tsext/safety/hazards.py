@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from tsext.errors import Finding
+from tsext.errors import Finding, Severity
+from tsext.model.locks import LockMode
 
 
 class Axis(StrEnum):
@@ -51,6 +53,23 @@ class Statement:
     """The file it stands in; None if it is an operation's."""
     line: int = 1
     """Where it begins in the file, from 1."""
+    in_transaction: bool | None = None
+    """Whether it runs in the revision's transaction; None: as it needs."""
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A table lock that a statement takes, and what is done under it."""
+
+    relation: str
+    """Quoted where SQL needs it, with its schema if it was written or is known; of a hypertable, its chunks too."""
+    mode: LockMode
+    work: Work | None = None
+    """None: it is held for an instant, or as long as the transaction goes on."""
+    chunks: int = 0
+    """How many chunks or partitions are locked with it, as far as is known."""
+    estimate: timedelta | None = None
+    """How long the work takes, told from the size; None if that is not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +78,19 @@ class Hazard(Finding):
 
     axis: Axis
     statement: Statement
-    mode: str | None = None
-    """The table lock as ``pg_locks`` names it, for example ``AccessExclusiveLock``."""
+    mode: LockMode | None = None
     work: Work | None = None
     relations: tuple[str, ...] = ()
     """What is locked, referenced tables included; quoted where SQL needs it."""
     estimate: timedelta | None = None
     """How long the lock is held, told from sizes; None without a database."""
+
+    @property
+    def category(self) -> Category:
+        """What follows from it: an error is unsafe, whatever its axis."""
+        return Category.UNSAFE if self.severity is Severity.ERROR else Category.SAFE
+
+
+def category(hazards: Iterable[Hazard]) -> Category:
+    """What follows from all that was found on a revision."""
+    return max((each.category for each in hazards), key=list(Category).index, default=Category.SAFE)

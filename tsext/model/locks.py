@@ -1,0 +1,36 @@
+"""Table locks: PostgreSQL's eight modes, from weakest to strongest."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class LockMode(StrEnum):
+    """A mode of a table lock, as ``pg_locks.mode`` names it.
+
+    Source: PostgreSQL's documentation, "Explicit Locking", table 13.2.
+    """
+
+    ACCESS_SHARE = "AccessShareLock"
+    ROW_SHARE = "RowShareLock"
+    ROW_EXCLUSIVE = "RowExclusiveLock"
+    SHARE_UPDATE_EXCLUSIVE = "ShareUpdateExclusiveLock"
+    SHARE = "ShareLock"
+    SHARE_ROW_EXCLUSIVE = "ShareRowExclusiveLock"
+    EXCLUSIVE = "ExclusiveLock"
+    ACCESS_EXCLUSIVE = "AccessExclusiveLock"
+
+    @property
+    def strength(self) -> int:
+        """1 for the weakest, 8 for the strongest."""
+        return list(LockMode).index(self) + 1
+
+    @property
+    def blocks_reads(self) -> bool:
+        """Whether SELECT waits for it."""
+        return self is LockMode.ACCESS_EXCLUSIVE
+
+    @property
+    def blocks_writes(self) -> bool:
+        """Whether INSERT, UPDATE and DELETE wait for it."""
+        return self.strength >= LockMode.SHARE.strength
