@@ -55,16 +55,29 @@ from tsext.catalog.jobs import (
     referencing_keys,
     running,
 )
+from tsext.catalog.relations import (
+    ColumnFacts,
+    ConstraintFacts,
+    DatabaseFacts,
+    IndexFacts,
+    RelationFacts,
+    database_facts,
+)
 
 __all__ = [
     "PAUSED",
     "Chunk",
+    "ColumnFacts",
     "ColumnstoreUse",
+    "ConstraintFacts",
+    "DatabaseFacts",
     "FoundAggregate",
+    "IndexFacts",
     "Key",
     "NowFunction",
     "Partitioned",
     "PolicyRelation",
+    "RelationFacts",
     "TimescaleInfo",
     "available",
     "chunk_foreign_keys",
@@ -75,6 +88,7 @@ __all__ = [
     "columnstores",
     "continuous_aggregate",
     "continuous_aggregates",
+    "database_facts",
     "default_indexes",
     "expected_timescaledb",
     "extension_tables",

@@ -96,6 +96,47 @@ def relations(query: str) -> set[tuple[str | None, str]]:
     return {(each.schemaname or None, each.relname) for each in found}
 
 
+def find(node: Any, kind: str) -> list[Any]:
+    """All nodes of one kind in a tree, itself included: ``find(tree, "FuncCall")``."""
+    postgast = _postgast()
+    return list(postgast.find_nodes(node, getattr(postgast.pg_query_pb2, kind)))
+
+
+def printed(node: Any) -> str:
+    """A tree as SQL text, as the parser would write it; empty if it cannot."""
+    postgast = _postgast()
+    try:
+        return str(postgast.deparse(node))
+    except (postgast.PgQueryError, TypeError, ValueError):
+        return ""
+
+
+def statements_in_body(function: str) -> list[tuple[str, str]] | None:
+    """What a ``CREATE FUNCTION … LANGUAGE plpgsql`` runs: kind of PL/pgSQL statement, and its SQL text.
+
+    :return: None if its body cannot be read.
+    """
+    postgast = _postgast()
+    try:
+        found = postgast.parse_plpgsql(function)
+    except (postgast.PgQueryError, ValueError):
+        return None
+    return list(_sql_in(found))
+
+
+def _sql_in(tree: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(tree, list):
+        for each in tree:
+            yield from _sql_in(each)
+    elif isinstance(tree, dict):
+        for kind, inner in tree.items():
+            if kind.startswith("PLpgSQL_stmt_") and isinstance(inner, dict):
+                for text in ("sqlstmt", "query", "expr"):
+                    if isinstance(inner.get(text), dict) and "PLpgSQL_expr" in inner[text]:
+                        yield kind.removeprefix("PLpgSQL_stmt_"), inner[text]["PLpgSQL_expr"]["query"]
+            yield from _sql_in(inner)
+
+
 def enum_name(enum: str, value: int) -> str:
     """What the parser calls a value: ``enum_name("DropBehavior", 1)`` is ``"DROP_RESTRICT"``."""
     return str(getattr(_postgast().pg_query_pb2, enum).Name(value))

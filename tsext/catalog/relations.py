@@ -1,0 +1,167 @@
+"""All relations of a database at once: what decides how a statement about one of them locks and whether it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sqlalchemy import Connection
+
+from tsext.catalog.aggregates import continuous_aggregates
+from tsext.catalog.asking import rows
+from tsext.catalog.columnstore import columnstores
+from tsext.catalog.extensions import timescaledb
+from tsext.catalog.hypertables import hypertables
+from tsext.model import Columnstore, Hypertable
+
+RelationName = tuple[str, str]
+"""Schema and name."""
+
+
+@dataclass(frozen=True)
+class ColumnFacts:
+    """One column."""
+
+    name: str
+    type: str
+    """As ``format_type`` writes it, with its modifiers."""
+    not_null: bool
+    generated: bool
+    kind: str
+    """``pg_type.typtype``: ``b`` base, ``d`` domain, ``e`` enum, ``c`` composite, ``r`` range."""
+
+
+@dataclass(frozen=True)
+class ConstraintFacts:
+    """One constraint."""
+
+    name: str
+    kind: str
+    """``pg_constraint.contype``: ``c`` check, ``f`` foreign key, ``n`` not null, ``p``, ``u``, ``x``, ``t``."""
+    validated: bool
+    definition: str
+    columns: tuple[str, ...]
+    references: RelationName | None
+    index: str | None
+
+
+@dataclass(frozen=True)
+class IndexFacts:
+    """One index."""
+
+    name: str
+    unique: bool
+    valid: bool
+    whole: bool
+    """Whether it is not partial."""
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RelationFacts:
+    """One relation, with its partitions or chunks."""
+
+    schema: str
+    name: str
+    kind: str
+    """``pg_class.relkind``."""
+    bytes: int
+    """Of its heap, its partitions or chunks included; as of the last VACUUM or ANALYZE if there was one."""
+    parts: int
+    """How many partitions or chunks."""
+    columns: Mapping[str, ColumnFacts]
+    constraints: Mapping[str, ConstraintFacts]
+    indexes: Mapping[str, IndexFacts]
+    dependents: tuple[tuple[str, str | None], ...] = ()
+    """Views that read it, each with a column of it that it reads."""
+    index_of: RelationName | None = None
+    """Of an index: its table."""
+    default_partition: RelationName | None = None
+    hypertable: Hypertable | None = None
+    columnstore: Columnstore | None = None
+    compressed: int = 0
+    """How many of its chunks are in the columnstore."""
+    continuous_aggregate: bool = False
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether there is anything in it, as far as sizes tell."""
+        return self.bytes > 0
+
+
+@dataclass(frozen=True)
+class DatabaseFacts:
+    """What decides how statements lock and whether they fail."""
+
+    postgresql: int
+    """Major version."""
+    relations: Mapping[RelationName, RelationFacts]
+    search_path: tuple[str, ...]
+    time_zone: str
+    volatile: Mapping[str, bool] = field(default_factory=dict)
+    """Functions by name, the built-in ones that are not volatile left out."""
+    constrained_domains: frozenset[str] = frozenset()
+    """Domains that not every value of their base type passes, without their schemas."""
+
+
+def database_facts(connection: Connection) -> DatabaseFacts:
+    """Everything at once, in about ten queries whatever the number of tables and chunks."""
+    row = connection.exec_driver_sql(
+        "SELECT current_setting('server_version_num')::int / 10000, current_schemas(false)::text[], "
+        "current_setting('TimeZone')"
+    ).one()
+    volatile = {each.name: each.volatile for each in rows(connection, "volatile_functions")}
+    domains = frozenset(each.name for each in rows(connection, "constrained_domains"))
+    return DatabaseFacts(row[0], _relations(connection), tuple(row[1]), row[2], volatile, domains)
+
+
+def _relations(connection: Connection) -> dict[RelationName, RelationFacts]:
+    default = str(connection.dialect.default_schema_name)
+    partitioned = {(each.schema or default, each.name): each for each in hypertables(connection)}
+    stores = {(each.schema or default, each.name): each for each in columnstores(connection)}
+    aggregates = {(each.key[0] or default, each.key[1]) for each in continuous_aggregates(connection)}
+    compressed = {}
+    if stores and timescaledb(connection):
+        compressed = {(each.schema, each.name): each.compressed for each in rows(connection, "compressed_chunks")}
+    found = {}
+    for row in rows(connection, "relations"):
+        name = (row.schema, row.name)
+        found[name] = replace(
+            _structure(row),
+            hypertable=partitioned.get(name),
+            columnstore=stores.get(name),
+            compressed=compressed.get(name, 0),
+            continuous_aggregate=name in aggregates,
+        )
+    return found
+
+
+def _structure(row: Any) -> RelationFacts:
+    return RelationFacts(
+        schema=row.schema,
+        name=row.name,
+        kind=row.kind,
+        bytes=row.bytes,
+        parts=row.parts,
+        columns={each[0]: ColumnFacts(*each) for each in row.columns or ()},
+        constraints={each[0]: _constraint(each) for each in row.constraints or ()},
+        indexes={each[0]: _index(each) for each in row.indexes or ()},
+        dependents=tuple((view, column) for view, column in row.dependents or ()),
+        index_of=_name(row.index_of),
+        default_partition=_name(row.default_partition),
+    )
+
+
+def _name(found: list[str] | None) -> RelationName | None:
+    return (found[0], found[1]) if found else None
+
+
+def _index(found: list[Any]) -> IndexFacts:
+    name, unique, valid, whole, columns = found
+    return IndexFacts(name, unique, valid, whole, tuple(columns or ()))
+
+
+def _constraint(found: list[Any]) -> ConstraintFacts:
+    name, kind, validated, definition, columns, references, index = found
+    return ConstraintFacts(name, kind, validated, definition, tuple(columns or ()), _name(references), index)

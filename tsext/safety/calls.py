@@ -1,0 +1,148 @@
+"""Functions and procedures that do more than compute: TimescaleDB's, and those of users."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tsext.model.locks import LockMode
+from tsext.safety import rules
+from tsext.safety.definitions import need_license
+from tsext.safety.hazards import Work
+from tsext.safety.names import Name
+from tsext.safety.reading import Reading, reads
+from tsext.sql import grammar
+
+_LICENSED = {
+    "add_retention_policy", "remove_retention_policy", "add_reorder_policy", "remove_reorder_policy",
+    "add_compression_policy", "remove_compression_policy", "add_columnstore_policy", "remove_columnstore_policy",
+    "add_continuous_aggregate_policy", "remove_continuous_aggregate_policy", "add_job", "alter_job", "delete_job",
+    "run_job", "compress_chunk", "decompress_chunk", "convert_to_columnstore", "convert_to_rowstore",
+    "refresh_continuous_aggregate", "reorder_chunk", "move_chunk", "merge_chunks", "split_chunk", "recompress_chunk",
+    "attach_chunk", "detach_chunk",
+}  # fmt: skip
+_COMMITS = {"refresh_continuous_aggregate", "run_job", "reorder_chunk", "move_chunk", "merge_chunks_concurrently"}
+_CHUNK_WORK = {
+    "compress_chunk", "decompress_chunk", "convert_to_columnstore", "convert_to_rowstore", "merge_chunks",
+    "split_chunk", "recompress_chunk", "reorder_chunk", "move_chunk",
+}  # fmt: skip
+_SETTINGS = {
+    "set_chunk_time_interval", "set_partitioning_interval", "set_number_partitions", "set_integer_now_func",
+    "enable_chunk_skipping", "disable_chunk_skipping", "attach_tablespace", "detach_tablespace", "detach_tablespaces",
+    "add_dimension", "by_range", "by_hash", "show_chunks", "set_adaptive_chunking",
+}  # fmt: skip
+
+
+def read(reading: Reading, node: Any) -> None:
+    """The functions that a query calls."""
+    for call in grammar.find(node, "FuncCall"):
+        name = Name.of_list(call.funcname)
+        if name.name == "create_hypertable":
+            _create_hypertable(reading, call)
+        elif name.name == "drop_chunks":
+            _drop_chunks(reading, call)
+        elif name.name in _LICENSED:
+            _licensed(reading, name.name)
+        elif name.name not in _SETTINGS and _is_users_own(reading, name, node):
+            reading.report(rules.USER_FUNCTION, name=f"{name}()")
+
+
+@reads("call_stmt")
+def call_procedure(reading: Reading, node: Any) -> None:
+    """``CALL``."""
+    name = Name.of_list(node.funccall.funcname)
+    if name.name in _COMMITS:
+        reading.refuse_in_transaction(f"CALL {name.name}")
+    if name.name in _LICENSED:
+        _licensed(reading, name.name)
+    elif name.name != "record" or name.schema != "tsext":
+        reading.report(rules.USER_FUNCTION, name=f"procedure {name}")
+
+
+def _is_users_own(reading: Reading, name: Name, node: Any) -> bool:
+    """Whether a function is called for what it does: at the top, selecting from nothing, and none of PostgreSQL's."""
+    if node.DESCRIPTOR.name == "SelectStmt" and len(node.from_clause):
+        return False
+    if name.schema == "pg_catalog" or name.name.startswith("pg_"):
+        return False
+    volatile = reading.facts.is_volatile(name.name)
+    if reading.facts.database is not None:
+        return name.name in reading.facts.database.volatile and bool(volatile) and name.name not in _KNOWN
+    return volatile is None and name.name not in _KNOWN
+
+
+_KNOWN = {
+    "set_config", "setval", "nextval", "currval", "lastval", "current_setting", "random", "gen_random_uuid",
+    "clock_timestamp", "lo_create", "lo_unlink", "count", "max", "min", "sum", "avg", "generate_series", "unnest",
+    "to_regclass", "txid_current", "timezone", "string_agg", "array_agg", "exists", "setseed", "row_to_json",
+    "json_agg",     "timescaledb_pre_restore", "timescaledb_post_restore", "time_bucket", "hypertable_size", "approximate_row_count",
+    "create_distributed_table", "uuidv7", "uuidv4", "random_normal", "timeofday", "gen_random_bytes",
+}  # fmt: skip
+
+
+def _licensed(reading: Reading, function: str) -> None:
+    need_license(reading, function)
+    if function in _COMMITS:
+        reading.refuse_in_transaction(function)
+    if function == "add_retention_policy":
+        reading.report(rules.DROP_CHUNKS, what="add_retention_policy")
+    elif function in _CHUNK_WORK:
+        reading.report(rules.CHUNK_REWRITE, what=function)
+
+
+def _create_hypertable(reading: Reading, call: Any) -> None:
+    table = _relation(call)
+    if table is None:
+        return
+    given = {each.named_arg_expr.name: each.named_arg_expr.arg for each in call.args if _is_named(each)}
+    found = reading.find(table)
+    if reading.is_missing(table):
+        reading.report(rules.DOES_NOT_EXIST, what="table", name=table)
+        return
+    if found is not None and found.hypertable is not None:
+        if "if_not_exists" not in given:
+            reading.report(rules.EXISTS_ALREADY, what="hypertable", name=table)
+        return
+    migrates = "migrate_data" in given and _is_true(given["migrate_data"])
+    new = reading.is_new(table)
+    reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.REWRITE if migrates and not new else None)
+    reading.script.hypertables.add(table)
+    if migrates and not new and (found is None or found.has_rows):
+        reading.report(rules.MIGRATE_DATA, table)
+    elif found is not None and found.has_rows and not migrates:
+        cure = "a new hypertable beside it, filled in batches; or migrate_data=True in a maintenance window"
+        reading.report(rules.NOT_EMPTY, table, what="create_hypertable", cure=cure)
+
+
+def _drop_chunks(reading: Reading, call: Any) -> None:
+    table = _relation(call)
+    if table is not None:
+        reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE)
+        found = reading.find(table)
+        for each in found.constraints.values() if found is not None else ():
+            if each.references:
+                reading.lock(Name(*each.references), LockMode.ACCESS_EXCLUSIVE)
+    reading.report(rules.DROP_CHUNKS, *([table] if table else []), what="drop_chunks")
+
+
+def _relation(call: Any) -> Name | None:
+    """The first argument, if it is a literal that names a relation."""
+    if not len(call.args):
+        return None
+    first = call.args[0]
+    if _is_named(first):
+        first = first.named_arg_expr.arg
+    while first.WhichOneof("node") == "type_cast":
+        first = first.type_cast.arg
+    if first.WhichOneof("node") != "a_const" or first.a_const.WhichOneof("val") != "sval":
+        return None
+    read = grammar.tree(f"TABLE {first.a_const.sval.sval}")
+    ranges = grammar.find(read[1], "RangeVar") if read is not None else []
+    return Name.of_range(ranges[0]) if ranges else None
+
+
+def _is_named(argument: Any) -> bool:
+    return bool(argument.WhichOneof("node") == "named_arg_expr")
+
+
+def _is_true(argument: Any) -> bool:
+    return argument.WhichOneof("node") == "a_const" and bool(argument.a_const.boolval.boolval)

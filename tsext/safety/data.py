@@ -1,0 +1,207 @@
+"""Statements about rows, and those that maintain tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tsext.model.locks import LockMode
+from tsext.safety import calls, rules
+from tsext.safety.definitions import read_relations
+from tsext.safety.hazards import Work
+from tsext.safety.names import Name
+from tsext.safety.reading import READERS, Reading, reads
+from tsext.sql import grammar
+
+_LOCK_MODES = tuple(LockMode)
+
+
+@reads("select_stmt")
+def select(reading: Reading, node: Any) -> None:
+    """``SELECT``: harmless, unless it calls what is not, or changes rows in a WITH."""
+    for each in grammar.find(node, "CommonTableExpr"):
+        kind = each.ctequery.WhichOneof("node")
+        if kind in ("insert_stmt", "update_stmt", "delete_stmt", "merge_stmt"):
+            READERS[kind](reading, getattr(each.ctequery, kind))
+    if node.HasField("into_clause"):
+        reading.script.create(Name.of_range(node.into_clause.rel))
+    read_relations(reading, node)
+    for locking in node.locking_clause:
+        named = [Name.of_range(each.range_var) for each in locking.locking_clause.locked_rels]
+        for name in named or [Name.of_range(each) for each in grammar.find(node, "RangeVar")]:
+            reading.lock(name, LockMode.ROW_SHARE)
+    calls.read(reading, node)
+
+
+@reads("insert_stmt")
+def insert(reading: Reading, node: Any) -> None:
+    """``INSERT``."""
+    table = Name.of_range(node.relation)
+    values = node.select_stmt.select_stmt
+    copies = node.HasField("select_stmt") and not len(values.values_lists)
+    if node.HasField("select_stmt"):
+        read_relations(reading, values)
+        calls.read(reading, values)
+    reading.lock(table, LockMode.ROW_EXCLUSIVE, Work.SCAN if copies and len(values.from_clause) else None)
+
+
+@reads("update_stmt")
+def update(reading: Reading, node: Any) -> None:
+    """``UPDATE``."""
+    _change(reading, node, "UPDATE")
+
+
+@reads("delete_stmt")
+def delete(reading: Reading, node: Any) -> None:
+    """``DELETE``."""
+    table = Name.of_range(node.relation)
+    if not reading.is_new(table):
+        everything = not node.HasField("where_clause") and not len(node.using_clause)
+        reading.report(rules.DELETE_ALL if everything else rules.DELETE_SOME, table)
+    _change(reading, node, "DELETE")
+
+
+@reads("merge_stmt")
+def merge(reading: Reading, node: Any) -> None:
+    """``MERGE``."""
+    read_relations(reading, node)
+    reading.lock(Name.of_range(node.relation), LockMode.ROW_EXCLUSIVE, Work.SCAN)
+
+
+def _change(reading: Reading, node: Any, verb: str) -> None:
+    table = Name.of_range(node.relation)
+    read_relations(reading, node, besides=table)
+    some = node.HasField("where_clause") and _names_a_value(node.where_clause)
+    reading.lock(table, LockMode.ROW_EXCLUSIVE, None if some else Work.SCAN)
+    if not node.HasField("where_clause") and not reading.is_new(table):
+        reading.report(rules.MASS_UPDATE, table, verb=verb)
+
+
+def _names_a_value(condition: Any) -> bool:
+    """Whether it asks for certain values, as ``id = 1`` does, and so for few rows."""
+    for each in grammar.find(condition, "A_Expr"):
+        kind = grammar.enum_name("A_Expr_Kind", each.kind)
+        operator = each.name[0].string.sval if len(each.name) else ""
+        if kind in ("AEXPR_OP", "AEXPR_IN") and operator == "=" and each.lexpr.WhichOneof("node") == "column_ref":
+            return True
+    return False
+
+
+@reads("truncate_stmt")
+def truncate(reading: Reading, node: Any) -> None:
+    """``TRUNCATE``."""
+    cascade = grammar.enum_name("DropBehavior", node.behavior) == "DROP_CASCADE"
+    for each in node.relations:
+        table = Name.of_range(each.range_var)
+        if reading.is_missing(table):
+            reading.report(rules.DOES_NOT_EXIST, what="table", name=table)
+            continue
+        reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
+        if reading.is_new(table):
+            continue
+        reading.report(rules.TRUNCATE, table)
+        found = reading.find(table)
+        others = reading.facts.referencing(found) if found is not None else []
+        together = {each.range_var.relname for each in node.relations}
+        left = [other.name for other in others if other.name not in together]
+        if left and not cascade:
+            reading.report(rules.DEPENDENTS, table, name=table, dependents=f"foreign keys of {', '.join(left)}")
+        for other in left if cascade else ():
+            reading.lock(Name(None, other), LockMode.ACCESS_EXCLUSIVE)
+
+
+@reads("copy_stmt")
+def copy(reading: Reading, node: Any) -> None:
+    """``COPY``."""
+    if node.HasField("relation"):
+        mode = LockMode.ROW_EXCLUSIVE if node.is_from else LockMode.ACCESS_SHARE
+        reading.lock(Name.of_range(node.relation), mode)
+
+
+@reads("lock_stmt")
+def lock_table(reading: Reading, node: Any) -> None:
+    """``LOCK TABLE``."""
+    mode = _LOCK_MODES[node.mode - 1]
+    for each in node.relations:
+        table = Name.of_range(each.range_var)
+        reading.lock(table, mode)
+        if mode.blocks_writes and not reading.is_new(table):
+            words = {"mode": mode.name.replace("_", " ")}
+            reading.report(rules.LOCK_TABLE, table, **words)
+
+
+# --- maintenance
+
+
+@reads("vacuum_stmt")
+def vacuum(reading: Reading, node: Any) -> None:
+    """``VACUUM`` and ``ANALYZE``."""
+    options = {each.def_elem.defname for each in node.options}
+    full = node.is_vacuumcmd and "full" in options
+    if node.is_vacuumcmd:
+        reading.refuse_in_transaction("VACUUM")
+    for each in node.rels:
+        table = Name.of_range(each.vacuum_relation.relation)
+        if full:
+            reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.REWRITE)
+            if not reading.is_new(table):
+                reading.report(rules.VACUUM_FULL, table, what="VACUUM FULL")
+        else:
+            reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE)
+    if full and not len(node.rels):
+        reading.report(rules.VACUUM_FULL, what="VACUUM FULL", table="every table")
+
+
+@reads("cluster_stmt", "repack_stmt")
+def cluster(reading: Reading, node: Any) -> None:
+    """``CLUSTER``."""
+    if not node.HasField("relation"):
+        reading.refuse_in_transaction("CLUSTER of all tables")
+        reading.report(rules.VACUUM_FULL, what="CLUSTER", table="every table")
+        return
+    table = Name.of_range(node.relation)
+    reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.REWRITE)
+    if not reading.is_new(table):
+        reading.report(rules.VACUUM_FULL, table, what="CLUSTER")
+
+
+@reads("refresh_mat_view_stmt")
+def refresh(reading: Reading, node: Any) -> None:
+    """``REFRESH MATERIALIZED VIEW``."""
+    view = Name.of_range(node.relation)
+    found = reading.find(view)
+    if found is not None and found.continuous_aggregate:
+        cure = f'op.refresh_continuous_aggregate("{view.name}", …)'
+        what = "REFRESH MATERIALIZED VIEW of a continuous aggregate"
+        reading.report(rules.HYPERTABLE_REFUSES, view, what=what, cure=cure)
+        return
+    if reading.is_missing(view):
+        reading.report(rules.DOES_NOT_EXIST, what="materialized view", name=view)
+        return
+    if node.concurrent:
+        reading.lock(view, LockMode.EXCLUSIVE)
+        unique = found is None or any(each.unique and each.valid and each.whole for each in found.indexes.values())
+        if not unique:
+            cure = "create a unique index on it, without WHERE, first"
+            words = {"what": "REFRESH … CONCURRENTLY", "kind": "materialized view without a unique index", "cure": cure}
+            reading.report(rules.CONCURRENTLY_UNSUPPORTED, view, **words)
+        return
+    reading.lock(view, LockMode.ACCESS_EXCLUSIVE, Work.REWRITE)
+    if not reading.is_new(view):
+        reading.report(rules.REFRESH_MATERIALIZED_VIEW, view)
+
+
+@reads("transaction_stmt")
+def transaction(reading: Reading, node: Any) -> None:
+    """``BEGIN``, ``COMMIT``, ``ROLLBACK``, savepoints."""
+    kind = grammar.enum_name("TransactionStmtKind", node.kind)
+    if kind in ("TRANS_STMT_COMMIT", "TRANS_STMT_ROLLBACK", "TRANS_STMT_PREPARE"):
+        reading.script.end_transaction()
+
+
+@reads("explain_stmt")
+def explain(reading: Reading, node: Any) -> None:
+    """``EXPLAIN``; with ANALYZE it does what it explains."""
+    options = {each.def_elem.defname for each in node.options}
+    kind = node.query.WhichOneof("node")
+    if "analyze" in options and kind in READERS:
+        READERS[kind](reading, getattr(node.query, kind))

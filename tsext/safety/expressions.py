@@ -1,0 +1,67 @@
+"""Expressions: whether each row gets a value of its own, and what a condition proves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tsext.safety.facts import Facts
+from tsext.safety.names import Name
+from tsext.sql import grammar
+
+
+def is_null(expression: Any) -> bool:
+    """Whether it is the constant NULL, with or without a cast."""
+    while expression.WhichOneof("node") == "type_cast":
+        expression = expression.type_cast.arg
+    return expression.WhichOneof("node") == "a_const" and bool(expression.a_const.isnull)
+
+
+def is_constant(expression: Any) -> bool:
+    """Whether it is a literal, with or without a cast or a sign."""
+    while expression.WhichOneof("node") in ("type_cast", "a_expr"):
+        if expression.WhichOneof("node") == "a_expr":
+            if expression.a_expr.HasField("lexpr"):
+                return False
+            expression = expression.a_expr.rexpr
+        else:
+            expression = expression.type_cast.arg
+    return bool(expression.WhichOneof("node") == "a_const")
+
+
+def functions(node: Any) -> list[Name]:
+    """The functions that an expression or statement calls."""
+    return [Name.of_list(each.funcname) for each in grammar.find(node, "FuncCall")]
+
+
+def volatile_function(expression: Any, facts: Facts) -> tuple[str, bool] | None:
+    """A function that may give another value for each row, and whether that is sure; None if there is none."""
+    found = [(each.name, facts.is_volatile(each.name)) for each in functions(expression)]
+    sure = next((name for name, volatile in found if volatile), None)
+    if sure is not None:
+        return sure, True
+    return next(((name, False) for name, volatile in found if volatile is None), None)
+
+
+def not_null_columns(condition: Any) -> tuple[str, ...]:
+    """The columns of which a CHECK says ``IS NOT NULL``."""
+    kind = condition.WhichOneof("node")
+    if kind == "bool_expr" and grammar.enum_name("BoolExprType", condition.bool_expr.boolop) == "AND_EXPR":
+        return tuple(column for each in condition.bool_expr.args for column in not_null_columns(each))
+    if kind != "null_test" or grammar.enum_name("NullTestType", condition.null_test.nulltesttype) != "IS_NOT_NULL":
+        return ()
+    tested = condition.null_test.arg
+    if tested.WhichOneof("node") != "column_ref":
+        return ()
+    return (tested.column_ref.fields[-1].string.sval,)
+
+
+def proves_not_null(definition: str) -> tuple[str, ...]:
+    """The columns of which a constraint's definition, as ``pg_get_constraintdef`` writes it, says the same."""
+    if definition.startswith("NOT NULL "):
+        read = grammar.tree("SELECT " + definition.removeprefix("NOT NULL ").removesuffix(" NOT VALID"))
+        return () if read is None else tuple(each.fields[-1].string.sval for each in grammar.find(read[1], "ColumnRef"))
+    read = grammar.tree("ALTER TABLE t ADD " + definition)
+    if read is None:
+        return ()
+    checks = [each for each in grammar.find(read[1], "Constraint") if each.HasField("raw_expr")]
+    return tuple(column for each in checks for column in not_null_columns(each.raw_expr))

@@ -1,0 +1,89 @@
+"""What is known of the database that statements are for: nothing but its version, or all of its catalog."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from tsext import catalog
+from tsext.catalog import DatabaseFacts, RelationFacts, TimescaleInfo
+from tsext.safety.hazards import Work
+from tsext.safety.names import Name
+
+BYTES_PER_SECOND = {Work.SCAN: 400_000_000, Work.BUILD: 60_000_000, Work.REWRITE: 50_000_000}
+"""By which durations are estimated: what a modest server does with cold data, the indexes of a rewrite included."""
+
+_VOLATILE = {
+    "random", "random_normal", "gen_random_uuid", "uuidv4", "uuidv7", "uuid_generate_v1", "uuid_generate_v1mc",
+    "uuid_generate_v4", "nextval", "setval", "currval", "lastval", "clock_timestamp", "timeofday", "txid_current",
+    "pg_current_xact_id", "pg_sleep", "gen_random_bytes", "gen_salt", "nanoid",
+}  # fmt: skip
+"""Functions of PostgreSQL and of its usual extensions that are volatile, for when the catalog cannot be asked."""
+
+_STABLE = {
+    "now", "transaction_timestamp", "statement_timestamp", "current_setting", "lower", "upper", "concat", "md5",
+    "timezone", "to_timestamp", "date_trunc", "date_part", "make_interval", "make_date", "to_char", "array_fill",
+    "jsonb_build_object", "json_build_object", "jsonb_build_array", "json_build_array", "round", "abs", "length",
+    "left", "right", "substr", "substring", "trim", "btrim", "replace", "format", "to_date", "to_number", "version",
+    "current_database", "current_schema", "extract", "make_timestamp", "make_timestamptz", "age", "floor", "ceil",
+    "int4range", "tstzrange", "daterange", "string_to_array", "to_json", "to_jsonb", "row_to_json", "decode", "encode",
+    "convert_to", "point", "to_tsvector",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of the target.
+
+    ``Facts()`` knows a version only: the static reading, in review. :func:`facts` asks a database.
+    """
+
+    postgresql: int = 17
+    """Major version."""
+    timescaledb: TimescaleInfo | None = None
+    database: DatabaseFacts | None = field(default=None, repr=False)
+    """None: the catalog is not at hand."""
+
+    def find(self, name: Name) -> RelationFacts | None:
+        """The relation that PostgreSQL finds under a name; None if there is none, or it is not known."""
+        if self.database is None:
+            return None
+        schemas = (name.schema,) if name.schema else self.database.search_path
+        found = (self.database.relations.get((schema, name.name)) for schema in schemas)
+        return next((each for each in found if each is not None), None)
+
+    def referencing(self, relation: RelationFacts) -> list[RelationFacts]:
+        """Other tables that have foreign keys to one."""
+        if self.database is None:
+            return []
+        key = (relation.schema, relation.name)
+        others = (each for each in self.database.relations.values() if each is not relation)
+        return [each for each in others if any(one.references == key for one in each.constraints.values())]
+
+    def is_volatile(self, function: str) -> bool | None:
+        """Whether a function may give another value for each row; None if that is not known."""
+        if self.database is not None:
+            return self.database.volatile.get(function, False)
+        if function in _VOLATILE:
+            return True
+        return False if function in _STABLE else None
+
+    @property
+    def utc(self) -> bool:
+        """Whether the session's time zone is UTC, so that timestamp and timestamptz have the same bytes."""
+        return self.database is not None and self.database.time_zone.upper() in ("UTC", "ETC/UTC", "GMT", "UCT", "ZULU")
+
+
+def facts(connection: Connection) -> Facts:
+    """All that the catalog tells; about ten queries."""
+    found = catalog.database_facts(connection)
+    return Facts(found.postgresql, catalog.timescaledb(connection), found)
+
+
+def estimate(work: Work | None, relation: RelationFacts | None) -> timedelta | None:
+    """How long work on a relation takes, told from its size."""
+    if work is None or relation is None:
+        return None
+    return timedelta(seconds=round(relation.bytes / BYTES_PER_SECOND[work], 3))

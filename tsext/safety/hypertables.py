@@ -1,0 +1,238 @@
+"""What TimescaleDB refuses on hypertables, on those with a columnstore, and in continuous aggregates.
+
+Source: ``process_altertable_start`` and the lists of allowed commands in TimescaleDB's process_utility.c.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tsext.catalog import RelationFacts
+from tsext.safety import rules, types
+from tsext.safety.expressions import functions, is_constant
+from tsext.safety.names import Name
+from tsext.safety.reading import Reading
+from tsext.sql import grammar
+
+_COLUMNSTORE_ALLOWS = {
+    "AT_AddColumn", "AT_DropColumn", "AT_SetNotNull", "AT_DropNotNull", "AT_ColumnDefault", "AT_CookedColumnDefault",
+    "AT_SetStatistics", "AT_SetOptions", "AT_ResetOptions", "AT_AddConstraint", "AT_DropConstraint", "AT_AddIndex",
+    "AT_SetRelOptions", "AT_ResetRelOptions", "AT_ReplaceRelOptions", "AT_ClusterOn", "AT_DropCluster",
+    "AT_ChangeOwner", "AT_ReplicaIdentity", "AT_SetTableSpace", "AT_AlterColumnType",
+}  # fmt: skip
+_TRIGGERS = {"AT_EnableTrig", "AT_EnableTrigAll", "AT_EnableTrigUser", "AT_EnableAlwaysTrig", "AT_EnableReplicaTrig",
+             "AT_DisableTrig", "AT_DisableTrigAll", "AT_DisableTrigUser"}  # fmt: skip
+_NEVER = {
+    "AT_AddInherit": "INHERIT", "AT_DropInherit": "NO INHERIT", "AT_AttachPartition": "ATTACH PARTITION",
+    "AT_DetachPartition": "DETACH PARTITION", "AT_AddOf": "OF",
+}  # fmt: skip
+_REPARTITION = "make a new hypertable, copy chunk by chunk and swap the names"
+
+
+def refuse_alteration(reading: Reading, table: Name, subtype: str, command: Any) -> None:
+    """One command of ALTER TABLE, if it is about a hypertable."""
+    found = reading.find(table)
+    if found is None or found.hypertable is None:
+        return
+    if subtype in _NEVER:
+        _refuse(reading, table, _NEVER[subtype], "a hypertable has chunks of its own")
+    elif subtype == "AT_AddColumn":
+        _add_column(reading, table, found, getattr(command, "def").column_def)
+    elif subtype == "AT_AddConstraint":
+        _add_constraint(reading, table, found, getattr(command, "def").constraint)
+    elif subtype == "AT_DropColumn" and command.name in _dimensions(found):
+        _refuse(reading, table, f"dropping {command.name}, by which it is partitioned", _REPARTITION)
+    elif subtype == "AT_DropNotNull" and command.name == found.hypertable.column:
+        _refuse(reading, table, f"a partitioning column {command.name} that may be null", "leave it NOT NULL")
+    elif subtype == "AT_AlterColumnType":
+        _column_type(reading, table, found, command)
+    elif subtype in _TRIGGERS and _version(reading) < (2, 27):
+        _refuse(reading, table, "ENABLE or DISABLE TRIGGER below TimescaleDB 2.27", "drop the trigger, create it again")
+    elif subtype in ("AT_SetLogged", "AT_SetUnLogged") and _version(reading) < (2, 23):
+        _refuse(reading, table, "SET LOGGED or UNLOGGED below TimescaleDB 2.23", "decide when the table is created")
+    if found.columnstore is not None:
+        _columnstore(reading, table, found, subtype, command)
+
+
+def refuse_index(reading: Reading, table: Name, node: Any) -> bool:
+    """CREATE INDEX on a hypertable; whether it was refused."""
+    found = reading.find(table)
+    if found is None or (found.hypertable is None and not found.continuous_aggregate):
+        return False
+    options = {each.def_elem.defname for each in node.options}
+    cure = f'op.create_index_concurrently("{node.idxname or "name"}", "{table}", […]), which goes chunk by chunk'
+    if node.concurrent:
+        words = {"kind": "hypertable" if found.hypertable else "continuous aggregate"}
+        reading.report(rules.CONCURRENTLY_UNSUPPORTED, table, what="CREATE INDEX CONCURRENTLY", cure=cure, **words)
+        return True
+    if node.unique and "transaction_per_chunk" in options:
+        _refuse(reading, table, "a UNIQUE index with transaction_per_chunk", cure)
+        return True
+    if node.unique and found.hypertable is not None:
+        indexed = {each.index_elem.name for each in node.index_params}
+        return _lacks_dimension(reading, table, found, indexed, "a UNIQUE index")
+    return False
+
+
+def refuse_concurrent_drop(reading: Reading, index: Name, table: Name) -> None:
+    """DROP INDEX CONCURRENTLY of an index of a hypertable with chunks."""
+    found = reading.find(table)
+    if found is not None and found.hypertable is not None and found.parts and _version(reading) >= (2, 22):
+        cure = f'op.drop_index_concurrently("{index.name}")'
+        words = {"what": "DROP INDEX CONCURRENTLY", "kind": "hypertable with chunks", "cure": cure}
+        reading.report(rules.CONCURRENTLY_UNSUPPORTED, table, **words)
+
+
+def refuse_reindex(reading: Reading, table: Name, *, index: bool, concurrent: bool) -> None:
+    """REINDEX of a hypertable or its index."""
+    found = reading.find(table)
+    if found is None or found.hypertable is None:
+        return
+    if index or concurrent:
+        what = f"REINDEX {'INDEX' if index else 'TABLE'}{' CONCURRENTLY' if concurrent else ''}"
+        cure = "op.reindex_concurrently, which goes chunk by chunk"
+        reading.report(rules.CONCURRENTLY_UNSUPPORTED, table, what=what, kind="hypertable", cure=cure)
+
+
+def refuse_trigger(reading: Reading, table: Name, node: Any) -> None:
+    """CREATE TRIGGER on a hypertable."""
+    found = reading.find(table)
+    if found is None or found.hypertable is None:
+        return
+    if node.row and len(node.transition_rels):
+        _refuse(reading, table, "a row trigger with transition tables", "make it FOR EACH STATEMENT")
+
+
+def refuse_rule(reading: Reading, table: Name) -> None:
+    """CREATE RULE on a hypertable."""
+    found = reading.find(table)
+    if found is not None and found.hypertable is not None:
+        _refuse(reading, table, "rules", "use a trigger, or a view with rules over it")
+
+
+# --- row by row
+
+
+def _add_column(reading: Reading, table: Name, found: RelationFacts, column: Any) -> None:
+    kinds = {grammar.enum_name("ConstrType", each.constraint.contype): each.constraint for each in column.constraints}
+    if "CONSTR_IDENTITY" in kinds and found.parts:
+        _refuse(reading, table, "a new identity column", "add a bigint with DEFAULT nextval('…')")
+    unique = [kind for kind in ("CONSTR_UNIQUE", "CONSTR_PRIMARY") if kind in kinds]
+    if unique:
+        _lacks_dimension(reading, table, found, {column.colname}, "a unique constraint")
+
+
+def _add_constraint(reading: Reading, table: Name, found: RelationFacts, constraint: Any) -> None:
+    kind = grammar.enum_name("ConstrType", constraint.contype)
+    if kind in ("CONSTR_UNIQUE", "CONSTR_PRIMARY"):
+        if constraint.indexname:
+            _refuse(
+                reading, table, "ADD CONSTRAINT … USING INDEX", "leave it a unique index: op.create_index_concurrently"
+            )
+            return
+        _lacks_dimension(reading, table, found, {each.string.sval for each in constraint.keys}, "a unique constraint")
+    elif kind == "CONSTR_FOREIGN":
+        referenced = reading.find(Name.of_range(constraint.pktable))
+        if referenced is not None and referenced.hypertable is not None:
+            _refuse(
+                reading, table, "a foreign key to another hypertable", "check it in a trigger, or in the application"
+            )
+    elif kind == "CONSTR_EXCLUSION":
+        named = {each.list.items[0].index_elem.name for each in constraint.exclusions}
+        _lacks_dimension(reading, table, found, named, "an exclusion constraint")
+
+
+def _lacks_dimension(reading: Reading, table: Name, found: RelationFacts, columns: set[str], what: str) -> bool:
+    lacking = [each for each in _dimensions(found) if each not in columns]
+    if lacking:
+        cure = f"add {', '.join(lacking)} to its columns"
+        _refuse(reading, table, f"{what} without {', '.join(lacking)}, by which it is partitioned", cure)
+    return bool(lacking)
+
+
+def _column_type(reading: Reading, table: Name, found: RelationFacts, command: Any) -> None:
+    if command.name not in _dimensions(found) or command.name not in found.columns:
+        return
+    old = types.of_text(found.columns[command.name].type).name
+    new = types.of_node(getattr(command, "def").column_def.type_name).name
+    integers = {"smallint", "integer", "bigint"}
+    times = {"timestamp with time zone", "timestamp without time zone", "date"}
+    hashed = command.name != (found.hypertable.column if found.hypertable else None)
+    if hashed or not ({old, new} <= integers or {old, new} <= times):
+        _refuse(reading, table, f"making {command.name}, by which it is partitioned, a {new}", _REPARTITION)
+
+
+def _columnstore(reading: Reading, table: Name, found: RelationFacts, subtype: str, command: Any) -> None:
+    version = _version(reading)
+    if subtype == "AT_AlterColumnType":
+        if version < (2, 24):
+            _refuse_columnstore(reading, table, "another type", "convert its chunks to rowstore and disable it first")
+        elif found.compressed:
+            _refuse_columnstore(reading, table, "another type", "convert its chunks to rowstore first")
+        return
+    if subtype in ("AT_SetNotNull",) and version < (2, 18):
+        _refuse_columnstore(reading, table, "SET NOT NULL", "disable the columnstore first")
+    if subtype == "AT_AddColumn":
+        _add_columnstore_column(reading, table, found, getattr(command, "def").column_def)
+    elif subtype == "AT_DropColumn":
+        store = found.columnstore
+        assert store is not None
+        ordered = [str(each).split()[0].strip('"') for each in store.orderby or ()]
+        if command.name in [*(store.segmentby or ()), *ordered]:
+            _refuse_columnstore(reading, table, f"dropping {command.name}, of segmentby or orderby", _REPARTITION)
+    elif subtype in _TRIGGERS:
+        if version < (2, 28, 3):
+            _refuse_columnstore(reading, table, "ENABLE or DISABLE TRIGGER", "drop the trigger, create it again")
+    elif subtype in ("AT_SetLogged", "AT_SetUnLogged"):
+        if version < (2, 23):
+            _refuse_columnstore(reading, table, "SET LOGGED or UNLOGGED", "decide when the table is created")
+    elif subtype not in _COLUMNSTORE_ALLOWS and subtype not in _NEVER:
+        words = {
+            "AT_ValidateConstraint": ("VALIDATE CONSTRAINT", "add it without NOT VALID, in a maintenance window"),
+            "AT_EnableRowSecurity": ("row security", "disable the columnstore, or check rights in a view"),
+        }
+        what, cure = words.get(subtype, (subtype.removeprefix("AT_"), "disable the columnstore first"))
+        _refuse_columnstore(reading, table, what, cure)
+
+
+def _add_columnstore_column(reading: Reading, table: Name, found: RelationFacts, column: Any) -> None:
+    version = _version(reading)
+    kinds = {grammar.enum_name("ConstrType", each.constraint.contype): each.constraint for each in column.constraints}
+    default = kinds.get("CONSTR_DEFAULT")
+    generated = kinds.get("CONSTR_GENERATED")
+    if types.of_node(column.type_name).name in types.SERIAL:
+        reading.report(rules.COLUMNSTORE_CORRUPTS, table, what="a new serial column")
+    elif "CONSTR_IDENTITY" in kinds:
+        _refuse_columnstore(reading, table, "a new identity column", "add a bigint without a DEFAULT")
+    elif generated is not None and generated.generated_kind != "v":
+        _refuse_columnstore(reading, table, "a generated column", "compute it in a view")
+    elif default is not None and not is_constant(default.raw_expr):
+        named = functions(default.raw_expr)
+        immutable = version >= (2, 25) and all(reading.facts.is_volatile(each.name) is False for each in named)
+        if not immutable or any(each.name == "now" for each in named):
+            _refuse_columnstore(reading, table, "a DEFAULT that is no constant", "give a literal, or none and fill it")
+    elif default is None and "CONSTR_NOTNULL" in kinds:
+        _refuse_columnstore(reading, table, "NOT NULL without a DEFAULT", "give a DEFAULT")
+    if version < (2, 20) and ("CONSTR_CHECK" in kinds or "CONSTR_UNIQUE" in kinds):
+        _refuse_columnstore(reading, table, "a constraint beside a new column", "add the column first, then the CHECK")
+
+
+def _dimensions(found: RelationFacts) -> list[str]:
+    if found.hypertable is None:
+        return []
+    return [found.hypertable.column, *(each.column for each in found.hypertable.dimensions or ())]
+
+
+def _version(reading: Reading) -> tuple[int, ...]:
+    found = reading.facts.timescaledb
+    return found.number if found is not None else (2, 19)
+
+
+def _refuse(reading: Reading, table: Name, what: str, cure: str) -> None:
+    reading.report(rules.HYPERTABLE_REFUSES, table, what=what, cure=cure)
+
+
+def _refuse_columnstore(reading: Reading, table: Name, what: str, cure: str) -> None:
+    found = reading.facts.timescaledb
+    version = found.version if found is not None else ""
+    reading.report(rules.COLUMNSTORE_REFUSES, table, what=what, cure=cure, version=version)

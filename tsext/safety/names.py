@@ -1,0 +1,42 @@
+"""Names of relations, as they are written in statements."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from tsext.sql.quoting import identifier
+
+
+class Name(NamedTuple):
+    """A relation, type or other object; the schema is None where it is not written."""
+
+    schema: str | None
+    name: str
+
+    def __str__(self) -> str:
+        return ".".join(identifier(part) for part in self if part)
+
+    @classmethod
+    def of_range(cls, node: Any) -> Name:
+        """Of a ``RangeVar``."""
+        return cls(node.schemaname or None, node.relname)
+
+    @classmethod
+    def of_list(cls, nodes: Any) -> Name:
+        """Of a list of strings: ``[catalog,] [schema,] name``."""
+        parts = [node.string.sval for node in nodes if node.WhichOneof("node") == "string"]
+        return cls(parts[-2] if len(parts) > 1 else None, parts[-1] if parts else "")
+
+
+def name_of(node: Any) -> Name:
+    """Of whatever a statement names its object by: a list, a type name, an object with arguments, or a string."""
+    kind = node.WhichOneof("node")
+    if kind == "list":
+        return Name.of_list(node.list.items)
+    if kind == "type_name":
+        return Name.of_list(node.type_name.names)
+    if kind == "object_with_args":
+        return Name.of_list(node.object_with_args.objname)
+    if kind == "string":
+        return Name(None, node.string.sval)
+    return Name(None, "")

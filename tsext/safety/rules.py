@@ -1,0 +1,453 @@
+"""The rules: each states once what a statement does to others, why, and the safe way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tsext.errors import Severity
+from tsext.safety.hazards import Axis
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One way in which a statement may hurt.
+
+    Words in braces, as ``{table}``, are filled in for each finding.
+    """
+
+    id: str
+    axis: Axis
+    message: str
+    hint: str
+    severity: Severity = Severity.ERROR
+
+
+RULES: dict[str, Rule] = {}
+"""All rules, by id."""
+
+
+def _rule(id: str, axis: Axis, message: str, hint: str, severity: Severity = Severity.ERROR) -> Rule:
+    RULES[id] = Rule(id, axis, message, hint, severity)
+    return RULES[id]
+
+
+# --- LOCK: others wait while something is scanned, rewritten or built
+
+CREATE_INDEX = _rule(
+    "create-index",
+    Axis.LOCK,
+    "CREATE INDEX blocks writes to {table} until the index is built",
+    'op.create_index_concurrently("{name}", "{table}", [{columns}])',
+)
+TRANSACTION_PER_CHUNK = _rule(
+    "create-index-per-chunk",
+    Axis.LOCK,
+    "transaction_per_chunk blocks writes to each chunk of {table} while its index is built",
+    'op.create_index_concurrently("{name}", "{table}", [{columns}])',
+)
+DROP_INDEX = _rule(
+    "drop-index",
+    Axis.LOCK,
+    "DROP INDEX needs an ACCESS EXCLUSIVE lock on the table of {name}, if only for an instant",
+    'op.drop_index_concurrently("{name}")',
+    Severity.INFO,
+)
+REINDEX = _rule(
+    "reindex",
+    Axis.LOCK,
+    "REINDEX blocks writes to {table}, and reads that use the index, until it is rebuilt",
+    'op.reindex_concurrently("{name}")',
+)
+ADD_CHECK = _rule(
+    "add-check",
+    Axis.LOCK,
+    "a new CHECK of {table} is checked against every row while nobody can read or write it",
+    'op.add_check("{name}", "{table}", …), which adds it NOT VALID and validates it afterwards',
+)
+ADD_FOREIGN_KEY = _rule(
+    "add-foreign-key",
+    Axis.LOCK,
+    "a new foreign key of {table} is checked against every row while writes to {table} and {referenced} wait",
+    'op.add_foreign_key("{name}", "{table}", "{referenced}", …), which adds it NOT VALID and validates it afterwards',
+)
+ADD_UNIQUE = _rule(
+    "add-unique",
+    Axis.LOCK,
+    "the index of a new unique constraint of {table} is built while nobody can read or write it",
+    'op.add_unique("{name}", "{table}", [{columns}]), which builds the index concurrently and then adopts it',
+)
+ADD_PRIMARY_KEY = _rule(
+    "add-primary-key",
+    Axis.LOCK,
+    "the index of a new primary key of {table} is built while nobody can read or write it",
+    "create a unique index concurrently, set its columns NOT NULL with op.set_not_null, then ALTER TABLE {table} ADD "
+    "CONSTRAINT {name} PRIMARY KEY USING INDEX …",
+)
+ADD_EXCLUSION = _rule(
+    "add-exclusion",
+    Axis.LOCK,
+    "the index of a new exclusion constraint of {table} is built while nobody can read or write it; it cannot be "
+    "built concurrently",
+    "add it when the table is created, or in a maintenance window",
+)
+SET_NOT_NULL = _rule(
+    "set-not-null",
+    Axis.LOCK,
+    "SET NOT NULL scans {table} for nulls in {column} while nobody can read or write it",
+    'op.set_not_null("{table}", "{column}"), which lets a validated CHECK prove it first',
+)
+ADD_COLUMN_REWRITE = _rule(
+    "add-column-rewrite",
+    Axis.LOCK,
+    "the new column {column} rewrites {table} while nobody can read or write it: {why}",
+    "{cure}",
+)
+ALTER_COLUMN_TYPE = _rule(
+    "alter-column-type",
+    Axis.LOCK,
+    "the new type of {table}.{column} {work} while nobody can read or write it",
+    'op.change_column_type("{table}", "{column}", …), over two revisions: expand, then contract',
+)
+REWRITE_TABLE = _rule(
+    "rewrite-table",
+    Axis.LOCK,
+    "{what} rewrites {table} while nobody can read or write it",
+    "{cure}",
+)
+ATTACH_PARTITION = _rule(
+    "attach-partition",
+    Axis.LOCK,
+    "ATTACH PARTITION scans {table} under an ACCESS EXCLUSIVE lock, unless a valid CHECK proves its bounds",
+    "add a CHECK that says the same as the bounds (op.add_check), attach, then drop the CHECK",
+)
+DEFAULT_PARTITION = _rule(
+    "default-partition",
+    Axis.LOCK,
+    "the default partition {table} is scanned while nobody can read or write it",
+    "add a CHECK to the default partition that excludes the new bounds (op.add_check) first",
+)
+DETACH_PARTITION = _rule(
+    "detach-partition",
+    Axis.LOCK,
+    "DETACH PARTITION needs an ACCESS EXCLUSIVE lock on {table}, if only for an instant",
+    "ALTER TABLE {table} DETACH PARTITION … CONCURRENTLY, outside a transaction",
+    Severity.INFO,
+)
+REFRESH_MATERIALIZED_VIEW = _rule(
+    "refresh-materialized-view",
+    Axis.LOCK,
+    "nobody can read {table} until it is refreshed",
+    "REFRESH MATERIALIZED VIEW CONCURRENTLY {table}; it needs a unique index",
+)
+VALIDATE_DOMAIN = _rule(
+    "alter-domain",
+    Axis.LOCK,
+    "the new constraint of domain {name} is checked against every table that uses it, while writes to them wait",
+    "ALTER DOMAIN {name} ADD CONSTRAINT … NOT VALID, and VALIDATE CONSTRAINT in a later revision",
+)
+LOCK_TABLE = _rule(
+    "lock-table",
+    Axis.LOCK,
+    "LOCK TABLE {table} IN {mode} MODE makes others wait until the end of the transaction",
+    "leave it out: each statement takes the lock it needs",
+)
+MASS_UPDATE = _rule(
+    "mass-update",
+    Axis.LOCK,
+    "{verb} on every row of {table} keeps all of them locked until it is committed, and doubles them on disk",
+    'op.backfill("{table}", …), in batches that are committed one by one',
+)
+WORK_UNDER_LOCK = _rule(
+    "work-under-lock",
+    Axis.LOCK,
+    "{what} runs while the transaction holds {mode} on {table}, taken by an earlier statement",
+    "put it in a revision of its own, or in an autocommit block",
+)
+VACUUM_FULL = _rule(
+    "vacuum-full",
+    Axis.LOCK,
+    "{what} rewrites {table} while nobody can read or write it",
+    "plain VACUUM gives the space back for reuse; pg_repack or pg_squeeze shrink a table online",
+)
+MIGRATE_DATA = _rule(
+    "migrate-data",
+    Axis.LOCK,
+    "create_hypertable with migrate_data moves every row of {table} while nobody can read or write it",
+    "create a hypertable beside it and copy in batches, or use a maintenance window",
+)
+CHUNK_REWRITE = _rule(
+    "chunk-rewrite",
+    Axis.LOCK,
+    "{what} rewrites chunks, each of which is locked meanwhile",
+    "one chunk in a transaction, as the policies do: op.convert_to_columnstore or op.convert_to_rowstore",
+    Severity.WARNING,
+)
+
+# --- COMPATIBILITY: the application that is running breaks
+
+DROP_TABLE = _rule(
+    "drop-table",
+    Axis.COMPATIBILITY,
+    "whoever still uses {what} {name} fails",
+    "drop it in a contract revision, after the application that uses it is gone",
+)
+DROP_COLUMN = _rule(
+    "drop-column",
+    Axis.COMPATIBILITY,
+    "whoever still selects or writes {table}.{column} fails",
+    "remove it from the models and deploy that first; then drop it in a contract revision",
+)
+DROP_OTHER = _rule(
+    "drop-object",
+    Axis.COMPATIBILITY,
+    "whoever still uses {what} {name} fails",
+    "drop it in a contract revision, after the application that uses it is gone",
+)
+DROP_CASCADE = _rule(
+    "drop-cascade",
+    Axis.COMPATIBILITY,
+    "CASCADE also drops what depends on {name}, without telling",
+    "name what is to go, each with a DROP of its own",
+)
+DROP_CONSTRAINT = _rule(
+    "drop-constraint",
+    Axis.COMPATIBILITY,
+    "without {name}, rows that it would have refused are let into {table}, and ON CONFLICT may fail",
+    "make sure that nothing counts on it",
+    Severity.INFO,
+)
+RENAME_TABLE = _rule(
+    "rename-table",
+    Axis.COMPATIBILITY,
+    "whoever still uses the old name of {what} {name} fails",
+    'op.rename_table("{name}", …) over two revisions, with a view of the old name in between',
+)
+RENAME_COLUMN = _rule(
+    "rename-column",
+    Axis.COMPATIBILITY,
+    "whoever still uses {table}.{column} fails",
+    'op.rename_column("{table}", "{column}", …) over two revisions: expand, then contract',
+)
+RENAME_OTHER = _rule(
+    "rename-object",
+    Axis.COMPATIBILITY,
+    "whoever still uses the old name of {what} {name} fails",
+    "create the new one beside the old, and drop the old in a contract revision",
+)
+SET_SCHEMA = _rule(
+    "set-schema",
+    Axis.COMPATIBILITY,
+    "whoever looks for {what} {name} in its old schema fails",
+    "leave a view behind in the old schema, or deploy a search_path that has both first",
+)
+NEW_TYPE = _rule(
+    "incompatible-type",
+    Axis.COMPATIBILITY,
+    "{table}.{column} becomes {new}, which the application that is running may not expect",
+    "check what reads and writes it, or go through expand and contract",
+    Severity.WARNING,
+)
+NOT_NULL_WITHOUT_DEFAULT = _rule(
+    "not-null-without-default",
+    Axis.COMPATIBILITY,
+    "the application that is running inserts no {column} into {table}, and its INSERTs fail; so does the statement, if "
+    "the table has rows",
+    "add the column with a DEFAULT, or nullable, and op.set_not_null in a later revision",
+)
+JSON_COLUMN = _rule(
+    "json-column",
+    Axis.COMPATIBILITY,
+    "json has no equality: SELECT DISTINCT and UNION over {table} fail with the column {column}",
+    "use jsonb",
+    Severity.WARNING,
+)
+RENAME_ENUM_VALUE = _rule(
+    "rename-enum-value",
+    Axis.COMPATIBILITY,
+    "whoever still uses the old value of {name} fails",
+    "add the new value, move the rows (op.backfill), and stop using the old one",
+)
+ENABLE_ROW_SECURITY = _rule(
+    "row-security",
+    Axis.COMPATIBILITY,
+    "rows of {table} disappear from whoever no policy lets see them",
+    "create the policies in the same transaction, before it is enabled",
+    Severity.WARNING,
+)
+REVOKE = _rule(
+    "revoke",
+    Axis.COMPATIBILITY,
+    "whoever still needs the privilege fails",
+    "revoke it in a contract revision",
+    Severity.WARNING,
+)
+DISABLE_TRIGGER = _rule(
+    "disable-trigger",
+    Axis.COMPATIBILITY,
+    "what triggers of {table} do, foreign keys included, is not done for rows written meanwhile",
+    "enable them in the same transaction, and check the rows",
+    Severity.WARNING,
+)
+
+# --- DATA LOSS: what a downgrade cannot bring back
+
+LOST_TABLE = _rule(
+    "lost-table",
+    Axis.DATA_LOSS,
+    "the rows of {name} are gone; a downgrade creates it empty",
+    "keep a backup, or rename it and drop it later",
+)
+LOST_COLUMN = _rule(
+    "lost-column",
+    Axis.DATA_LOSS,
+    "the values of {table}.{column} are gone; a downgrade adds it empty",
+    "keep a backup, or stop using it and drop it later",
+)
+TRUNCATE = _rule(
+    "truncate",
+    Axis.DATA_LOSS,
+    "TRUNCATE removes every row of {table}, while nobody can read or write it",
+    "DELETE in batches if some are to stay; keep a backup otherwise",
+)
+DELETE_ALL = _rule(
+    "delete-all",
+    Axis.DATA_LOSS,
+    "DELETE without WHERE removes every row of {table}",
+    "say which rows are to go",
+)
+DELETE_SOME = _rule(
+    "delete-rows",
+    Axis.DATA_LOSS,
+    "the rows that DELETE removes from {table} do not come back with a downgrade",
+    "keep a copy of them, if the downgrade is to be honest",
+    Severity.INFO,
+)
+DROP_DATABASE = _rule(
+    "drop-database",
+    Axis.DATA_LOSS,
+    "{what} removes everything in it",
+    "do it by hand, never in a migration",
+)
+DROP_CHUNKS = _rule(
+    "drop-chunks",
+    Axis.DATA_LOSS,
+    "{what} drops the rows of chunks for good",
+    "keep a backup; op.drop_chunks and op.add_retention_policy want allow_data_loss with the reason",
+)
+NARROWER_TYPE = _rule(
+    "narrower-type",
+    Axis.DATA_LOSS,
+    "{old} does not fit into {new}: values of {table}.{column} are cut, rounded or refused",
+    "check the values first, and keep the old column until then",
+    Severity.WARNING,
+)
+
+# --- WILL FAIL: the server refuses it
+
+NOT_IN_TRANSACTION = _rule(
+    "not-in-transaction",
+    Axis.WILL_FAIL,
+    "{what} cannot run inside a transaction block",
+    "use an autocommit block, or write `-- tsext: no-transaction` on the first line of the SQL file",
+)
+DOES_NOT_EXIST = _rule(
+    "does-not-exist",
+    Axis.WILL_FAIL,
+    "there is no {what} {name}",
+    "correct its name, or write IF EXISTS",
+)
+EXISTS_ALREADY = _rule(
+    "exists-already",
+    Axis.WILL_FAIL,
+    "there is a {what} {name} already",
+    "choose another name, or write IF NOT EXISTS",
+)
+ENUM_VALUE_USED = _rule(
+    "enum-value-used",
+    Axis.WILL_FAIL,
+    "the new value {value} of {name} cannot be used in the transaction that added it",
+    "use it in a revision of its own",
+)
+DEPENDENTS = _rule(
+    "has-dependents",
+    Axis.WILL_FAIL,
+    "{name} cannot be dropped or changed: {dependents} depend on it",
+    "drop them first, and create them again afterwards",
+)
+CONCURRENTLY_UNSUPPORTED = _rule(
+    "concurrently-unsupported",
+    Axis.WILL_FAIL,
+    "{what} is refused: {table} is a {kind}",
+    "{cure}",
+)
+HYPERTABLE_REFUSES = _rule(
+    "hypertable-refuses",
+    Axis.WILL_FAIL,
+    "hypertable {table}: TimescaleDB refuses {what}",
+    "{cure}",
+)
+COLUMNSTORE_REFUSES = _rule(
+    "columnstore-refuses",
+    Axis.WILL_FAIL,
+    "hypertable {table} has the columnstore: TimescaleDB {version} refuses {what}",
+    "{cure}",
+)
+COLUMNSTORE_CORRUPTS = _rule(
+    "columnstore-corrupts",
+    Axis.DATA_LOSS,
+    "hypertable {table} has the columnstore: {what} is accepted, and what is compressed reads back as NULL",
+    "add the column without it, and fill it in batches",
+)
+LICENSE = _rule(
+    "license",
+    Axis.WILL_FAIL,
+    "{what} needs TimescaleDB under the Timescale licence; this server has the Apache edition",
+    "use a server that has it, or leave it out",
+)
+VERSION = _rule(
+    "version",
+    Axis.WILL_FAIL,
+    "{what} needs {needed}; this server has {found}",
+    "{cure}",
+)
+NOT_EMPTY = _rule(
+    "not-empty",
+    Axis.WILL_FAIL,
+    "{what} is refused: {table} has rows",
+    "{cure}",
+)
+NULLS = _rule(
+    "has-nulls",
+    Axis.WILL_FAIL,
+    "{table} has rows, and {column} would be NULL in them",
+    "give the column a DEFAULT, or add it nullable and fill it first",
+)
+
+# --- UNKNOWN: it cannot be told before it runs
+
+DYNAMIC_SQL = _rule(
+    "dynamic-sql",
+    Axis.UNKNOWN,
+    "{what} may do anything: it is put together when it runs",
+    'write the statements out, or say what you know: with safety.assured("dynamic-sql", because=…)',
+)
+USER_FUNCTION = _rule(
+    "user-function",
+    Axis.UNKNOWN,
+    "{name} may do anything",
+    'say what you know of it: with safety.assured("user-function", because=…)',
+    Severity.WARNING,
+)
+UNREADABLE = _rule(
+    "unreadable",
+    Axis.UNKNOWN,
+    "the statement cannot be read: {why}",
+    'correct it; if the server takes it, say what it does: with safety.assured("unreadable", because=…)',
+)
+UNKNOWN_STATEMENT = _rule(
+    "unknown-statement",
+    Axis.UNKNOWN,
+    "{what} is not known to any rule",
+    'look up its lock in PostgreSQL\'s documentation, and waive this: with safety.assured("unknown-statement", …)',
+    Severity.WARNING,
+)

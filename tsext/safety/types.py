@@ -1,0 +1,128 @@
+"""Types: whether a change of one rewrites the table, and whether values may be lost.
+
+Source: ``ATColumnChangeRequiresRewrite`` in PostgreSQL's tablecmds.c, and the support functions that simplify casts to
+the same type with another length.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+_ALIASES = {
+    "int2": "smallint", "int4": "integer", "int8": "bigint", "int": "integer", "float4": "real",
+    "float8": "double precision", "bool": "boolean", "bpchar": "character", "char": "character",
+    "varchar": "character varying", "timestamptz": "timestamp with time zone",
+    "timestamp": "timestamp without time zone", "timetz": "time with time zone", "time": "time without time zone",
+    "varbit": "bit varying", "decimal": "numeric",
+}  # fmt: skip
+
+SERIAL = frozenset({"serial", "serial2", "serial4", "serial8", "smallserial", "bigserial"})
+
+_COERCIBLE = {
+    ("character varying", "text"), ("text", "character varying"), ("citext", "text"), ("text", "citext"),
+    ("citext", "character varying"), ("character varying", "citext"), ("cidr", "inet"), ("xml", "text"),
+    ("xml", "character varying"), ("integer", "oid"), ("oid", "integer"), ("regclass", "oid"), ("oid", "regclass"),
+    ("pg_node_tree", "text"), ("bit", "bit varying"), ("bit varying", "bit"),
+}  # fmt: skip
+"""Pairs of types that have the same bytes."""
+
+_NEW_INDEX = {"citext"}
+"""Types that are sorted otherwise than what they have the bytes of."""
+
+_ZONED = {"timestamp with time zone", "timestamp without time zone"}
+
+_MODIFIED = {
+    "character varying", "numeric", "bit varying", "interval", "timestamp with time zone",
+    "timestamp without time zone", "time with time zone", "time without time zone",
+}  # fmt: skip
+"""Types of which a longer one needs no rewrite."""
+
+_ORDERED = ("smallint", "integer", "bigint", "numeric")
+
+
+class Type(NamedTuple):
+    """A type: its name as ``format_type`` writes it, and its modifiers."""
+
+    name: str
+    modifiers: tuple[int, ...] = ()
+    array: bool = False
+
+    def __str__(self) -> str:
+        modifiers = f"({','.join(map(str, self.modifiers))})" if self.modifiers else ""
+        return f"{self.name}{modifiers}{'[]' if self.array else ''}"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a change of type does."""
+
+    rewrites: bool
+    reindexes: bool = False
+    """Whether indexes of the column are built anew."""
+    narrows: bool = False
+    """Whether values may not fit."""
+
+
+def of_node(node: Any) -> Type:
+    """Of a ``TypeName``."""
+    names = [each.string.sval for each in node.names]
+    name = names[-1] if names else ""
+    schema = names[-2] if len(names) > 1 else None
+    known = _ALIASES.get(name, name)
+    shown = known if schema in (None, "pg_catalog") else f"{schema}.{name}"
+    modifiers = tuple(each.a_const.ival.ival for each in node.typmods if each.a_const.WhichOneof("val") == "ival")
+    if known == "character" and not modifiers and name == "bpchar" and schema == "pg_catalog":
+        modifiers = (1,)
+    if known == "interval":
+        modifiers = ()
+    return Type(shown, modifiers, bool(len(node.array_bounds)))
+
+
+def of_text(text: str) -> Type:
+    """Of what ``format_type`` writes."""
+    found = re.fullmatch(r"(.*?)(?:\(([\d,]+)\))?(.*?)((?:\[\])*)", text)
+    assert found is not None
+    modifiers = tuple(int(each) for each in found[2].split(",")) if found[2] else ()
+    return Type((found[1] + found[3]).strip(), modifiers, bool(found[4]))
+
+
+def change(old: Type, new: Type, *, utc: bool) -> Change:
+    """What it does to give a column another type.
+
+    :param utc: whether the session's time zone is UTC.
+    """
+    if old == new:
+        return Change(rewrites=False)
+    if old.array or new.array:
+        return Change(rewrites=True)
+    if old.name == new.name:
+        grows = _grows(old, new)
+        return Change(rewrites=not (grows and old.name in _MODIFIED), narrows=not grows)
+    if {old.name, new.name} == _ZONED:
+        return Change(rewrites=not (utc and _grows(old, new)), reindexes=True)
+    if (old.name, new.name) in _COERCIBLE:
+        grows = not new.modifiers or _grows(old, new)
+        return Change(not grows, reindexes=bool({old.name, new.name} & _NEW_INDEX), narrows=not grows)
+    return Change(rewrites=True, narrows=_narrows(old, new))
+
+
+def _grows(old: Type, new: Type) -> bool:
+    """Whether all that fits into the old fits into the new."""
+    if not new.modifiers:
+        return True
+    if not old.modifiers:
+        return False
+    if old.name == new.name == "numeric":
+        scales = [each.modifiers[1] if len(each.modifiers) > 1 else 0 for each in (old, new)]
+        return scales[0] == scales[1] and new.modifiers[0] >= old.modifiers[0]
+    return new.modifiers[0] >= old.modifiers[0]
+
+
+def _narrows(old: Type, new: Type) -> bool:
+    if old.name in _ORDERED and new.name in _ORDERED:
+        return _ORDERED.index(new.name) < _ORDERED.index(old.name)
+    return old.name in ("double precision", "numeric", "timestamp with time zone", "timestamp without time zone") and (
+        new.name in ("real", "integer", "bigint", "smallint", "date")
+    )
