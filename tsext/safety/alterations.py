@@ -1,6 +1,7 @@
 """ALTER TABLE, one command at a time.
 
-Source of the lock modes: ``AlterTableGetLockLevel`` in PostgreSQL's tablecmds.c; what scans and rewrites: phase 3 there.
+Source of the lock modes: ``AlterTableGetLockLevel`` in PostgreSQL's tablecmds.c; of what scans and rewrites: its
+phase 3.
 """
 
 from __future__ import annotations

@@ -74,8 +74,8 @@ _KNOWN = {
     "set_config", "setval", "nextval", "currval", "lastval", "current_setting", "random", "gen_random_uuid",
     "clock_timestamp", "lo_create", "lo_unlink", "count", "max", "min", "sum", "avg", "generate_series", "unnest",
     "to_regclass", "txid_current", "timezone", "string_agg", "array_agg", "exists", "setseed", "row_to_json",
-    "json_agg",     "timescaledb_pre_restore", "timescaledb_post_restore", "time_bucket", "hypertable_size", "approximate_row_count",
-    "create_distributed_table", "uuidv7", "uuidv4", "random_normal", "timeofday", "gen_random_bytes",
+    "json_agg", "timescaledb_pre_restore", "timescaledb_post_restore", "time_bucket", "hypertable_size",
+    "approximate_row_count",    "create_distributed_table", "uuidv7", "uuidv4", "random_normal", "timeofday", "gen_random_bytes",
 }  # fmt: skip
 
 
