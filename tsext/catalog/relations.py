@@ -28,8 +28,8 @@ class ColumnFacts:
     """As ``format_type`` writes it, with its modifiers."""
     not_null: bool
     generated: bool
-    kind: str
-    """``pg_type.typtype``: ``b`` base, ``d`` domain, ``e`` enum, ``c`` composite, ``r`` range."""
+    base: str
+    """The same of the type that a domain is made of; otherwise ``type``."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,8 @@ class RelationFacts:
     index_of: RelationName | None = None
     """Of an index: its table."""
     default_partition: RelationName | None = None
+    persistence: str = "p"
+    """``pg_class.relpersistence``: ``p`` permanent, ``u`` unlogged, ``t`` temporary."""
     hypertable: Hypertable | None = None
     columnstore: Columnstore | None = None
     compressed: int = 0
@@ -150,6 +152,7 @@ def _structure(row: Any) -> RelationFacts:
         dependents=tuple((view, column) for view, column in row.dependents or ()),
         index_of=_name(row.index_of),
         default_partition=_name(row.default_partition),
+        persistence=row.persistence,
     )
 
 

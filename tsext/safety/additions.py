@@ -33,6 +33,7 @@ def add_column(reading: Reading, table: Name, command: Any) -> None:
     column = getattr(command, "def").column_def
     found = reading.find(table)
     if found is not None and column.colname in found.columns and (table, column.colname) not in reading.script.columns:
+        reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
         if not command.missing_ok:
             reading.report(rules.EXISTS_ALREADY, what="column", name=f"{table}.{column.colname}")
         return
@@ -140,7 +141,7 @@ def _foreign_key(reading: Reading, table: Name, constraint: Any, *, validated: b
         reading.report(rules.DOES_NOT_EXIST, what="table", name=referenced)
     work = Work.SCAN if validated and not new else None
     reading.lock(table, LockMode.SHARE_ROW_EXCLUSIVE, work)
-    reading.lock(referenced, LockMode.SHARE_ROW_EXCLUSIVE)
+    reading.lock(referenced, LockMode.SHARE_ROW_EXCLUSIVE, work)
     if constraint.skip_validation:
         reading.script.not_valid[table, constraint.conname] = ()
     elif work is not None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tsext.catalog import RelationFacts
 from tsext.model.locks import LockMode
 from tsext.safety import additions, hypertables, rules, types
 from tsext.safety.expressions import proves_not_null
 from tsext.safety.hazards import Work
-from tsext.safety.names import Name, name_of
+from tsext.safety.names import Name, name_in, name_of
 from tsext.safety.reading import Reading, reads
 from tsext.sql import grammar
 
@@ -60,7 +61,11 @@ def alter(reading: Reading, node: Any) -> None:
 
 def _alter_table(reading: Reading, table: Name, subtype: str, command: Any) -> None:
     hypertables.refuse_alteration(reading, table, subtype, command)
-    if subtype in _REWRITES:
+    found = reading.find(table)
+    already = {"AT_SetLogged": "p", "AT_SetUnLogged": "u"}.get(subtype)
+    if found is not None and found.persistence == already:
+        reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
+    elif subtype in _REWRITES:
         what, cure = _REWRITES[subtype]
         reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.REWRITE)
         if not reading.is_new(table):
@@ -107,6 +112,7 @@ def _alter_type(reading: Reading, name: Name, node: Any) -> None:
 def _drop_column(reading: Reading, table: Name, command: Any) -> None:
     found = reading.find(table)
     if found is not None and command.name not in found.columns and not _added(reading, table, command.name):
+        reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
         if not command.missing_ok:
             reading.report(rules.DOES_NOT_EXIST, what="column", name=f"{table}.{command.name}")
         return
@@ -115,6 +121,8 @@ def _drop_column(reading: Reading, table: Name, command: Any) -> None:
         return
     cascade = grammar.enum_name("DropBehavior", command.behavior) == "DROP_CASCADE"
     if cascade:
+        for view in _readers(reading, table, command.name):
+            reading.lock(name_in(view), LockMode.ACCESS_EXCLUSIVE)
         reading.report(rules.DROP_CASCADE, table, name=f"{table}.{command.name}")
     elif readers := _readers(reading, table, command.name):
         reading.report(rules.DEPENDENTS, table, name=f"{table}.{command.name}", dependents=", ".join(readers))
@@ -159,7 +167,7 @@ def _column_type(reading: Reading, table: Name, command: Any) -> None:
     new = types.of_node(definition.type_name)
     found = reading.find(table)
     column = found.columns.get(command.name) if found is not None else None
-    old = types.of_text(column.type) if column is not None else None
+    old = types.of_text(column.base) if column is not None else None
     change = types.change(old, new, utc=reading.facts.utc) if old else types.Change(rewrites=True)
     if definition.HasField("raw_default") and not _is_plain_cast(definition.raw_default, command.name, new):
         change = types.Change(rewrites=True, narrows=change.narrows)
@@ -208,11 +216,12 @@ def _is_plain_cast(expression: Any, column: str, new: types.Type) -> bool:
 
 
 def _validate(reading: Reading, table: Name, command: Any) -> None:
-    reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE, Work.SCAN)
     found = reading.find(table)
     constraint = found.constraints.get(command.name) if found is not None else None
+    work = None if constraint is not None and constraint.validated else Work.SCAN
+    reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE, work)
     if constraint is not None and constraint.references:
-        reading.lock(Name(*constraint.references), LockMode.ROW_SHARE)
+        reading.lock(Name(*constraint.references), LockMode.ROW_SHARE, work)
     reading.script.validated.add(table)
     columns = reading.script.not_valid.get((table, command.name), ())
     if constraint is not None:
@@ -230,9 +239,22 @@ def _drop_constraint(reading: Reading, table: Name, command: Any) -> None:
         return
     if constraint is not None and constraint.references:
         reading.lock(Name(*constraint.references), LockMode.ACCESS_EXCLUSIVE)
+    if found is not None and constraint is not None and constraint.kind in "pu":
+        _drop_key(reading, table, found, command)
     helped = reading.script.proven or reading.script.validated
     if not reading.is_new(table) and not helped and (table, command.name) not in reading.script.not_valid:
         reading.report(rules.DROP_CONSTRAINT, table, name=command.name)
+
+
+def _drop_key(reading: Reading, table: Name, found: RelationFacts, command: Any) -> None:
+    """A key that foreign keys of other tables may refer to."""
+    others = [Name(each.schema, each.name) for each in reading.facts.referencing(found)]
+    if grammar.enum_name("DropBehavior", command.behavior) == "DROP_CASCADE":
+        for each in others:
+            reading.lock(each, LockMode.ACCESS_EXCLUSIVE)
+    elif others and len([each for each in found.constraints.values() if each.kind in "pu"]) == 1:
+        shown = ", ".join(each.name for each in others)
+        reading.report(rules.DEPENDENTS, table, name=command.name, dependents=f"foreign keys of {shown}")
 
 
 # --- partitions and the rest

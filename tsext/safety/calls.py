@@ -8,7 +8,7 @@ from tsext.model.locks import LockMode
 from tsext.safety import rules
 from tsext.safety.definitions import need_license
 from tsext.safety.hazards import Work
-from tsext.safety.names import Name
+from tsext.safety.names import Name, name_in
 from tsext.safety.reading import Reading, reads
 from tsext.sql import grammar
 
@@ -75,7 +75,8 @@ _KNOWN = {
     "clock_timestamp", "lo_create", "lo_unlink", "count", "max", "min", "sum", "avg", "generate_series", "unnest",
     "to_regclass", "txid_current", "timezone", "string_agg", "array_agg", "exists", "setseed", "row_to_json",
     "json_agg", "timescaledb_pre_restore", "timescaledb_post_restore", "time_bucket", "hypertable_size",
-    "approximate_row_count",    "create_distributed_table", "uuidv7", "uuidv4", "random_normal", "timeofday", "gen_random_bytes",
+    "approximate_row_count", "create_distributed_table", "uuidv7", "uuidv4", "random_normal", "timeofday",
+    "gen_random_bytes",
 }  # fmt: skip
 
 
@@ -116,8 +117,8 @@ def _create_hypertable(reading: Reading, call: Any) -> None:
 def _drop_chunks(reading: Reading, call: Any) -> None:
     table = _relation(call)
     if table is not None:
-        reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE)
         found = reading.find(table)
+        reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
         for each in found.constraints.values() if found is not None else ():
             if each.references:
                 reading.lock(Name(*each.references), LockMode.ACCESS_EXCLUSIVE)
@@ -135,9 +136,7 @@ def _relation(call: Any) -> Name | None:
         first = first.type_cast.arg
     if first.WhichOneof("node") != "a_const" or first.a_const.WhichOneof("val") != "sval":
         return None
-    read = grammar.tree(f"TABLE {first.a_const.sval.sval}")
-    ranges = grammar.find(read[1], "RangeVar") if read is not None else []
-    return Name.of_range(ranges[0]) if ranges else None
+    return name_in(first.a_const.sval.sval)
 
 
 def _is_named(argument: Any) -> bool:

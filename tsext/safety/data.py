@@ -37,11 +37,10 @@ def insert(reading: Reading, node: Any) -> None:
     """``INSERT``."""
     table = Name.of_range(node.relation)
     values = node.select_stmt.select_stmt
-    copies = node.HasField("select_stmt") and not len(values.values_lists)
     if node.HasField("select_stmt"):
-        read_relations(reading, values)
+        read_relations(reading, values, work=Work.SCAN)
         calls.read(reading, values)
-    reading.lock(table, LockMode.ROW_EXCLUSIVE, Work.SCAN if copies and len(values.from_clause) else None)
+    reading.lock(table, LockMode.ROW_EXCLUSIVE)
 
 
 @reads("update_stmt")
@@ -178,7 +177,7 @@ def refresh(reading: Reading, node: Any) -> None:
         reading.report(rules.DOES_NOT_EXIST, what="materialized view", name=view)
         return
     if node.concurrent:
-        reading.lock(view, LockMode.EXCLUSIVE)
+        reading.lock(view, LockMode.EXCLUSIVE, Work.SCAN)
         unique = found is None or any(each.unique and each.valid and each.whole for each in found.indexes.values())
         if not unique:
             cure = "create a unique index on it, without WHERE, first"

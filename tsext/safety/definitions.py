@@ -86,7 +86,7 @@ def create_table_as(reading: Reading, node: Any) -> None:
         reading.refuse_in_transaction("CREATE MATERIALIZED VIEW … WITH DATA of a continuous aggregate")
     if continuous:
         need_license(reading, "a continuous aggregate")
-    read_relations(reading, node.query, besides=name)
+    read_relations(reading, node.query, besides=name, work=None if node.into.skip_data else Work.SCAN)
     reading.script.create(name)
 
 
@@ -104,13 +104,13 @@ def create_view(reading: Reading, node: Any) -> None:
     read_relations(reading, node.query, besides=name)
 
 
-def read_relations(reading: Reading, query: Any, *, besides: Name | None = None) -> None:
-    """A query locks what it selects from."""
+def read_relations(reading: Reading, query: Any, *, besides: Name | None = None, work: Work | None = None) -> None:
+    """A query locks what it selects from; ``work``: what it does with all of it."""
     defined = {each.ctename for each in grammar.find(query, "CommonTableExpr")}
     for each in grammar.find(query, "RangeVar"):
         name = Name.of_range(each)
         if name.name not in defined and name != besides and name not in reading.locks:
-            reading.lock(name, LockMode.ACCESS_SHARE)
+            reading.lock(name, LockMode.ACCESS_SHARE, work)
 
 
 def need_license(reading: Reading, what: str) -> None:
@@ -145,6 +145,7 @@ def create_index(reading: Reading, node: Any) -> None:
         return
     index = Name(table.schema, node.idxname) if node.idxname else None
     if index is not None and reading.find(index) is not None:
+        reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE if node.concurrent else LockMode.SHARE)
         if not node.if_not_exists:
             reading.report(rules.EXISTS_ALREADY, what="relation", name=index)
         return
@@ -223,6 +224,12 @@ def drop(reading: Reading, node: Any) -> None:
         elif kind in ("OBJECT_TRIGGER", "OBJECT_POLICY", "OBJECT_RULE"):
             _drop_of_table(reading, each)
         elif not _is_own(reading, name, kind):
+            if kind in ("OBJECT_TYPE", "OBJECT_DOMAIN") and not cascade:
+                _check_type(reading, name)
+            if kind == "OBJECT_TABLE" and cascade:
+                _lock_referencing(reading, name)
+            if kind == "OBJECT_SCHEMA":
+                _lock_schema(reading, name)
             _drop(reading, name, kind, what, missing_ok=node.missing_ok)
             if cascade:
                 reading.report(rules.DROP_CASCADE, name=name)
@@ -256,6 +263,33 @@ def _drop(reading: Reading, name: Name, kind: str, what: str, *, missing_ok: boo
         reading.report(rule, *([name] if relation else []), what=what, name=name)
     if kind in _LOST:
         reading.report(rules.LOST_TABLE, *([name] if relation else []), name=name)
+
+
+def _check_type(reading: Reading, name: Name) -> None:
+    """A type that columns have cannot be dropped."""
+    relations = reading.facts.database.relations.values() if reading.facts.database is not None else ()
+    users = [
+        f"{each.name}.{column.name}"
+        for each in relations
+        for column in each.columns.values()
+        if each.kind in "rpm" and column.type.rpartition(".")[2].removesuffix("[]").strip('"') == name.name
+        if not reading.script.is_gone(Name(each.schema, each.name))
+    ]
+    if users:
+        reading.report(rules.DEPENDENTS, name=name, dependents=", ".join(users))
+
+
+def _lock_referencing(reading: Reading, name: Name) -> None:
+    found = reading.find(name)
+    for each in reading.facts.referencing(found) if found is not None else ():
+        reading.lock(Name(each.schema, each.name), LockMode.ACCESS_EXCLUSIVE)
+
+
+def _lock_schema(reading: Reading, schema: Name) -> None:
+    relations = reading.facts.database.relations.values() if reading.facts.database is not None else ()
+    for each in relations:
+        if each.schema == schema.name and each.kind in "rpmv":
+            reading.lock(Name(each.schema, each.name), LockMode.ACCESS_EXCLUSIVE)
 
 
 def _check_dependents(reading: Reading, name: Name, kind: str) -> None:

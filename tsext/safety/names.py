@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from tsext.sql import grammar
 from tsext.sql.quoting import identifier
 
 
@@ -26,6 +27,13 @@ class Name(NamedTuple):
         """Of a list of strings: ``[catalog,] [schema,] name``."""
         parts = [node.string.sval for node in nodes if node.WhichOneof("node") == "string"]
         return cls(parts[-2] if len(parts) > 1 else None, parts[-1] if parts else "")
+
+
+def name_in(text: str) -> Name:
+    """Of SQL text, as ``regclass`` prints it."""
+    read = grammar.tree(f"TABLE {text}")
+    ranges = grammar.find(read[1], "RangeVar") if read is not None else []
+    return Name.of_range(ranges[0]) if ranges else Name(None, text)
 
 
 def name_of(node: Any) -> Name:

@@ -82,10 +82,10 @@ def of_node(node: Any) -> Type:
 
 def of_text(text: str) -> Type:
     """Of what ``format_type`` writes."""
-    found = re.fullmatch(r"(.*?)(?:\(([\d,]+)\))?(.*?)((?:\[\])*)", text)
-    assert found is not None
-    modifiers = tuple(int(each) for each in found[2].split(",")) if found[2] else ()
-    return Type((found[1] + found[3]).strip(), modifiers, bool(found[4]))
+    array = text.endswith("[]")
+    given = re.search(r"\(([\d,]+)\)", text)
+    modifiers = tuple(int(each) for each in given[1].split(",")) if given else ()
+    return Type(re.sub(r"\([\d,]+\)|\[\]", "", text), modifiers, array)
 
 
 def change(old: Type, new: Type, *, utc: bool) -> Change:

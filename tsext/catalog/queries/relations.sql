@@ -1,5 +1,6 @@
 WITH RECURSIVE chosen AS (
-    SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind
+    SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind,
+        c.relpersistence::text AS persistence
     FROM pg_class AS c
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'i', 'I')
@@ -23,7 +24,8 @@ sizes AS (
 ),
 columns AS (
     SELECT a.attrelid AS oid, json_agg(json_build_array(
-        a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgenerated <> '', t.typtype
+        a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgenerated <> '',
+        CASE t.typtype WHEN 'd' THEN format_type(t.typbasetype, t.typtypmod) ELSE format_type(a.atttypid, a.atttypmod) END
     ) ORDER BY a.attnum) AS found
     FROM pg_attribute AS a
     JOIN chosen ON chosen.oid = a.attrelid AND chosen.kind IN ('r', 'p', 'v', 'm', 'f')
@@ -67,6 +69,7 @@ SELECT
     chosen.schema,
     chosen.name,
     chosen.kind,
+    chosen.persistence,
     coalesce(sizes.bytes, 0) AS bytes,
     coalesce(sizes.parts, 0) AS parts,
     columns.found AS columns,

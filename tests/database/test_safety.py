@@ -1,0 +1,152 @@
+"""Whether what is predicted of statements is what the server does: locks, scans, rewrites, refusals."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from tsext import safety
+from tsext.model.locks import LockMode
+
+STATEMENTS = Path(__file__).parent / "statements"
+"""Files with one statement on each line, and what has to be there for them."""
+
+RELATIONS = """
+SELECT c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name, coalesce(i.inhparent, c.oid) AS root
+FROM pg_class AS c
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+LEFT JOIN pg_inherits AS i ON i.inhrelid = c.oid
+WHERE c.relkind IN ('r', 'p', 'm', 'v') AND n.nspname !~ '^(pg_|information|tsext|_timescaledb_ca|_timescaledb_co)'
+"""
+INDEXES = "SELECT indexrelid, indrelid FROM pg_index"
+FILES = "SELECT oid, pg_relation_filenode(oid) FROM pg_class WHERE relkind IN ('r', 'm', 'i')"
+SCANS = "SELECT relid, seq_scan FROM pg_stat_xact_user_tables WHERE seq_scan > 0"
+LOCKS = "SELECT relation, mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation' AND granted"
+
+UNLIKE = {
+    "TRUNCATE": "a new file, but an empty one",
+    "CREATE INDEX x ON ONLY": "a new index, but an empty one",
+    "REINDEX TABLE h": "locks the chunks, and of the root only what it needs to find them",
+    "ALTER TABLE t ADD CONSTRAINT x EXCLUDE": "checks by the index it builds",
+}
+"""Where what is seen is not what is meant."""
+
+
+@dataclass
+class Seen:
+    """What a statement did in a transaction that was rolled back."""
+
+    error: str | None
+    locks: dict[str, LockMode]
+    work: dict[str, str]
+
+
+class Watched:
+    """A connection on which statements are tried."""
+
+    def __init__(self, connection):
+        self.connection = connection
+        rows = connection.exec_driver_sql(RELATIONS).all()
+        self.names = {row.oid: row.name for row in rows}
+        self.roots = {row.oid: row.root for row in rows}
+        connection.rollback()
+
+    def pairs(self, query):
+        return dict(map(tuple, self.connection.exec_driver_sql(query)))
+
+    def root(self, oid):
+        """The name of the table that a relation, a chunk or a partition belongs to."""
+        return self.names.get(self.roots.get(oid))
+
+    def root_of(self, name):
+        """The same of a name; None if it is not among the tables and views."""
+        return next((self.root(oid) for oid, each in self.names.items() if each == name), None)
+
+    def try_out(self, statement):
+        files, scans, indexes = self.pairs(FILES), self.pairs(SCANS), self.pairs(INDEXES)
+        self.connection.rollback()
+        try:
+            self.connection.exec_driver_sql(statement, execution_options={"no_parameters": True}).close()
+        except DBAPIError as error:
+            self.connection.rollback()
+            return Seen(str(error.orig), {}, {})
+        seen = Seen(None, self.locks(), self.work(files, scans, indexes))
+        self.connection.rollback()
+        return seen
+
+    def locks(self):
+        strongest = {}
+        for oid, mode in self.connection.exec_driver_sql(LOCKS):
+            name, mode = self.root(oid), LockMode(mode)
+            if name and (name not in strongest or mode.strength > strongest[name].strength):
+                strongest[name] = mode
+        return strongest
+
+    def work(self, files, scans, indexes):
+        work = {}
+        for oid, count in self.pairs(SCANS).items():
+            if count > scans.get(oid, 0):
+                work[self.root(oid)] = "scan"
+        indexes |= self.pairs(INDEXES)
+        for oid, file in self.pairs(FILES).items():
+            if oid in indexes and file not in files.values() and indexes[oid] in files:
+                work[self.root(indexes[oid])] = "build"
+        for oid, file in self.pairs(FILES).items():
+            if oid in self.roots and files.get(oid, file) != file:
+                work[self.root(oid)] = "rewrite"
+        return work
+
+
+def qualified(name):
+    return name if "." in name else f"public.{name}"
+
+
+def predicted(watched, verdict):
+    locks, work = {}, {}
+    for lock in sorted(verdict.locks, key=lambda each: each.mode.strength):
+        name = watched.root_of(qualified(lock.relation))
+        if name and lock.mode.strength >= LockMode.ROW_EXCLUSIVE.strength:
+            locks[name] = lock.mode
+            if lock.work is not None:
+                work[name] = lock.work.value
+    return locks, work
+
+
+def differences(watched, facts, statement):
+    verdict = safety.verdicts([safety.Statement(statement, in_transaction=True)], facts)[0]
+    seen = watched.try_out(statement)
+    refused = any(each.axis == "will-fail" for each in verdict.hazards)
+    if (seen.error is not None) != refused:
+        return [f"{statement}\n   the server says {seen.error}, predicted {[each.rule for each in verdict.hazards]}"]
+    if refused or any(statement.startswith(each) for each in UNLIKE):
+        return []
+    locks, work = predicted(watched, verdict)
+    strong = {name: mode for name, mode in seen.locks.items() if mode.strength >= LockMode.ROW_EXCLUSIVE.strength}
+    worked = {name: each for name, each in seen.work.items() if name in strong}
+    found = []
+    if strong != locks:
+        found.append(f"{statement}\n   locks {strong}\n   predicted {locks}")
+    if worked != work:
+        found.append(f"{statement}\n   does {worked}\n   predicted {work}")
+    return found
+
+
+@pytest.fixture
+def watched(timescaledb):
+    name = timescaledb.scalar("SELECT quote_ident(current_database())")
+    setups = [STATEMENTS / "tables_setup.sql", STATEMENTS / "hypertables_setup.sql"]
+    timescaledb.execute(f"ALTER DATABASE {name} SET timezone = 'UTC'", *(each.read_text("utf-8") for each in setups))
+    with timescaledb.engine.connect() as connection:
+        yield Watched(connection)
+
+
+@pytest.mark.parametrize("subject", ["tables", "hypertables"])
+def test_what_is_predicted_is_what_happens(watched, subject):
+    statements = STATEMENTS.joinpath(f"{subject}.sql").read_text("utf-8").splitlines()
+    facts = safety.facts(watched.connection)
+    watched.connection.rollback()
+
+    found = [line for each in statements for line in differences(watched, facts, each.removesuffix(";"))]
+
+    assert found == [], "\n".join(found)
