@@ -38,15 +38,27 @@ def classify(statements: Iterable[Statement | str], facts: Facts | None = None) 
 
 def footprint(statement: Statement | str, facts: Facts | None = None) -> tuple[Lock, ...]:
     """The table locks that one statement takes if it runs alone."""
-    return verdicts([statement], facts)[0].locks
+    return tuple(lock for verdict in verdicts([statement], facts) for lock in verdict.locks)
 
 
 def verdicts(statements: Iterable[Statement | str], facts: Facts | None = None) -> list[Verdict]:
     """Locks and hazards, statement by statement."""
-    given = [each if isinstance(each, Statement) else Statement(each) for each in statements]
+    given = [one for each in statements for one in _split(each if isinstance(each, Statement) else Statement(each))]
     script, known = Script(), facts or Facts()
     inside = not _needs_autocommit(given)
     return [_verdict(each, known, script, inside=inside) for each in given]
+
+
+def _split(given: Statement) -> Iterator[Statement]:
+    """One statement each; what cannot be read, or is empty, as it is."""
+    try:
+        script = grammar.parse(given.text)
+    except grammar.GrammarError:
+        yield given
+        return
+    for start, end in script.statements:
+        line = given.line + given.text.count("\n", 0, start)
+        yield replace(given, text=given.text[start:end], line=line)
 
 
 def _verdict(statement: Statement, facts: Facts, script: Script, *, inside: bool) -> Verdict:
@@ -66,23 +78,21 @@ def _verdict(statement: Statement, facts: Facts, script: Script, *, inside: bool
 
 
 def _read(reading: Reading) -> None:
-    text = reading.statement.text
     try:
-        parsed = grammar.parse(text)
+        text = grammar.parse(reading.statement.text).text
     except grammar.GrammarError as error:
         reading.report(rules.UNREADABLE, why=error.message)
         return
-    for start, end in parsed.statements:
-        read = grammar.tree(parsed.text[start:end])
-        if read is None:
-            reading.report(rules.UNREADABLE, why="it is too long or nested too deep")
-            continue
-        kind, node = read
-        _use_enum_values(reading, kind, node)
-        if kind in READERS:
-            READERS[kind](reading, node)
-        else:
-            reading.report(rules.UNKNOWN_STATEMENT, what=kind.removesuffix("_stmt").replace("_", " ").upper())
+    read = grammar.tree(text)
+    if read is None:
+        reading.report(rules.UNREADABLE, why="it is too long or nested too deep")
+        return
+    kind, node = read
+    _use_enum_values(reading, kind, node)
+    if kind in READERS:
+        READERS[kind](reading, node)
+    else:
+        reading.report(rules.UNKNOWN_STATEMENT, what=kind.removesuffix("_stmt").replace("_", " ").upper())
 
 
 def _use_enum_values(reading: Reading, kind: str, node: object) -> None:

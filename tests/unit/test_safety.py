@@ -1,0 +1,208 @@
+"""What is said of statements without a database, one revision at a time."""
+
+import pytest
+
+from tsext import safety
+from tsext.safety import Axis, Category, Statement
+
+SAFE = [
+    # instant changes
+    "ALTER TABLE users ADD COLUMN name text",
+    "ALTER TABLE users ADD COLUMN active boolean DEFAULT true",
+    "ALTER TABLE users ADD COLUMN active boolean NOT NULL DEFAULT false",
+    "ALTER TABLE users ADD COLUMN at timestamptz DEFAULT now()",
+    "ALTER TABLE users ADD COLUMN at timestamptz NOT NULL DEFAULT CURRENT_TIMESTAMP",
+    "ALTER TABLE users ADD COLUMN data jsonb DEFAULT '{}'::jsonb",
+    "ALTER TABLE users ADD COLUMN tags text[] DEFAULT '{}'",
+    "ALTER TABLE users ADD COLUMN org_id bigint REFERENCES orgs",
+    "ALTER TABLE users ALTER COLUMN name SET DEFAULT 'x'",
+    "ALTER TABLE users ALTER COLUMN name DROP DEFAULT",
+    "ALTER TABLE users ALTER COLUMN name DROP NOT NULL",
+    "ALTER TABLE users ALTER COLUMN name SET STATISTICS 500",
+    "ALTER TABLE users SET (fillfactor = 80)",
+    "ALTER TABLE users DROP CONSTRAINT users_name_check",
+    "ALTER TABLE users RENAME CONSTRAINT a TO b",
+    "ALTER INDEX users_name RENAME TO users_name_idx",
+    "COMMENT ON TABLE users IS 'people'",
+    "CREATE OR REPLACE VIEW active_users AS SELECT * FROM users",
+    "CREATE FUNCTION f() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+    "CREATE TRIGGER t BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION f()",
+    "CREATE TYPE mood AS ENUM ('sad')",
+    "ALTER TYPE mood ADD VALUE 'ok'",
+    "CREATE EXTENSION IF NOT EXISTS pgcrypto",
+    "CREATE SCHEMA IF NOT EXISTS app",
+    "CREATE SEQUENCE s",
+    "GRANT SELECT ON users TO reader",
+    # concurrently
+    "CREATE INDEX CONCURRENTLY users_name ON users (name)",
+    "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS users_name ON users (name)",
+    "DROP INDEX CONCURRENTLY IF EXISTS users_name",
+    "REINDEX INDEX CONCURRENTLY users_name",
+    "REFRESH MATERIALIZED VIEW CONCURRENTLY totals",
+    # in two steps
+    "ALTER TABLE users ADD CONSTRAINT c CHECK (age > 0) NOT VALID",
+    "ALTER TABLE users VALIDATE CONSTRAINT c",
+    "ALTER TABLE users ADD CONSTRAINT fk FOREIGN KEY (org_id) REFERENCES orgs (id) NOT VALID",
+    "ALTER TABLE users ADD CONSTRAINT u UNIQUE USING INDEX users_name",
+    "ALTER TABLE users ADD CONSTRAINT p PRIMARY KEY USING INDEX users_id",
+    "ALTER TABLE users VALIDATE CONSTRAINT name_null; ALTER TABLE users ALTER COLUMN name SET NOT NULL; "
+    "ALTER TABLE users DROP CONSTRAINT name_null",
+    # new tables concern nobody
+    "CREATE TABLE t (id bigint PRIMARY KEY, a integer UNIQUE, CHECK (a > 0))",
+    "CREATE TABLE t (id integer); CREATE INDEX i ON t (id); ALTER TABLE t ALTER id SET NOT NULL",
+    "CREATE TABLE t (id integer); ALTER TABLE t ADD COLUMN x uuid DEFAULT gen_random_uuid(); DROP TABLE t",
+    "CREATE TABLE t (id bigint PRIMARY KEY, user_id bigint REFERENCES users)",
+    "CREATE TABLE t (id bigint); ALTER TABLE t ADD CONSTRAINT f FOREIGN KEY (id) REFERENCES users (id)",
+    "CREATE TABLE t AS SELECT 1 AS id; ALTER TABLE t RENAME TO t2; CREATE INDEX ON t2 (id)",
+    "CREATE TABLE t (time timestamptz NOT NULL); SELECT create_hypertable('t', by_range('time'))",
+    "CREATE TABLE t (id integer); INSERT INTO t VALUES (1); UPDATE t SET id = 2; DELETE FROM t; TRUNCATE t",
+    # rows, few of them
+    "INSERT INTO users (name) VALUES ('a')",
+    "UPDATE users SET name = 'b' WHERE id = 1",
+    "SELECT setval('s', 10)",
+    "SET lock_timeout = '1s'",
+    "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_type WHERE typname = 'm') THEN CREATE TYPE m AS ENUM ('a'); END IF; END $$",
+    "BEGIN; ALTER TABLE users ADD COLUMN a integer; COMMIT",
+]
+
+UNSAFE = {
+    Axis.LOCK: [
+        "CREATE INDEX users_name ON users (name)",
+        "CREATE UNIQUE INDEX users_name ON users (lower(name)) WHERE active",
+        "REINDEX INDEX users_name",
+        "REINDEX TABLE users",
+        "ALTER TABLE users ADD CONSTRAINT c CHECK (age > 0)",
+        "ALTER TABLE users ADD CHECK (age > 0)",
+        "ALTER TABLE users ADD CONSTRAINT fk FOREIGN KEY (org_id) REFERENCES orgs (id)",
+        "ALTER TABLE users ADD CONSTRAINT u UNIQUE (name)",
+        "ALTER TABLE users ADD PRIMARY KEY (id)",
+        "ALTER TABLE users ADD CONSTRAINT e EXCLUDE USING gist (during WITH &&)",
+        "ALTER TABLE users ALTER COLUMN name SET NOT NULL",
+        "ALTER TABLE users ALTER COLUMN id TYPE bigint",
+        "ALTER TABLE users ALTER COLUMN name TYPE text USING upper(name)",
+        "ALTER TABLE users ADD COLUMN token uuid DEFAULT gen_random_uuid()",
+        "ALTER TABLE users ADD COLUMN token uuid NOT NULL DEFAULT uuid_generate_v4()",
+        "ALTER TABLE users ADD COLUMN n integer DEFAULT nextval('s')",
+        "ALTER TABLE users ADD COLUMN at timestamptz DEFAULT clock_timestamp()",
+        "ALTER TABLE users ADD COLUMN r double precision DEFAULT random()",
+        "ALTER TABLE users ADD COLUMN x text DEFAULT my_own_function()",
+        "ALTER TABLE users ADD COLUMN id2 bigserial",
+        "ALTER TABLE users ADD COLUMN id2 bigint GENERATED BY DEFAULT AS IDENTITY",
+        "ALTER TABLE users ADD COLUMN total integer GENERATED ALWAYS AS (a + b) STORED",
+        "ALTER TABLE users ADD COLUMN code text UNIQUE",
+        "ALTER TABLE users ADD COLUMN code integer CHECK (code > 0)",
+        "ALTER TABLE users SET UNLOGGED",
+        "ALTER TABLE users SET TABLESPACE fast",
+        "VACUUM FULL users",
+        "CLUSTER users USING users_name",
+        "REFRESH MATERIALIZED VIEW totals",
+        "LOCK TABLE users IN ACCESS EXCLUSIVE MODE",
+        "LOCK TABLE users",
+        "UPDATE users SET active = true",
+        "DELETE FROM users",
+        "ALTER DOMAIN positive ADD CONSTRAINT c CHECK (VALUE > 0)",
+        # a scan after a strong lock, in one transaction
+        "ALTER TABLE users ADD CONSTRAINT c CHECK (age > 0) NOT VALID; ALTER TABLE users VALIDATE CONSTRAINT c",
+        "ALTER TABLE users ADD COLUMN a integer; UPDATE users SET a = 1 WHERE a IS NULL",
+        "ALTER TABLE users ADD COLUMN a integer; INSERT INTO log SELECT * FROM users",
+        # what a DO block says outright
+        "DO $$ BEGIN ALTER TABLE users ALTER COLUMN name SET NOT NULL; END $$",
+        "DO $$ BEGIN EXECUTE 'CREATE INDEX i ON users (name)'; END $$",
+    ],
+    Axis.COMPATIBILITY: [
+        "ALTER TABLE users DROP COLUMN name",
+        "ALTER TABLE users RENAME COLUMN name TO full_name",
+        "ALTER TABLE users RENAME TO people",
+        "ALTER TABLE users SET SCHEMA app",
+        "ALTER TABLE users ADD COLUMN name text NOT NULL",
+        "DROP TABLE users",
+        "DROP TABLE IF EXISTS users CASCADE",
+        "DROP VIEW active_users",
+        "DROP TYPE mood",
+        "DROP FUNCTION f()",
+        "DROP SCHEMA app CASCADE",
+        "ALTER TYPE mood RENAME VALUE 'ok' TO 'fine'",
+        "ALTER TYPE mood RENAME TO moods",
+    ],
+    Axis.DATA_LOSS: ["TRUNCATE users", "DELETE FROM users", "DROP TABLE users", "DROP DATABASE app", "DROP OWNED BY me",
+                     "SELECT drop_chunks('metrics', INTERVAL '1 year')"],
+    Axis.UNKNOWN: [
+        "DO $$ BEGIN EXECUTE format('ALTER TABLE %I ADD x int', 'users'); END $$",
+        "DO LANGUAGE plpython3u $$ pass $$",
+        "EXECUTE prepared",
+        "this is no SQL",
+    ],
+}  # fmt: skip
+
+
+def rules(sql, **how):
+    return {each.rule for each in safety.classify([Statement(sql, **how)])}
+
+
+@pytest.mark.parametrize("sql", SAFE)
+def test_what_is_safe(sql):
+    found = safety.classify(sql.split("; "))
+
+    assert safety.category(found) is Category.SAFE, found
+
+
+@pytest.mark.parametrize(("axis", "sql"), [(axis, sql) for axis, all_ in UNSAFE.items() for sql in all_])
+def test_what_is_unsafe(axis, sql):
+    found = safety.classify(sql.split("; ") if "$$" not in sql else [sql])
+
+    assert safety.category(found) is Category.UNSAFE
+    assert axis in {each.axis for each in found if each.severity == "error"}
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE INDEX CONCURRENTLY i ON users (name)",
+        "DROP INDEX CONCURRENTLY i",
+        "REINDEX TABLE CONCURRENTLY users",
+        "VACUUM users",
+        "CREATE DATABASE x",
+        "CALL refresh_continuous_aggregate('daily', NULL, NULL)",
+    ],
+)
+def test_in_a_transaction_the_server_refuses(sql):
+    assert "not-in-transaction" in rules(sql, in_transaction=True)
+    assert "not-in-transaction" not in rules(sql, in_transaction=False)
+
+
+def test_a_new_value_of_an_enum_cannot_be_used_at_once():
+    both = ["ALTER TYPE mood ADD VALUE 'great'", "UPDATE users SET mood = 'great' WHERE id = 1"]
+
+    assert "enum-value-used" in {each.rule for each in safety.classify(both)}
+    assert "enum-value-used" not in {each.rule for each in safety.classify(["CREATE TYPE mood AS ENUM ()", *both])}
+
+
+def test_locks_are_released_at_the_end_of_each_statement_outside_a_transaction():
+    steps = ["ALTER TABLE users ADD CONSTRAINT c CHECK (age > 0) NOT VALID", "ALTER TABLE users VALIDATE CONSTRAINT c"]
+
+    assert safety.classify([Statement(each, in_transaction=False) for each in steps]) == []
+
+
+def test_a_finding_says_where_why_and_what_to_do_instead():
+    (found,) = safety.classify(['CREATE INDEX "by name" ON app.users (name, born)'])
+
+    assert (found.rule, found.axis, found.mode, found.work) == ("create-index", "lock", "ShareLock", "build")
+    assert found.relations == ("app.users",)
+    assert found.message == "CREATE INDEX blocks writes to app.users until the index is built"
+    assert found.hint == 'op.create_index_concurrently("by name", "app.users", ["name", "born"])'
+
+
+@pytest.mark.parametrize(
+    "sql", ["", ";", "-- only a comment", "SELECT", "SELECT " + "(" * 60 + "1" + ")" * 60, "\ufeff"]
+)
+def test_odd_input_is_no_crash(sql):
+    safety.classify([sql])
+
+
+def test_the_footprint_of_one_statement():
+    locks = safety.footprint("ALTER TABLE a ADD CONSTRAINT f FOREIGN KEY (b_id) REFERENCES b NOT VALID")
+
+    assert [(each.relation, each.mode.value, each.work) for each in locks] == [
+        ("a", "ShareRowExclusiveLock", None),
+        ("b", "ShareRowExclusiveLock", None),
+    ]
