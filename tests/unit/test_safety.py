@@ -61,7 +61,7 @@ SAFE = [
     "UPDATE users SET name = 'b' WHERE id = 1",
     "SELECT setval('s', 10)",
     "SET lock_timeout = '1s'",
-    "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_type WHERE typname = 'm') THEN CREATE TYPE m AS ENUM ('a'); END IF; END $$",
+    "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_type) THEN CREATE TYPE m AS ENUM ('a'); END IF; END $$",
     "BEGIN; ALTER TABLE users ADD COLUMN a integer; COMMIT",
 ]
 
@@ -141,14 +141,14 @@ def rules(sql, **how):
 
 @pytest.mark.parametrize("sql", SAFE)
 def test_what_is_safe(sql):
-    found = safety.classify(sql.split("; "))
+    found = safety.classify([sql])
 
     assert safety.category(found) is Category.SAFE, found
 
 
 @pytest.mark.parametrize(("axis", "sql"), [(axis, sql) for axis, all_ in UNSAFE.items() for sql in all_])
 def test_what_is_unsafe(axis, sql):
-    found = safety.classify(sql.split("; ") if "$$" not in sql else [sql])
+    found = safety.classify([sql])
 
     assert safety.category(found) is Category.UNSAFE
     assert axis in {each.axis for each in found if each.severity == "error"}
