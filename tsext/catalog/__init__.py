@@ -44,6 +44,16 @@ from tsext.catalog.hypertables import (
     table_facts,
     tablespaces,
 )
+from tsext.catalog.index_builds import (
+    BuiltIndex,
+    IndexedTable,
+    index_table,
+    indexed_tables,
+    may_create_in,
+    may_register_chunk_index,
+    printed_index,
+    register_chunk_index,
+)
 from tsext.catalog.indexes import default_indexes, invalid_indexes, unvalidated_constraints
 from tsext.catalog.jobs import (
     PAUSED,
@@ -66,6 +76,7 @@ from tsext.catalog.relations import (
 
 __all__ = [
     "PAUSED",
+    "BuiltIndex",
     "Chunk",
     "ColumnFacts",
     "ColumnstoreUse",
@@ -73,6 +84,7 @@ __all__ = [
     "DatabaseFacts",
     "FoundAggregate",
     "IndexFacts",
+    "IndexedTable",
     "Key",
     "NowFunction",
     "Partitioned",
@@ -97,18 +109,24 @@ __all__ = [
     "functions",
     "hypertable",
     "hypertables",
+    "index_table",
+    "indexed_tables",
     "invalid_indexes",
     "is_query_of",
     "job_applications",
     "jobs",
     "key_of",
+    "may_create_in",
+    "may_register_chunk_index",
     "now_function",
     "partitioned",
     "partitioned_relation",
     "policies",
     "policy_relation",
     "preloaded",
+    "printed_index",
     "referencing_keys",
+    "register_chunk_index",
     "running",
     "table_facts",
     "tablespaces",

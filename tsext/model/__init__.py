@@ -13,6 +13,7 @@ from tsext.model.columnstore import COLUMNSTORE, SPARSE_INDEXES, UNSET_COLUMNS, 
 from tsext.model.declarations import declared, objects_of
 from tsext.model.features import CHUNK_SKIPPING, TIMESCALEDB, UUID_PARTITIONING, Feature, License
 from tsext.model.hypertables import Dimension, Hypertable, TableFacts, facts_of, partitions
+from tsext.model.indexes import Index
 from tsext.model.intervals import Interval, Span, estimated, interval, microseconds, span
 from tsext.model.jobs import JOB_NAMES, Job, jobs_of
 from tsext.model.objects import INFO_KEY, Extension, Object, TableObject, objects_in
@@ -52,6 +53,7 @@ __all__ = [
     "Extension",
     "Feature",
     "Hypertable",
+    "Index",
     "Interval",
     "Job",
     "License",

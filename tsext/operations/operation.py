@@ -68,6 +68,12 @@ class Operation(MigrateOperation):
         """All statements, in order; most verbs have one."""
         return [self.sql()]
 
+    def run(self, connection: Connection) -> None:
+        """Send its statements."""
+        for statement in self.statements():
+            # not text(), which would take a colon for a parameter
+            connection.exec_driver_sql(statement, execution_options={"no_parameters": True}).close()
+
     def need(self, connection: Connection) -> None:
         """Refuse what this server does not have.
 
@@ -85,6 +91,16 @@ class Operation(MigrateOperation):
     def arguments(self) -> list[Code] | None:
         """The arguments of the call, as they stand in a revision; None if another operation does this one's work."""
         raise NotImplementedError(f"{type(self).__name__} has no arguments")
+
+    def rendered(self, context: AutogenContext) -> str | None:
+        """The call, as it stands in a revision; None if another operation does this one's work."""
+        arguments = self.arguments()
+        if arguments is None:
+            return None
+        prefix = context.opts.get("alembic_module_prefix") or ""
+        code = Code(f"{prefix}{self.verb}(", tuple(arguments), ")")
+        context.imports.update(code.needs())
+        return code.broken()
 
     def to_diff_tuple(self) -> tuple[Any, ...]:
         """What ``alembic check`` prints."""
@@ -133,13 +149,12 @@ def _execute(operations: Operations, operation: Operation) -> None:
         operation.check(operations.get_bind())
     statements = operation.statements()
     with context.autocommit_block() if statements and not operation.transactional else nullcontext():
+        if not context.as_sql:
+            operation.run(operations.get_bind())
+            return
         for statement in statements:
-            if context.as_sql:
-                # not static_output, which would turn tabs into spaces
-                context.impl.output_buffer.write(f"{statement};\n\n")  # type: ignore[union-attr]
-            else:
-                # not text(), which would take a colon for a parameter
-                operations.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True}).close()
+            # not static_output, which would turn tabs into spaces
+            context.impl.output_buffer.write(f"{statement};\n\n")  # type: ignore[union-attr]
 
 
 def _shown(operation: Operation) -> str:
@@ -147,10 +162,5 @@ def _shown(operation: Operation) -> str:
 
 
 def _render(context: AutogenContext, operation: Operation) -> str | list[str]:
-    arguments = operation.arguments()
-    if arguments is None:
-        return []
-    prefix = context.opts.get("alembic_module_prefix") or ""
-    code = Code(f"{prefix}{operation.verb}(", tuple(arguments), ")")
-    context.imports.update(code.needs())
-    return "\n".join([*comment(operation.note), code.broken()])
+    rendered = operation.rendered(context)
+    return [] if rendered is None else "\n".join([*comment(operation.note), rendered])

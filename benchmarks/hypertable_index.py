@@ -1,0 +1,143 @@
+"""An index on a hypertable under a steady writer: how long writes wait, by the way it is built.
+
+``CREATE INDEX``, ``CREATE INDEX … WITH (timescaledb.transaction_per_chunk)`` and ``op.create_index_concurrently``, one
+after the other in one run on the local development server. A writer inserts one row after the other, each in a
+transaction of its own, into a chunk chosen at random; the longest insert is how long writers were blocked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy.pool import NullPool
+
+from tsext import localdb
+
+Build = Callable[[sa.Engine], None]
+
+
+def plain(engine: sa.Engine) -> None:
+    """All chunks in one transaction."""
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE INDEX ix ON ticks (symbol, time DESC)")
+
+
+def per_chunk(engine: sa.Engine) -> None:
+    """TimescaleDB's own: a transaction for each chunk."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql(
+            "CREATE INDEX ix ON ticks (symbol, time DESC) WITH (timescaledb.transaction_per_chunk)"
+        )
+
+
+def tsext(engine: sa.Engine) -> None:
+    """Chunk by chunk, CONCURRENTLY."""
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"transaction_per_migration": True})
+        with context.begin_transaction(_per_migration=True):
+            Operations(context).create_index_concurrently("ix", "ticks", ["symbol", sa.text("time DESC")])  # type: ignore[attr-defined]
+
+
+WAYS: dict[str, Build] = {"CREATE INDEX": plain, "transaction_per_chunk": per_chunk, "tsext": tsext}
+
+
+@contextmanager
+def database(url: str) -> Iterator[sa.Engine]:
+    """A new one, dropped afterwards."""
+    name = f"bench_{uuid.uuid4().hex[:8]}"
+    admin = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    engine = sa.create_engine(sa.make_url(url).set(database=name), poolclass=NullPool)
+    try:
+        yield engine
+    finally:
+        with admin.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def fill(engine: sa.Engine, chunks: int, rows: int) -> None:
+    """A hypertable with one chunk for each day."""
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE EXTENSION timescaledb")
+        connection.exec_driver_sql("CREATE TABLE ticks (time timestamptz NOT NULL, symbol text, price float8)")
+        connection.exec_driver_sql(
+            "SELECT create_hypertable('ticks', by_range('time', INTERVAL '1 day'), create_default_indexes => false)"
+        )
+    for first in range(0, chunks, 50):
+        with engine.begin() as connection:
+            connection.exec_driver_sql(
+                "INSERT INTO ticks SELECT '2020-01-01'::timestamptz + d * INTERVAL '1 day' + r * INTERVAL '1 second', "
+                f"'S' || r % 50, r FROM generate_series({first}, {min(first + 50, chunks) - 1}) AS d, "
+                f"generate_series(1, {rows}) AS r"
+            )
+
+
+class Writer(threading.Thread):
+    """Inserts until it is stopped, and notes how long each insert took."""
+
+    def __init__(self, engine: sa.Engine, chunks: int) -> None:
+        super().__init__(daemon=True)
+        self.engine = engine
+        self.chunks = chunks
+        self.stopped = threading.Event()
+        self.seconds: list[float] = []
+
+    def run(self) -> None:
+        """Insert."""
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            while not self.stopped.is_set():
+                day = random.randrange(self.chunks)
+                began = time.perf_counter()
+                connection.exec_driver_sql(
+                    f"INSERT INTO ticks VALUES ('2020-01-01'::timestamptz + {day} * INTERVAL '1 day', 'W', 1)"
+                )
+                self.seconds.append(time.perf_counter() - began)
+                time.sleep(0.005)
+
+
+def measure(url: str, build: Build, chunks: int, rows: int) -> tuple[float, Writer]:
+    """Seconds of the build, and the writer that wrote meanwhile."""
+    with database(url) as engine:
+        fill(engine, chunks, rows)
+        writer = Writer(engine, chunks)
+        writer.start()
+        time.sleep(1)
+        began = time.perf_counter()
+        build(engine)
+        seconds = time.perf_counter() - began
+        writer.stopped.set()
+        writer.join()
+        return seconds, writer
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--chunks", type=int, default=500)
+    parser.add_argument("--rows", type=int, default=2000, help="in each chunk")
+    parser.add_argument("--version", default="2.31")
+    asked = parser.parse_args()
+    url = localdb.ensure(asked.version).url
+    table = Table("way", "build s", "writes", "median write ms", "longest write ms")
+    for name, build in WAYS.items():
+        seconds, writer = measure(url, build, asked.chunks, asked.rows)
+        median, longest = statistics.median(writer.seconds), max(writer.seconds)
+        table.add_row(name, f"{seconds:.1f}", str(len(writer.seconds)), f"{median * 1000:.1f}", f"{longest * 1000:.0f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

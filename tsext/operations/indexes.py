@@ -1,0 +1,287 @@
+"""Verbs that build, drop and rebuild indexes while others write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from alembic.autogenerate.render import render_op_text
+from alembic.operations import Operations
+from alembic.operations.ops import CreateIndexOp, DropIndexOp
+from sqlalchemy import Column, Connection
+from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.schema import CreateIndex
+from sqlalchemy.types import NullType
+
+from tsext import catalog
+from tsext.errors import InvalidObject, IrreversibleOperation
+from tsext.model import Index
+from tsext.operations import index_builds
+from tsext.operations.index_builds import Build
+from tsext.operations.operation import Operation
+from tsext.operations.rendering import Code, code_of, flags_of
+from tsext.sql.quoting import qualified
+
+if TYPE_CHECKING:
+    from alembic.autogenerate.api import AutogenContext
+
+_COPY = "tsext_index_copy"
+"""The table on which the server is asked how it prints an index."""
+
+
+class IndexOperation(Operation):
+    """A verb over an index, which commits as it goes."""
+
+    noun = Index
+    transactional = False
+
+    def work(self, connection: Connection) -> None:
+        """Do it, step by step, as far as it is not done."""
+        raise NotImplementedError(type(self).__name__)
+
+    def run(self, connection: Connection) -> None:
+        """Every step is a transaction of its own."""
+        self.work(connection)
+
+
+class CreateIndexConcurrently(IndexOperation, name="create_index_concurrently", noun=Index):
+    """Build an index while others write."""
+
+    def __init__(self, target: Index) -> None:
+        self.target = target
+        self.build: Build | None = None
+        """What is to be built, once the server has been asked how it prints it."""
+
+    @classmethod
+    def invoke(
+        cls,
+        operations: Operations,
+        index_name: str,
+        table_name: str,
+        columns: Sequence[Any],
+        *,
+        schema: str | None = None,
+        unique: bool = False,
+        **kw: Any,
+    ) -> None:
+        """Build an index while others write; on a hypertable chunk by chunk.
+
+        Outside the transaction, in steps that may be repeated: after an interruption the same call goes on where it
+        stopped, and does nothing if the index is there. An INVALID index with this definition is what an interrupted
+        build has left, and is built again. On a hypertable, its root gets the index first, with a SHARE lock for an
+        instant, so that each new chunk has it; then it is built CONCURRENTLY on one chunk after the other.
+
+        :param index_name: without its schema.
+        :param table_name: a table, a hypertable, or a materialized view.
+        :param columns: names, or expressions: ``sa.text("lower(name)")``.
+        :param schema: of the table.
+        :param unique: whether no two rows may be equal in it.
+        :param kw: what ``op.create_index`` takes for PostgreSQL: ``postgresql_where``, ``postgresql_using``,
+            ``postgresql_include``, ``postgresql_ops``, ``postgresql_with`` …
+        :raises InvalidObject: if an index of this name has another definition, or, on a hypertable, another index has
+            the same.
+        :raises FeatureNotSupported: for a unique index that TimescaleDB below 2.22, or 2.28 with a columnstore, would
+            not enforce.
+        """
+        operations.invoke(cls(Index(index_name, table_name, tuple(columns), schema, unique, kw)))
+
+    def check(self, connection: Connection) -> None:
+        """Refuse a name that is taken, and what the server could not enforce."""
+        target = self.target
+        tables = catalog.indexed_tables(connection, target.table_name, target.schema)
+        if not tables:
+            raise InvalidObject(
+                f"op.{self.verb}: there is no table {qualified(target.table_name, target.schema)}",
+                hint="create it first, or correct its name or schema",
+            )
+        index_builds.refuse_kind(tables[0])
+        create = _create(CreateIndexOp(f"{_COPY}_ix", _COPY, target.columns, unique=target.unique, **target.options))
+        printed = catalog.printed_index(connection, create, target.table_name, target.schema, _COPY)
+        self.build = Build(target.name, target.table_name, target.schema, printed, target.unique)
+        index_builds.refuse(connection, self.build)
+
+    def work(self, connection: Connection) -> None:
+        """Build what is missing of it."""
+        assert self.build is not None
+        index_builds.build(connection, self.build)
+
+    def sql(self) -> str:
+        """``CREATE INDEX CONCURRENTLY``, for a script: on a hypertable, TimescaleDB refuses it."""
+        return _create(self._alembic(postgresql_concurrently=True))
+
+    def _alembic(self, **kw: Any) -> CreateIndexOp:
+        target = self.target
+        options = {**target.options, **kw}
+        return CreateIndexOp(
+            target.name, target.table_name, target.columns, schema=target.schema, unique=target.unique, **options
+        )
+
+    def reverse(self) -> DropIndexConcurrently:
+        """Dropping it."""
+        return DropIndexConcurrently(self.target.name, self.target.table_name, self.target.schema, target=self.target)
+
+    def arguments(self) -> list[Code]:
+        """As ``alembic check`` prints them."""
+        target = self.target
+        return [code_of(target.name), code_of(target.table_name), code_of([str(each) for each in target.columns])]
+
+    def rendered(self, context: AutogenContext) -> str:
+        """As Alembic renders ``op.create_index``, which takes the same arguments."""
+        return _renamed(render_op_text(context, self._alembic()), "create_index", self.verb)
+
+
+class DropIndexConcurrently(IndexOperation, name="drop_index_concurrently", noun=Index):
+    """Drop an index while others write."""
+
+    def __init__(
+        self,
+        index_name: str,
+        table_name: str | None = None,
+        schema: str | None = None,
+        *,
+        if_exists: bool = False,
+        target: Index | None = None,
+    ) -> None:
+        self.index_name = index_name
+        self.table_name = table_name
+        self.schema = schema
+        self.if_exists = if_exists
+        self.target = target
+
+    @classmethod
+    def invoke(
+        cls,
+        operations: Operations,
+        index_name: str,
+        table_name: str | None = None,
+        *,
+        schema: str | None = None,
+        if_exists: bool = False,
+    ) -> None:
+        """Drop an index while others read and write; on a hypertable chunk by chunk.
+
+        Outside the transaction. On a hypertable, the indexes of its chunks are dropped CONCURRENTLY one after the
+        other, then that of its root; TimescaleDB from 2.22 on does that only with an ACCESS EXCLUSIVE lock, for an
+        instant, if a chunk has come meanwhile.
+
+        :param index_name: without its schema.
+        :param table_name: not needed; for whoever reads it.
+        :param schema: of the index, and so of its table.
+        :param if_exists: do nothing if there is none.
+        """
+        operations.invoke(cls(index_name, table_name, schema, if_exists=if_exists))
+
+    def check(self, connection: Connection) -> None:
+        """Refuse an index that is not there, or that a constraint owns."""
+        found = catalog.index_table(connection, self.index_name, self.schema)
+        if found is None:
+            if self.if_exists:
+                return
+            raise InvalidObject(
+                f"op.{self.verb}: there is no index {qualified(self.index_name, self.schema)}",
+                hint="correct its name or schema, or give if_exists=True",
+            )
+        root, *_ = catalog.indexed_tables(connection, found[1], found[0])
+        if next(each for each in root.indexes if each.name == self.index_name).constraint:
+            raise InvalidObject(
+                f"index {self.index_name} belongs to a constraint of {root}",
+                hint=f"drop the constraint: op.drop_constraint({self.index_name!r}, {root.name!r})",
+            )
+
+    def work(self, connection: Connection) -> None:
+        """Drop what is left of it."""
+        index_builds.drop(connection, self.index_name, self.schema, if_exists=self.if_exists)
+
+    def sql(self) -> str:
+        """``DROP INDEX CONCURRENTLY``, for a script."""
+        exists = "IF EXISTS " if self.if_exists else ""
+        return f"DROP INDEX CONCURRENTLY {exists}{qualified(self.index_name, self.schema)}"
+
+    def reverse(self) -> CreateIndexConcurrently:
+        """Building it again.
+
+        :raises IrreversibleOperation: if its definition is not known.
+        """
+        if self.target is None:
+            raise IrreversibleOperation(
+                f"the definition of index {self.index_name} is not known",
+                hint="write op.create_index_concurrently into the downgrade",
+            )
+        return CreateIndexConcurrently(self.target)
+
+    def arguments(self) -> list[Code]:
+        """Name, table, and what differs from the defaults."""
+        named = [("table_name", self.table_name), ("schema", self.schema)]
+        given = [code_of(value, name) for name, value in named if value is not None]
+        return [code_of(self.index_name), *given, *flags_of(self, "if_exists")]
+
+
+class ReindexConcurrently(IndexOperation, name="reindex_concurrently", noun=Index):
+    """Build an index anew beside itself while others read and write."""
+
+    def __init__(self, index_name: str, schema: str | None = None, *, undone: bool = False) -> None:
+        self.index_name = index_name
+        self.schema = schema
+        self.undone = undone
+
+    @classmethod
+    def invoke(cls, operations: Operations, index_name: str, *, schema: str | None = None) -> None:
+        """Build an index anew beside itself while others read and write; on a hypertable chunk by chunk.
+
+        Outside the transaction. What an interrupted REINDEX CONCURRENTLY has left, ``…_ccnew`` or ``…_ccold``, is
+        dropped.
+
+        :param index_name: without its schema.
+        :param schema: of the index, and so of its table.
+        :raises InvalidObject: if there is none.
+        """
+        operations.invoke(cls(index_name, schema))
+
+    def work(self, connection: Connection) -> None:
+        """Rebuild it."""
+        if not self.undone:
+            index_builds.rebuild(connection, self.index_name, self.schema)
+
+    def sql(self) -> str:
+        """``REINDEX INDEX CONCURRENTLY``, for a script: on a hypertable, TimescaleDB refuses it."""
+        return f"REINDEX INDEX CONCURRENTLY {qualified(self.index_name, self.schema)}"
+
+    def statements(self) -> list[str]:
+        """None on the way back: the new index is as good as the old."""
+        return [] if self.undone else [self.sql()]
+
+    def reverse(self) -> ReindexConcurrently:
+        """Nothing."""
+        return ReindexConcurrently(self.index_name, self.schema, undone=not self.undone)
+
+    def arguments(self) -> list[Code] | None:
+        """Name and schema."""
+        if self.undone:
+            return None
+        return [code_of(self.index_name), *([code_of(self.schema, "schema")] if self.schema else [])]
+
+
+def of_alembic(operation: CreateIndexOp | DropIndexOp) -> CreateIndexConcurrently | DropIndexConcurrently:
+    """The verb that does the same as one of Alembic's."""
+    create = operation if isinstance(operation, CreateIndexOp) else operation.reverse()
+    kw = {name: value for name, value in create.kw.items() if name != "postgresql_concurrently"}
+    target = Index(
+        str(create.index_name), create.table_name, tuple(create.columns), create.schema, bool(create.unique), kw
+    )
+    made = CreateIndexConcurrently(target)
+    return made if isinstance(operation, CreateIndexOp) else made.reverse()
+
+
+def _create(operation: CreateIndexOp) -> str:
+    dialect = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]  # any with % signs would double them
+    index = operation.to_index()
+    table = index.table
+    assert table is not None
+    for name in set(operation.kw.get("postgresql_include") or ()) - set(table.c.keys()):
+        table.append_column(Column(name, NullType()))
+    return str(CreateIndex(index).compile(dialect=dialect))
+
+
+def _renamed(text: str, old: str, new: str) -> str:
+    head, dot, rest = text.partition(f"{old}(")
+    return f"{head}{new}({rest}" if dot else text
