@@ -80,7 +80,7 @@ def fill(engine: sa.Engine, chunks: int, rows: int) -> None:
         with engine.begin() as connection:
             connection.exec_driver_sql(
                 "INSERT INTO ticks SELECT '2020-01-01'::timestamptz + d * INTERVAL '1 day' + r * INTERVAL '1 second', "
-                f"'S' || r % 50, r FROM generate_series({first}, {min(first + 50, chunks) - 1}) AS d, "
+                f"'S' || mod(r, 50), r FROM generate_series({first}, {min(first + 50, chunks) - 1}) AS d, "
                 f"generate_series(1, {rows}) AS r"
             )
 
