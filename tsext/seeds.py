@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -15,34 +14,41 @@ from tsext.sql import files
 log = logging.getLogger("alembic.tsext")
 
 TEST_DATA = "test_data.sql"
-"""The seed that production and staging refuse."""
+"""The seed that is test data even if it does not say so."""
 
 
 def load(connection: Connection, settings: Settings, names: list[str] | None = None) -> list[str]:
     """Load seeds in the order of their names, each in a transaction of its own.
 
+    A seed that begins with ``-- tsext: development`` is test data, which only development takes; so is test_data.sql.
+
     :param names: file names to load; None means all that this environment takes.
+    :raises TsextError: if test data is named anywhere else; nothing is loaded then.
     :returns: the names loaded.
     :raises SqlFileError: if one fails; those before it stay.
     """
     folder = settings.sql_location / "seeds"
     wanted = [folder / name for name in names] if names else sorted(folder.glob("*.sql"))
-    loaded = []
-    for path in wanted:
-        if path.name == TEST_DATA and settings.environment != "development":
-            if names:
-                raise TsextError(
-                    f"{path.name} is test data, this is {settings.environment}",
-                    hint="load it in development only",
-                )
-            continue
-        _load(connection, path)
-        loaded.append(path.name)
-    return loaded
+    read = [files.read(path) for path in wanted]
+    test_data = [] if settings.environment == "development" else [each.path.name for each in read if _is_test(each)]
+    if test_data and names:
+        raise TsextError(
+            f"{', '.join(test_data)}: test data, and this is {settings.environment}",
+            hint="load it into a development database: tsext -x env=development seed",
+        )
+    if test_data:
+        log.info("left out seeds that are test data, since this is %s: %s", settings.environment, ", ".join(test_data))
+    loaded = [file for file in read if file.path.name not in test_data]
+    for file in loaded:
+        _load(connection, file)
+    return [file.path.name for file in loaded]
 
 
-def _load(connection: Connection, path: Path) -> None:
-    file = files.read(path)
+def _is_test(file: files.SqlFile) -> bool:
+    return file.development or file.path.name == TEST_DATA
+
+
+def _load(connection: Connection, file: files.SqlFile) -> None:
     for statement in file.statements:
         try:
             connection.exec_driver_sql(statement.text, execution_options={"no_parameters": True})
@@ -50,4 +56,4 @@ def _load(connection: Connection, path: Path) -> None:
             connection.rollback()
             raise files.explain(file, statement, error) from error
     connection.commit()
-    log.info("loaded seed %s", path.name)
+    log.info("loaded seed %s", file.path.name)

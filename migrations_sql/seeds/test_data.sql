@@ -1,5 +1,6 @@
+-- tsext: development
 -- A small trading day to develop against: three instruments, two accounts, orders from every stage of their life.
--- For development only. The same rows on every run: rows are found by their natural keys, never by generated ids,
+-- The same rows on every run: rows are found by their natural keys, never by generated ids,
 -- and times are fixed. A row that is looked up and missing becomes NULL, which a NOT NULL column refuses.
 -- Needs personality_profiles.sql.
 

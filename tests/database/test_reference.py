@@ -67,5 +67,5 @@ def test_production_gets_no_test_data(config, engine):
     command.upgrade(config)
     assert one(engine, "SELECT count(*) FROM personality_profiles") == (0,)
     assert command.seed(config) == ["personality_profiles.sql"]
-    with pytest.raises(Exception, match="is test data"):
+    with pytest.raises(Exception, match="test data"):
         command.seed(config, ["test_data.sql"])

@@ -193,12 +193,30 @@ def test_no_transaction(folder: Path) -> None:
         ("SELECT 1; -- tsext: no-transaction", "a.sql:1:11: the directive", "the first line"),
         ("/* tsext: no-transaction */ VACUUM", "a.sql:1:1: the directive", "the first line"),
         ("-- tsext: no-transaction\n-- tsext: no-transaction\n", "a.sql:2:1: the directive", "the first line"),
+        ("-- tsext: no-transaction\n-- a\n-- tsext: development\n", "a.sql:3:1: the directive", "the first line"),
+        ("SELECT 1; -- tsext: assured a because b", "a.sql:1:11: this assures nothing", "above the statement"),
+        ("SELECT\n-- tsext: assured a because b\n1", "a.sql:2:1: this assures nothing", "above the statement"),
+        ("-- tsext: assure a because b\nSELECT 1", "a.sql:1:1: unknown directive 'assure a", "assured RULE because"),
     ],
 )
 def test_a_directive_is_never_silently_lost(folder: Path, text: str, fact: str, cure: str) -> None:
     error = refusal(folder, text)
     assert error.message.startswith(fact)
     assert cure in error.hint
+
+
+def test_directives_of_a_file_and_of_its_statements(folder: Path) -> None:
+    text = (
+        "-- tsext: no-transaction\n-- tsext: development\n-- tsext: assured a because it is small\nSELECT 1;\n"
+        "/* tsext: assured b because of c\n   until 2027-01-31 */ -- and d\n\nSELECT 2; SELECT 3;"
+    )
+    file = read(write(folder, text))
+    assert (file.no_transaction, file.development) == (True, True)
+    assert [[each.text for each in statement.assured] for statement in file.statements] == [
+        ["assured a because it is small"],
+        ["assured b because of c\n   until 2027-01-31"],
+        [],
+    ]
 
 
 # --- syntax errors

@@ -15,8 +15,25 @@ from tsext.errors import SqlFileError
 from tsext.sql import grammar, psql, refusals
 from tsext.sql.excerpt import excerpt, line_and_column
 
-DIRECTIVES = (refusals.NO_TRANSACTION,)
-"""What may stand after ``-- tsext:`` on the first line of a file."""
+DEVELOPMENT = "development"
+"""The directive that makes a seed test data."""
+
+DIRECTIVES = (refusals.NO_TRANSACTION, DEVELOPMENT)
+"""What may stand after ``-- tsext:`` on the first line of a file, or first lines."""
+
+ASSURED = "assured"
+"""What begins the directive above a statement that waives a rule for it."""
+
+
+@dataclass(frozen=True)
+class Directive:
+    """What a comment tells tsext."""
+
+    text: str
+    """What follows ``tsext:``."""
+    start: int
+    """Where the comment begins in :attr:`SqlFile.text`, in characters."""
+    end: int
 
 
 @dataclass(frozen=True)
@@ -29,6 +46,8 @@ class Statement:
     """Where it begins in :attr:`SqlFile.text`, in characters."""
     line: int
     """Where it begins, from 1."""
+    assured: tuple[Directive, ...] = ()
+    """The directives above it that waive a rule."""
 
 
 @dataclass(frozen=True)
@@ -41,20 +60,28 @@ class SqlFile:
     no_transaction: bool
     """Whether each statement is to be committed on its own."""
     statements: tuple[Statement, ...]
+    development: bool = False
+    """Whether it holds test data."""
 
 
-def read(path: str | Path) -> SqlFile:
+def read(path: str | Path, *, foreign: bool = False) -> SqlFile:
     """Read a file, and check it before anything of it is sent.
 
+    :param foreign: it is only to be looked at, and may be of a project that runs its files otherwise.
     :raises SqlFileError: it cannot be read, is no SQL, or holds what cannot be executed from a file.
     """
     path = Path(path)
     text = _decoded(path, _contents(path)).replace("\r\n", "\n")
     script = _parsed(path, text)
-    no_transaction = refusals.NO_TRANSACTION in set(_directives(path, text, script.comments))
-    for (start, _), refusal in refusals.refused(script, no_transaction=no_transaction):
+    directives = list(_directives(text, script.comments))
+    given = _of_file(path, text, directives)
+    no_transaction = refusals.NO_TRANSACTION in given
+    refused = () if foreign else refusals.refused(script, no_transaction=no_transaction)
+    for (start, _), refusal in refused:
         _refuse(path, text, start, refusal)
-    return SqlFile(path, text, no_transaction, tuple(_statements(text, script)))
+    assured = _of_statements(path, text, script, [each for each in directives if _is_assurance(each)])
+    statements = tuple(_statements(text, script, assured))
+    return SqlFile(path, text, no_transaction, statements, DEVELOPMENT in given)
 
 
 # --- from bytes to text
@@ -146,25 +173,56 @@ def _shortened(message: str, longest: int = 100) -> str:
 _DIRECTIVE = re.compile(r"(?:--|/\*)\s*tsext:\s*(.*?)\s*(?:\*/)?", re.DOTALL | re.IGNORECASE)
 
 
-def _directives(path: Path, text: str, comments: tuple[grammar.Span, ...]) -> Iterator[str]:
+def _directives(text: str, comments: tuple[grammar.Span, ...]) -> Iterator[Directive]:
     for start, end in comments:
-        found = _DIRECTIVE.fullmatch(text, start, end)
-        if not found:
+        if found := _DIRECTIVE.fullmatch(text, start, end):
+            yield Directive(found[1], start, end)
+
+
+def _is_assurance(directive: Directive) -> bool:
+    return directive.text.partition(" ")[0] == ASSURED
+
+
+def _of_file(path: Path, text: str, directives: list[Directive]) -> set[str]:
+    """Those that hold for the whole file, which must be its first lines."""
+    head, given = 0, set[str]()
+    for each in directives:
+        if _is_assurance(each):
             continue
-        if found[1] not in DIRECTIVES:
-            unknown = f"unknown directive {found[1]!r}"
-            _refuse(path, text, start, refusals.Refusal(unknown, f"there is: {', '.join(DIRECTIVES)}"))
-        if "\n" in text[:start] or text[:start].strip() or not text.startswith("--", start):
-            misplaced = f"the directive {found[1]} would have no effect here"
-            cure = f"make `-- tsext: {found[1]}` the first line"
-            _refuse(path, text, start, refusals.Refusal(misplaced, cure))
-        yield found[1]
+        if each.text not in DIRECTIVES:
+            known = f"there is: {', '.join(DIRECTIVES)}, and above a statement {ASSURED} RULE because REASON"
+            _refuse(path, text, each.start, refusals.Refusal(f"unknown directive {each.text!r}", known))
+        at_head = not text[head : each.start].strip(" \t") and text.startswith("--", each.start)
+        if not at_head or each.text in given:
+            misplaced = f"the directive {each.text} would have no effect here"
+            cure = f"make `-- tsext: {each.text}` the first line"
+            _refuse(path, text, each.start, refusals.Refusal(misplaced, cure))
+        head = each.end + 1
+        given.add(each.text)
+    return given
 
 
-def _statements(text: str, script: grammar.Script) -> Iterator[Statement]:
+def _of_statements(
+    path: Path, text: str, script: grammar.Script, assurances: list[Directive]
+) -> dict[int, list[Directive]]:
+    """Those that hold for one statement, by where it begins."""
+    starts = [start for start, _ in script.statements]
+    found: dict[int, list[Directive]] = {}
+    for each in assurances:
+        following = bisect_right(starts, each.start)
+        within = following > 0 and each.start < script.statements[following - 1][1]
+        if within or following == len(starts):
+            misplaced = "this assures nothing: no statement begins below it"
+            cure = "put it on a line of its own above the statement it is about"
+            _refuse(path, text, each.start, refusals.Refusal(misplaced, cure))
+        found.setdefault(starts[following], []).append(each)
+    return found
+
+
+def _statements(text: str, script: grammar.Script, assured: Mapping[int, list[Directive]]) -> Iterator[Statement]:
     lines = [found.end() for found in re.finditer("\n", text)]
     for start, end in script.statements:
-        yield Statement(text[start:end], start, bisect_right(lines, start) + 1)
+        yield Statement(text[start:end], start, bisect_right(lines, start) + 1, tuple(assured.get(start, ())))
 
 
 # --- what went wrong, and where
@@ -243,6 +301,14 @@ def _cure(file: SqlFile, statement: Statement, said: Any) -> str:
 
 def _offset(statement: Statement, position: int) -> int:
     return statement.offset + min(max(position - 1, 0), len(statement.text))
+
+
+def refuse(file: SqlFile, directive: Directive, message: str, hint: str) -> NoReturn:
+    """Refuse what a directive says.
+
+    :raises SqlFileError: with the place, and a caret.
+    """
+    _refuse(file.path, file.text, directive.start, refusals.Refusal(message, hint))
 
 
 def _refuse(path: Path, text: str, offset: int, refusal: refusals.Refusal) -> NoReturn:
