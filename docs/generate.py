@@ -12,6 +12,8 @@ from alembic.operations import MigrateOperation, Operations
 
 from tsext.model import License
 from tsext.operations.operation import Operation
+from tsext.safety import RULES
+from tsext.settings import documented
 
 DOCS = Path(__file__).parent
 
@@ -83,7 +85,29 @@ def _needs(verb: type[Operation]) -> str:
     return f"needs TimescaleDB {'.'.join(map(str, verb.needs.since))} or newer{licence}"
 
 
-PAGES = {"operations.md": operations}
+def settings() -> str:
+    """The page of settings, with its table written anew."""
+    rows = [f"| `{name}` | {default} | {meaning} |" for name, default, meaning in documented()]
+    page = (DOCS / "settings.md").read_text("utf-8")
+    return re.sub(r"(?ms)^\| `sql_location`.*?(?=^\n(?!\|))", lambda _: "\n".join(rows) + "\n", page)
+
+
+def rules() -> str:
+    """The page of safety rules, with its table written anew."""
+    rows = [
+        f"| `{rule.id}` | {rule.axis.value} | {rule.severity.value} | {_cell(rule.message)} | {_cell(rule.hint)} |"
+        for rule in sorted(RULES.values(), key=lambda rule: (rule.axis.value, rule.id))
+    ]
+    page = (DOCS / "safety.md").read_text("utf-8")
+    table = "| rule | axis | severity | why | the safe way |\n|---|---|---|---|---|\n" + "\n".join(rows) + "\n"
+    return re.sub(r"(?ms)^\| rule \|.*?(?=^\n|\Z)", lambda _: table, page)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+PAGES = {"operations.md": operations, "settings.md": settings, "safety.md": rules}
 
 
 def main() -> None:

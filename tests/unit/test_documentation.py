@@ -49,6 +49,14 @@ def test_declarations_in_the_documentation_run(page, tmp_path):
         subprocess.run([sys.executable, tmp_path / "example.py"], check=True)
 
 
+@pytest.mark.parametrize("page", ["safety.md"])
+def test_examples_that_assert_hold(page):
+    examples = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
+    assert examples
+    for example in examples:
+        exec(example, {})
+
+
 @pytest.mark.parametrize("page", ["columnstore.md", "hypertables.md", "jobs.md", "policies.md"])
 def test_verbs_say_what_the_documentation_says(page):
     rows = re.findall(r"(?m)^\| `(\w+\(.*?\))` \| `(.*?)` \|", (ROOT / "docs" / page).read_text())

@@ -24,6 +24,7 @@ from tsext.catalog.columnstore import (
     partitioned_relation,
 )
 from tsext.catalog.constraints import ConstraintState, NullState, constraint_state, null_state, printed_check
+from tsext.catalog.emptiness import holds_tables
 from tsext.catalog.extensions import (
     TimescaleInfo,
     available,
@@ -111,6 +112,7 @@ __all__ = [
     "extensions",
     "extent",
     "functions",
+    "holds_tables",
     "hypertable",
     "hypertables",
     "index_table",

@@ -10,6 +10,7 @@ from alembic.autogenerate.render import renderers
 from alembic.operations import MigrateOperation, Operations
 from sqlalchemy.exc import DBAPIError
 
+from tsext.operations.printing import emit
 from tsext.operations.rendering import repr_of
 from tsext.settings import Settings
 
@@ -79,8 +80,7 @@ def _execute_file(operations: Operations, operation: ExecuteFileOp) -> None:
     with context.autocommit_block() if file.no_transaction else nullcontext():
         for statement in file.statements:
             if context.as_sql:
-                # not static_output, which would turn tabs into spaces
-                context.impl.output_buffer.write(f"{statement.text};\n\n")  # type: ignore[union-attr]
+                emit(context, statement.text, operation, (file, statement))
                 continue
             try:
                 operations.get_bind().exec_driver_sql(statement.text, execution_options={"no_parameters": True})

@@ -14,6 +14,7 @@ from tsext import catalog
 from tsext.errors import FeatureNotSupported, Finding
 from tsext.model import Feature, License, Object
 from tsext.operations.optional import leaves_out
+from tsext.operations.printing import emit
 from tsext.operations.rendering import Code, comment
 
 if TYPE_CHECKING:
@@ -153,8 +154,7 @@ def _execute(operations: Operations, operation: Operation) -> None:
             operation.run(operations.get_bind())
             return
         for statement in statements:
-            # not static_output, which would turn tabs into spaces
-            context.impl.output_buffer.write(f"{statement};\n\n")  # type: ignore[union-attr]
+            emit(context, statement, operation)
 
 
 def _shown(operation: Operation) -> str:

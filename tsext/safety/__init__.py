@@ -1,11 +1,13 @@
 """What a statement does to those who use the database while it runs, and to the application afterwards."""
 
-from tsext.safety.classify import Verdict, classify, footprint, verdicts
+from tsext.safety.classify import Verdict, classify, classify_in_turn, footprint, verdicts
 from tsext.safety.facts import Facts, facts
 from tsext.safety.hazards import Axis, Category, Hazard, Lock, Statement, Work, category
-from tsext.safety.rules import RULES, Rule
+from tsext.safety.rules import CERTAIN, RULES, Rule
+from tsext.safety.waivers import Waiver, assured
 
 __all__ = [
+    "CERTAIN",
     "RULES",
     "Axis",
     "Category",
@@ -15,9 +17,12 @@ __all__ = [
     "Rule",
     "Statement",
     "Verdict",
+    "Waiver",
     "Work",
+    "assured",
     "category",
     "classify",
+    "classify_in_turn",
     "facts",
     "footprint",
     "verdicts",

@@ -36,6 +36,16 @@ def classify(statements: Iterable[Statement | str], facts: Facts | None = None) 
     return [hazard for verdict in verdicts(statements, facts) for hazard in verdict.hazards]
 
 
+def classify_in_turn(revisions: Iterable[Iterable[Statement]], facts: Facts | None = None) -> list[list[Hazard]]:
+    """The same of several revisions that run one after the other, each in a transaction of its own."""
+    script, known, found = Script(), facts or Facts(), []
+    for statements in revisions:
+        verdicts_ = _read_all(list(statements), known, script)
+        script.end_transaction()
+        found.append([hazard for verdict in verdicts_ for hazard in verdict.hazards])
+    return found
+
+
 def footprint(statement: Statement | str, facts: Facts | None = None) -> tuple[Lock, ...]:
     """The table locks that one statement takes if it runs alone."""
     return tuple(lock for verdict in verdicts([statement], facts) for lock in verdict.locks)
@@ -43,10 +53,13 @@ def footprint(statement: Statement | str, facts: Facts | None = None) -> tuple[L
 
 def verdicts(statements: Iterable[Statement | str], facts: Facts | None = None) -> list[Verdict]:
     """Locks and hazards, statement by statement."""
+    return _read_all(list(statements), facts or Facts(), Script())
+
+
+def _read_all(statements: list[Statement | str], facts: Facts, script: Script) -> list[Verdict]:
     given = [one for each in statements for one in _split(each if isinstance(each, Statement) else Statement(each))]
-    script, known = Script(), facts or Facts()
     inside = not _needs_autocommit(given)
-    return [_verdict(each, known, script, inside=inside) for each in given]
+    return [_verdict(each, facts, script, inside=inside) for each in given]
 
 
 def _split(given: Statement) -> Iterator[Statement]:
@@ -54,6 +67,9 @@ def _split(given: Statement) -> Iterator[Statement]:
     try:
         script = grammar.parse(given.text)
     except grammar.GrammarError:
+        yield given
+        return
+    if len(script.statements) <= 1:
         yield given
         return
     for start, end in script.statements:
@@ -79,11 +95,14 @@ def _verdict(statement: Statement, facts: Facts, script: Script, *, inside: bool
 
 def _read(reading: Reading) -> None:
     try:
-        text = grammar.parse(reading.statement.text).text
+        parsed = grammar.parse(reading.statement.text)
     except grammar.GrammarError as error:
         reading.report(rules.UNREADABLE, why=error.message)
         return
-    read = grammar.tree(text)
+    if not parsed.statements:
+        return
+    (start, end), *_ = parsed.statements
+    read = grammar.tree(parsed.text[start:end])
     if read is None:
         reading.report(rules.UNREADABLE, why="it is too long or nested too deep")
         return

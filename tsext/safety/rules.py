@@ -296,12 +296,14 @@ LOST_TABLE = _rule(
     Axis.DATA_LOSS,
     "the rows of {name} are gone; a downgrade creates it empty",
     "keep a backup, or rename it and drop it later",
+    Severity.WARNING,
 )
 LOST_COLUMN = _rule(
     "lost-column",
     Axis.DATA_LOSS,
     "the values of {table}.{column} are gone; a downgrade adds it empty",
     "keep a backup, or stop using it and drop it later",
+    Severity.WARNING,
 )
 TRUNCATE = _rule(
     "truncate",
@@ -423,6 +425,19 @@ NULLS = _rule(
     "give the column a DEFAULT, or add it nullable and fill it first",
 )
 
+CERTAIN = frozenset(
+    each.id
+    for each in (
+        NOT_IN_TRANSACTION,
+        CONCURRENTLY_UNSUPPORTED,
+        HYPERTABLE_REFUSES,
+        COLUMNSTORE_REFUSES,
+        LICENSE,
+        ENUM_VALUE_USED,
+    )
+)
+"""Rules that do not hang on what is there: statements that nobody can read beforehand may have made or dropped it."""
+
 # --- UNKNOWN: it cannot be told before it runs
 
 DYNAMIC_SQL = _rule(
@@ -443,6 +458,13 @@ UNREADABLE = _rule(
     Axis.UNKNOWN,
     "the statement cannot be read: {why}",
     'correct it; if the server takes it, say what it does: with safety.assured("unreadable", because=…)',
+)
+UNREADABLE_REVISION = _rule(
+    "unreadable-revision",
+    Axis.UNKNOWN,
+    "what {name} does from here on cannot be told without running it: {why}",
+    "let it run SQL that does not depend on what it finds in the database; or answer for it: with "
+    'safety.assured("unreadable-revision", because=…)',
 )
 UNKNOWN_STATEMENT = _rule(
     "unknown-statement",

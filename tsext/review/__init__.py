@@ -1,0 +1,26 @@
+"""What pending revisions would do, read without running them, and what the safety rules say of it."""
+
+from tsext.review.choosing import Wanted, files, revisions
+from tsext.review.judging import Verdict, Waived, judge, located, place
+from tsext.review.phases import Phase, refused_versions, versions
+from tsext.review.reading import Reading, Sent, Stop, quiet, read, read_file
+
+__all__ = [
+    "Phase",
+    "Reading",
+    "Sent",
+    "Stop",
+    "Verdict",
+    "Waived",
+    "Wanted",
+    "files",
+    "judge",
+    "located",
+    "place",
+    "quiet",
+    "read",
+    "read_file",
+    "refused_versions",
+    "revisions",
+    "versions",
+]
