@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -11,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from alembic.config import CommandLine, Config
+from alembic.util import CommandError
 from rich.console import Console
 from rich.table import Table
 
-from tsext import command
+from tsext import command, review
 from tsext.errors import HistoryError
 from tsext.localdb import commands as localdb_commands
+from tsext.review import report
 
 _STATE = {"ok": "green", "changed": "red", "missing": "red", "-": "dim"}
 
@@ -53,7 +56,7 @@ def status(config: Config, json: bool = False) -> None:
     if json:
         _print_json([asdict(line) for line in lines])
         return
-    table = Table("number", "name", "state", "applied at", "by", "ms", "rollback", "checksum")
+    table = Table("number", "name", "state", "applied at", "by", "ms", "rollback", "checksum", "phase")
     for line in lines:
         colour = _STATE[line.checksum_state]
         table.add_row(
@@ -65,6 +68,7 @@ def status(config: Config, json: bool = False) -> None:
             "" if line.execution_time_ms is None else str(line.execution_time_ms),
             "yes" if line.rollback_available else "no",
             f"[{colour}]{line.checksum[:12]} {line.checksum_state}[/]",
+            line.phase,
         )
     Console(width=None if sys.stdout.isatty() else 140).print(table)
 
@@ -93,9 +97,32 @@ def reflect(config: Config, schema: list[str] | None = None, table: list[str] | 
         sys.stdout.write(text)
 
 
-def seed(config: Config) -> None:
-    """Load migrations_sql/seeds."""
-    config.print_stdout(f"loaded: {', '.join(command.seed(config)) or 'nothing'}")
+def seed(config: Config, names: list[str] | None = None) -> None:
+    """Load migrations_sql/seeds, or those that are named."""
+    config.print_stdout(f"loaded: {', '.join(command.seed(config, names)) or 'nothing'}")
+
+
+def lint(config: Config) -> None:
+    """Tell what revisions and SQL files would do to others: exit 0 safe, 1 unsafe, 2 could not tell."""
+    options = config.cmd_opts
+    assert options is not None
+    wanted = review.Wanted(tuple(options.what), options.since, options.downgrade)
+    try:
+        verdicts = command.lint(config, wanted, database=options.database)
+    except Exception as error:  # also what a revision raises while it is imported
+        told = error if isinstance(error, CommandError) else f"{type(error).__name__}: {error}"
+        print(f"could not lint: {told}", file=sys.stderr)
+        sys.exit(2)
+    if options.format == "json":
+        _print_json(report.as_json(verdicts))
+    elif options.format == "github":
+        print("\n".join(report.as_github(verdicts)))
+    else:
+        console = Console(width=None if sys.stdout.isatty() else 140)
+        for line in report.as_text(verdicts):
+            console.print(line, soft_wrap=True, highlight=False)
+    if any(verdict.is_unsafe for verdict in verdicts):
+        sys.exit(1)
 
 
 class TsextCommandLine(CommandLine):
@@ -107,6 +134,7 @@ class TsextCommandLine(CommandLine):
         "schema": ("--schema", {"action": "append", "help": "Schema to reflect; may be given again"}),
         "table": ("--table", {"action": "append", "help": "Table to reflect, instead of all; may be given again"}),
         "output": ("--output", {"default": "", "help": "File to write, instead of printing"}),
+        "names": ("names", {"nargs": "*", "help": "File names in migrations_sql/seeds"}),
         "json": ("--json", {"action": "store_true", "help": "Print JSON"}),
     }
 
@@ -114,7 +142,21 @@ class TsextCommandLine(CommandLine):
         super().__init__(prog="tsext")
         for verb in (migrate, rollback, validate, status, adopt, reflect, renumber, seed):
             self.register_command(verb)
+        self._add_lint()
         self._add_localdb()
+
+    def _add_lint(self) -> None:
+        parser = self.subparsers.add_parser("lint", help=inspect.cleandoc(lint.__doc__ or ""))
+        parser.add_argument("what", nargs="*", help="003, 003:head (what leads from 003 to the head), or FILE.sql")
+        parser.add_argument("--since", metavar="BRANCH", help="Only what has changed since git's BRANCH was left")
+        parser.add_argument("--downgrade", action="store_true", help="Read downgrade() instead of upgrade()")
+        parser.add_argument(
+            "--database",
+            action="store_true",
+            help="Look into the database too; without names, at what is pending there",
+        )
+        parser.add_argument("--format", choices=("text", "json", "github"), default="text", help="What to print")
+        parser.set_defaults(cmd=(lint, [], []))
 
     def _add_localdb(self) -> None:
         parser = self.subparsers.add_parser("localdb", help="A throwaway TimescaleDB server for development.")

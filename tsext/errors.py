@@ -63,6 +63,10 @@ class RevisionFailed(TsextError):
     """A revision raised; the message tells what of it remains in the database."""
 
 
+class RevisionRefused(TsextError):
+    """The environment does not let a revision run now; those before it are applied."""
+
+
 class IrreversibleOperation(TsextError):
     """A downgrade would have to restore what is gone, so it refuses."""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -18,6 +19,8 @@ from tsext.errors import SettingsError
 if TYPE_CHECKING:
     from alembic.config import Config
     from alembic.runtime.migration import MigrationContext
+
+    from tsext.maintenance import Window
 
 ENVIRONMENTS = ("development", "staging", "production")
 
@@ -41,6 +44,39 @@ def _duration(name: str, text: str) -> timedelta:
             f"tsext setting {name} is {text!r}", hint="write a number and a unit: 500ms, 30s, 5min, 1h or 1d"
         )
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+_WINDOW = re.compile(r"(?P<cron>\S.*?)\s+for\s+(?P<duration>.+?)(?:\s+in\s+(?P<zone>\S+))?")
+
+
+def _windows(name: str, text: str) -> tuple[Window, ...]:
+    """Maintenance windows, one a line: ``0 2 * * SUN for 3h in Europe/Zurich``; without a time zone UTC holds."""
+    return tuple(_window(name, line.strip()) for line in re.split(r"[\n;]", text) if line.strip())
+
+
+def _window(name: str, line: str) -> Window:
+    from tsext.maintenance import Window  # few settings have one
+
+    found = _WINDOW.fullmatch(line)
+    try:
+        if not found:
+            raise ValueError("it is not of the form CRON for DURATION in TIME ZONE")
+        return Window(found["cron"], _duration(name, found["duration"]), ZoneInfo(found["zone"] or "UTC"))
+    except ZoneInfoNotFoundError as error:
+        raise SettingsError(
+            f"tsext setting {name} names a time zone that is not known: {line!r}",
+            hint="use a name of the tz database: Europe/Zurich, America/New_York, UTC",
+        ) from error
+    except ValueError as error:
+        raise SettingsError(
+            f"tsext setting {name} has {line!r}: {error}",
+            hint="write minute, hour, day of the month, month and day of the week as cron does, then for how long: "
+            "0 2 * * SUN for 3h in Europe/Zurich",
+        ) from error
+
+
+def _text(name: str, text: str) -> str:
+    return text.strip()
 
 
 def _setting(default: Any, parse: Any, doc: str, **defaults: Any) -> Any:
@@ -80,6 +116,36 @@ class Settings:
         _choice("required", "optional"),
         "`optional`: on a server that has no TimescaleDB, its operations are left out, logged and recorded",
     )
+    unsafe_revisions: str = _setting(
+        "window",
+        _choice("ignore", "allow", "warn", "window", "refuse"),
+        "what to do with a pending revision that others would notice: run it only in a maintenance `window`, `refuse` "
+        "it, `warn` and run it, `allow` it with a line in the log, or `ignore`: not even look",
+        development="ignore",
+        staging="warn",
+    )
+    maintenance_windows: tuple[Window, ...] = _setting(
+        (), _windows, "when unsafe revisions may run, one a line: `0 2 * * SUN for 3h in Europe/Zurich`"
+    )
+    maintenance_reason: str = ""
+    """Given with ``-x maintenance-window=``: the window is now, and this is why."""
+    version_given: str = ""
+    """Given with ``-x app-version=``: the versions of the application that are running."""
+    application_version: str = _setting(
+        "",
+        _text,
+        "the version of the application that is running, for `requires_application`; several with commas between "
+        "them, of which the lowest counts; `-x app-version=` wins over it",
+    )
+    application_version_query: str = _setting(
+        "", _text, "a query that returns the versions that are running, one a row; it wins over `application_version`"
+    )
+    max_execution_time: timedelta | None = _setting(
+        None,
+        _duration,
+        "longest time a revision may take: the run that applied one that took longer ends with an error",
+        staging=timedelta(hours=1),
+    )
     localdb_version: str = _setting("2.19", _choice("2.19", "2.31"), "TimescaleDB of the embedded development server")
 
     @property
@@ -95,13 +161,16 @@ class Settings:
         :raises SettingsError: for an unknown setting or a value that makes no sense.
         """
         database_url = _database_url(config)
-        environment = _environment(x_arguments or {}, embedded=database_url is None)
+        x_arguments = x_arguments or {}
+        environment = _environment(x_arguments, embedded=database_url is None)
         given = {**_sections(config, ""), **_sections(config, environment)}
         sql_location = given.pop("sql_location", None)
         return cls(
             environment=environment,
             database_url=database_url,
             sql_location=Path(sql_location) if sql_location else _beside_scripts(config),
+            maintenance_reason=_said(x_arguments, "maintenance-window", "restoring the order book, CHG-1234"),
+            version_given=_said(x_arguments, "app-version", "2.4.1"),
             **{**_defaults(environment), **{name: _parse(name, text) for name, text in given.items()}},
         )
 
@@ -172,14 +241,27 @@ def _environment(x_arguments: Mapping[str, str], *, embedded: bool) -> str:
     return str(_choice(*ENVIRONMENTS)("environment (-x env= or TSEXT_ENV)", name))
 
 
+def _said(x_arguments: Mapping[str, str], name: str, example: str) -> str:
+    """What was given with ``-x``, which must say something if it was given at all."""
+    value = x_arguments.get(name)
+    if value is not None and not value.strip():
+        raise SettingsError(f"-x {name} is empty", hint=f'give it a value: -x {name}="{example}"')
+    return (value or "").strip()
+
+
 def _sections(config: Config, environment: str) -> dict[str, str]:
     toml: Any = _pyproject(config)
     if environment:
         toml = toml.get(environment, {})
     ini = config.get_section(f"tsext:{environment}" if environment else "tsext", {}) or {}
     inherited = config.file_config.defaults()
-    given = {name: str(value) for name, value in toml.items() if not isinstance(value, dict)}
+    given = {name: _as_text(value) for name, value in toml.items() if not isinstance(value, dict)}
     return {**given, **{name: text for name, text in ini.items() if name not in inherited}}
+
+
+def _as_text(value: Any) -> str:
+    """A value of TOML as it would stand in an ini file, where a list has one item a line."""
+    return "\n".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _pyproject(config: Config) -> Mapping[str, Any]:
@@ -212,4 +294,6 @@ def _parse(name: str, text: str) -> Any:
 
 
 def _spell(value: Any) -> str:
+    if value in ((), None, ""):
+        return "none"
     return f"{int(value.total_seconds())}s" if isinstance(value, timedelta) else str(value)

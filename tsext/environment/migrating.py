@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionS
 from sqlalchemy import Connection, event
 
 from tsext import history, preflight
+from tsext.environment.admission import Gate
 from tsext.environment.connecting import upgrade_lock
 from tsext.environment.failing import fail
 from tsext.errors import HistoryError
@@ -36,7 +37,8 @@ def migrate(run: Run, connection: Connection) -> None:
         fixed = records.fixed_numbers(connection)
         connection.rollback()  # inside a transaction, Alembic would leave the commit to us
         recorder = Recorder(project, numbers.assign(project.ordered, fixed), run.settings.environment)
-        context = run.configure(**_followed(run, recorder), connection=connection)
+        gate = Gate(run.settings, recorder)
+        context = run.configure(**_followed(run, recorder, gate), connection=connection)
         _verify(run, context, recorder, fixed)
         _follow_commits(connection, recorder)
         try:
@@ -44,6 +46,7 @@ def migrate(run: Run, connection: Connection) -> None:
         except Exception as error:
             fail(connection, recorder, error, single_client=state.single_client)
         _load_seeds(run, context, recorder)
+        gate.validate()
 
 
 def write_script(run: Run) -> None:
@@ -51,7 +54,7 @@ def write_script(run: Run) -> None:
     project = Project.read(run.environment.script, run.settings.sql_location)
     recorder = Recorder(project, numbers.assign(project.ordered, {}), run.settings.environment)
     run.configure(
-        **(_followed(run, recorder) if "destination_rev" in run.asked else {}),
+        **(_followed(run, recorder, Gate(run.settings, recorder)) if "destination_rev" in run.asked else {}),
         dialect_name="postgresql",
         literal_binds=True,
         dialect_opts={"paramstyle": "named"},
@@ -59,12 +62,12 @@ def write_script(run: Run) -> None:
     run.run_steps()
 
 
-def _followed(run: Run, recorder: Recorder) -> dict[str, Any]:
+def _followed(run: Run, recorder: Recorder, gate: Gate) -> dict[str, Any]:
     """What ``context.configure`` takes so that the recorder follows the steps."""
     theirs = run.options.get("on_version_apply") or ()
     hooks = tuple(theirs) if isinstance(theirs, tuple | list | set) else (theirs,)
     return {
-        "fn": recorder.following(_refusing(run, run.asked["fn"])),
+        "fn": gate.admitting(recorder.following(gate.reading(_refusing(run, run.asked["fn"])))),
         "on_version_apply": (recorder.on_version_apply, *hooks),
         "tsext_refuse_foreign_file": partial(_refuse_foreign_file, recorder),
         SKIPPED: recorder.skipped,

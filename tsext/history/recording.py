@@ -46,6 +46,10 @@ class Recorder:
     """What the step at work left out."""
     flush: bool = True
     """Whether the commit of the step at work waits until it is on disk."""
+    notes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What else there is to tell of a revision, for the details of its event."""
+    taken: dict[str, int] = field(default_factory=dict)
+    """Revisions that were run, with their milliseconds."""
 
     def following(self, steps_of: Steps) -> Steps:
         """Alembic's function that lists the steps, with each step's work timed."""
@@ -88,8 +92,10 @@ class Recorder:
 
     def _entries(self, step: MigrationInfo, heads: Collection[str]) -> Iterator[Entry]:
         if not step.is_stamp:
-            script = step.up_revision
-            yield self.entry("upgrade" if step.is_upgrade else "downgrade", script, self.elapsed_ms)  # type: ignore[arg-type]
+            script, elapsed_ms = step.up_revision, self.elapsed_ms
+            assert isinstance(script, Script)
+            self.taken[script.revision] = elapsed_ms
+            yield self.entry("upgrade" if step.is_upgrade else "downgrade", script, elapsed_ms)
             return
         after = {each.revision: each for each in self.project.behind(heads)}
         for each in reversed(self.project.ordered):
@@ -117,8 +123,12 @@ class Recorder:
             files=files.checksums,
             execution_time_ms=execution_time_ms,
             environment=self.environment,
-            details={"skipped": list(self.skipped)} if self.skipped else None,
+            details=self._details(script),
         )
+
+    def _details(self, script: Script) -> dict[str, Any] | None:
+        skipped = {"skipped": list(self.skipped)} if self.skipped else {}
+        return {**self.notes.get(script.revision, {}), **skipped} or None
 
     def failed_entry(self) -> Entry | None:
         """What there is to record of the step at work, if it is a revision's."""

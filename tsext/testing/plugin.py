@@ -31,6 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """The marker of tests that need the licensed build."""
     config.addinivalue_line("markers", "licensed: needs TimescaleDB under the Timescale licence (WebAssembly build)")
+    config.addinivalue_line("markers", "one_version: the same on every version of TimescaleDB, so tested on one")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -40,6 +41,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
         chosen = metafunc.config.getoption("--timescaledb")
         versions = list(VERSIONS) if chosen == "all" else chosen.split(",")
+        if metafunc.definition.get_closest_marker("one_version"):
+            versions = versions[:1]
         metafunc.parametrize("timescaledb_server", versions, indirect=True, scope="session")
 
 
