@@ -3,6 +3,7 @@
 Nothing here writes, and nothing fails where TimescaleDB is absent: there is then simply none of it.
 """
 
+from tsext.catalog.activity import Holder, holds_locks, lock_holders, long_transactions, oldest_transactions
 from tsext.catalog.aggregates import (
     FoundAggregate,
     continuous_aggregate,
@@ -85,6 +86,7 @@ __all__ = [
     "ConstraintState",
     "DatabaseFacts",
     "FoundAggregate",
+    "Holder",
     "IndexFacts",
     "IndexedTable",
     "Key",
@@ -111,6 +113,7 @@ __all__ = [
     "extensions",
     "extent",
     "functions",
+    "holds_locks",
     "hypertable",
     "hypertables",
     "index_table",
@@ -120,10 +123,13 @@ __all__ = [
     "job_applications",
     "jobs",
     "key_of",
+    "lock_holders",
+    "long_transactions",
     "may_create_in",
     "may_register_chunk_index",
     "now_function",
     "null_state",
+    "oldest_transactions",
     "partitioned",
     "partitioned_relation",
     "policies",
