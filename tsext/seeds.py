@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -18,10 +19,16 @@ TEST_DATA = "test_data.sql"
 """The seed that production and staging refuse."""
 
 
-def load(connection: Connection, settings: Settings, names: list[str] | None = None) -> list[str]:
+def load(
+    connection: Connection,
+    settings: Settings,
+    names: list[str] | None = None,
+    asking: Callable[[Callable[..., None]], Callable[..., None]] = lambda work: work,
+) -> list[str]:
     """Load seeds in the order of their names, each in a transaction of its own.
 
     :param names: file names to load; None means all that this environment takes.
+    :param asking: has what loads one file come by its locks.
     :returns: the names loaded.
     :raises SqlFileError: if one fails; those before it stay.
     """
@@ -36,7 +43,7 @@ def load(connection: Connection, settings: Settings, names: list[str] | None = N
                     hint="load it in development only",
                 )
             continue
-        _load(connection, path)
+        asking(_load)(connection, path)
         loaded.append(path.name)
     return loaded
 

@@ -14,9 +14,11 @@ from sqlalchemy import Connection, event
 from tsext import history, preflight
 from tsext.environment.connecting import upgrade_lock
 from tsext.environment.failing import fail
+from tsext.environment.locking import locks_of
 from tsext.errors import HistoryError
 from tsext.history import Project, Recorder, bookkeeping, numbers, records
 from tsext.history.recording import Steps
+from tsext.locks import Locks
 from tsext.operations import pending
 from tsext.operations.optional import SKIPPED
 
@@ -36,14 +38,18 @@ def migrate(run: Run, connection: Connection) -> None:
         fixed = records.fixed_numbers(connection)
         connection.rollback()  # inside a transaction, Alembic would leave the commit to us
         recorder = Recorder(project, numbers.assign(project.ordered, fixed), run.settings.environment)
-        context = run.configure(**_followed(run, recorder), connection=connection)
-        _verify(run, context, recorder, fixed)
-        _follow_commits(connection, recorder)
-        try:
-            run.run_steps()
-        except Exception as error:
-            fail(connection, recorder, error, single_client=state.single_client)
-        _load_seeds(run, context, recorder)
+        with locks_of(connection, run.settings, state) as held:
+            recorder.observers.append(lambda: held.attempts.details)
+            held.before_again.append(recorder.skipped.clear)
+            followed = _followed(run, recorder, held.following(_refusing(run, run.asked["fn"])))
+            context = run.configure(**followed, connection=connection)
+            _verify(run, context, recorder, fixed)
+            _follow_commits(connection, recorder)
+            try:
+                run.run_steps()
+            except Exception as error:
+                fail(connection, recorder, error, single_client=state.single_client)
+            _load_seeds(run, context, recorder, held)
 
 
 def write_script(run: Run) -> None:
@@ -51,7 +57,7 @@ def write_script(run: Run) -> None:
     project = Project.read(run.environment.script, run.settings.sql_location)
     recorder = Recorder(project, numbers.assign(project.ordered, {}), run.settings.environment)
     run.configure(
-        **(_followed(run, recorder) if "destination_rev" in run.asked else {}),
+        **(_followed(run, recorder, run.asked["fn"]) if "destination_rev" in run.asked else {}),
         dialect_name="postgresql",
         literal_binds=True,
         dialect_opts={"paramstyle": "named"},
@@ -59,12 +65,12 @@ def write_script(run: Run) -> None:
     run.run_steps()
 
 
-def _followed(run: Run, recorder: Recorder) -> dict[str, Any]:
+def _followed(run: Run, recorder: Recorder, steps_of: Steps) -> dict[str, Any]:
     """What ``context.configure`` takes so that the recorder follows the steps."""
     theirs = run.options.get("on_version_apply") or ()
     hooks = tuple(theirs) if isinstance(theirs, tuple | list | set) else (theirs,)
     return {
-        "fn": recorder.following(_refusing(run, run.asked["fn"])),
+        "fn": recorder.following(steps_of),
         "on_version_apply": (recorder.on_version_apply, *hooks),
         "tsext_refuse_foreign_file": partial(_refuse_foreign_file, recorder),
         SKIPPED: recorder.skipped,
@@ -77,7 +83,7 @@ def _refusing(run: Run, steps_of: Steps) -> Steps:
     def refused(heads: Any, context: MigrationContext) -> Iterator[MigrationStep]:
         steps = list(steps_of(heads, context))
         revisions = [step for step in steps if isinstance(step, RevisionStep)]
-        if not context.as_sql and revisions:
+        if revisions:
             assert context.connection is not None
             works = [(step.revision, step.migration_fn) for step in revisions]
             pending.refuse(context.connection, works, run.settings)
@@ -122,7 +128,7 @@ def _refuse_foreign_file(recorder: Recorder, path: Path) -> None:
         history.refuse_foreign(script, recorder.project.files(script), path)
 
 
-def _load_seeds(run: Run, context: MigrationContext, recorder: Recorder) -> None:
+def _load_seeds(run: Run, context: MigrationContext, recorder: Recorder, held: Locks) -> None:
     if not recorder.steps_done or not run.settings.loads_seeds or run.is_stamp:
         return
     connection = context.connection
@@ -133,4 +139,4 @@ def _load_seeds(run: Run, context: MigrationContext, recorder: Recorder) -> None
     if at_head:
         from tsext import seeds  # brings the grammar
 
-        seeds.load(connection, run.settings)
+        seeds.load(connection, run.settings, asking=held.again)
