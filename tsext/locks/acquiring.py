@@ -139,12 +139,10 @@ class Acquirer:
     def _undo(self, step: Step, statement: Statement, place: Place, until: float | None, error: Exception) -> float:
         """Undo what was refused; returns until when to go on, or raises if it cannot be sent again by itself."""
         step.attempts.refused += 1
-        if statement.kind is Kind.TRANSACTIONS:
-            raise self.cut_short(step, statement, error) from error
         if self.session.current != round(BRIEFEST * 1000):
             step.climb()
-        if place is Place.AMID:
-            step.refused = statement
+        if place is Place.AMID or statement.kind is Kind.TRANSACTIONS:
+            step.refused = statement  # whoever sent it may know what to do
             raise error
         self.session.undo(place)
         if until is None:
@@ -177,6 +175,8 @@ class Acquirer:
         statement = step.refused
         if statement is None or isinstance(error, LockNotAvailable) or not self._comes_from_refusal(error):
             raise error
+        if statement.kind is Kind.TRANSACTIONS:
+            raise self.cut_short(step, statement, error) from error
         if not step.can_restart or time.monotonic() >= step.expires():
             raise self.unavailable(step, statement) from error
         with self.ourselves():
@@ -258,7 +258,7 @@ class Acquirer:
             found = catalog.oldest_transactions(self.connection)
             self._leave_transaction()
         step.attempts.saw(found)
-        reason = str(error).strip().partition("\n")[0]
+        reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
         return LockNotAvailable(
             f"{statement.label} was cut short: {reason}",
             hint="end the transactions that it waited for, or set lock_deadline higher, by which each of its waits is "
