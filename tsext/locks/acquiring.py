@@ -11,7 +11,6 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from tsext import catalog
 from tsext.errors import LockNotAvailable
 from tsext.locks import cursors, reporting
 from tsext.locks.looking import Lookout, Seen, Wait
@@ -46,34 +45,24 @@ class Acquirer:
         self.policy = policy
         self.tell = tell
         """Told the text of a statement, tells what it locks."""
-        self.session = Session(connection.connection.dbapi_connection)
+        dbapi: Any = connection.connection.dbapi_connection
+        self.session = Session(dbapi, cursors.plain(dbapi))
         self.lookout = Lookout(connection)
         self.cancelled: Callable[[], bool] = lambda: False
         """Whether it was we who cancelled the statement at work, from elsewhere, because others waited for it."""
         self.step: Step | None = None
         """The step at work; what is sent between steps passes as it is."""
-        self.busy = False
-        """Whether what is sent is our own."""
 
     def install(self) -> None:
         """Have all cursors of the connection ask so, whoever makes them."""
-        timeout = self.session.install(self.policy.tables[0])
-        self._before = cursors.replace_factory(self.session.dbapi, self), timeout
+        dbapi = self.session.dbapi
+        self._before = dbapi.cursor_factory, self.session.install(self.policy.tables[0])
+        dbapi.cursor_factory = cursors.asking(self, self.session.cursor)
 
     def uninstall(self) -> None:
         """Give the connection back as it was."""
-        factory, timeout = self._before
-        self.session.dbapi.cursor_factory = factory
+        self.session.dbapi.cursor_factory, timeout = self._before
         self.session.restore(timeout)
-
-    @contextmanager
-    def ourselves(self) -> Iterator[None]:
-        """While we send something of our own."""
-        before, self.busy = self.busy, True
-        try:
-            yield
-        finally:
-            self.busy = before
 
     def execute(self, send: Callable[[], Any], query: Any, cursor: Any) -> Any:
         """What a cursor does instead of executing.
@@ -81,7 +70,7 @@ class Acquirer:
         :param send: executes the statement.
         :raises LockNotAvailable: if it did not get its locks in time.
         """
-        if self.step is None or self.busy:
+        if self.step is None or self.lookout.busy:
             return send()
         statement = Statement.of(query, cursor, self.session.autocommit)
         place = self.step.place(statement, self.session)
@@ -95,32 +84,38 @@ class Acquirer:
 
     def prepare(self, query: Any, cursor: Any) -> None:
         """What a cursor does before it copies rows, which cannot be sent again by itself."""
-        if self.step is None or self.busy:
+        if self.step is None or self.lookout.busy:
             return
         statement = Statement.of(query, cursor, self.session.autocommit)
         self.step.place(statement, self.session)
         self.step.ran = True  # committed when the next statement finds no transaction
-        with self.ourselves():
-            self.session.limit(self.step.timeouts[statement.kind])
+        self.session.limit(self.step.timeouts[statement.kind])
 
     def _ask(self, step: Step, send: Callable[[], Any], statement: Statement, place: Place) -> Any:
-        with self.ourselves():
-            self.session.limit(self._looking_first(step, statement, place))
-            self.session.enter(place)
-        until = None
+        self.session.limit(self._looking_first(step, statement, place))
+        self.session.enter(place)
+        try:
+            result = send()
+        except Exception as error:
+            if not self.is_refusal(error):
+                raise
+            result = self._ask_again(step, send, statement, place, error)
+        self.session.leave(place)
+        return result
+
+    def _ask_again(
+        self, step: Step, send: Callable[[], Any], statement: Statement, place: Place, error: Exception
+    ) -> Any:
+        until: float | None = None
         while True:
+            until = self._undo(step, statement, place, until, error)
+            self.session.limit(self.wait(step, statement, place, until))
             try:
-                result = send()
-            except Exception as error:
-                if not self.is_refusal(error):
+                return send()
+            except Exception as again:
+                if not self.is_refusal(again):
                     raise
-                with self.ourselves():
-                    until = self._undo(step, statement, place, until, error)
-                    self.session.limit(self.wait(step, statement, place, until))
-            else:
-                with self.ourselves():
-                    self.session.leave(place)
-                return result
+                error = again
 
     def _looking_first(self, step: Step, statement: Statement, place: Place) -> float:
         """For how long to ask; after a wait, if there is somebody to wait for, and nobody has to wait for us then."""
@@ -146,7 +141,7 @@ class Acquirer:
             raise error
         self.session.undo(place)
         if until is None:
-            holding = place is Place.SAVEPOINT and catalog.holds_locks(self.connection)
+            holding = place is Place.SAVEPOINT and self.lookout.holds_locks()
             until = min(step.expires(), time.monotonic() + HOLDING) if holding else step.expires()
         if time.monotonic() < until:
             return until
@@ -179,13 +174,13 @@ class Acquirer:
             raise self.cut_short(step, statement, error) from error
         if not step.can_restart or time.monotonic() >= step.expires():
             raise self.unavailable(step, statement) from error
-        with self.ourselves():
+        with self.lookout.ourselves():
             while (nested := self.connection.get_nested_transaction()) is not None:
                 nested.rollback()
-            self.session.rollback()
-            self.session.reset()
-            step.restarted()
-            step.waited_for[statement.text] = self.wait(step, statement, Place.FIRST, step.expires())
+        self.session.rollback()
+        self.session.reset()
+        step.restarted()
+        step.waited_for[statement.text] = self.wait(step, statement, Place.FIRST, step.expires())
         log.info("running it again from the beginning: %s was refused its locks", statement.label)
 
     def _comes_from_refusal(self, error: BaseException | None) -> bool:
@@ -238,10 +233,9 @@ class Acquirer:
 
     def unavailable(self, step: Step, statement: Statement) -> LockNotAvailable:
         """The error that says who is in the way, after an end of the transaction."""
-        with self.ourselves():
-            self._leave_transaction()
-            found = self.lookout.holders(self._in_question(statement))
-            self._leave_transaction()
+        self._leave_transaction()
+        found = self.lookout.holders(self._in_question(statement))
+        self._leave_transaction()
         step.attempts.saw(found)
         seconds = self.policy.deadline + time.monotonic() - step.expires()
         return LockNotAvailable(
@@ -253,10 +247,9 @@ class Acquirer:
 
     def cut_short(self, step: Step, statement: Statement, error: Exception) -> LockNotAvailable:
         """The error for what cannot be sent again, since part of it may have been done."""
-        with self.ourselves():
-            self._leave_transaction()
-            found = catalog.oldest_transactions(self.connection)
-            self._leave_transaction()
+        self._leave_transaction()
+        found = self.lookout.oldest()
+        self._leave_transaction()
         step.attempts.saw(found)
         reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
         return LockNotAvailable(

@@ -17,24 +17,22 @@ class Asks(Protocol):
         """Before rows are copied."""
 
 
-def replace_factory(dbapi: Any, asks: Asks) -> Any:
-    """Have all cursors of a connection ask so from now on; returns the factory that made them before.
-
-    The drivers' own ``cursor_factory``, so that no statement escapes, not even one on a cursor that a revision takes
-    from the driver itself.
-    """
-    before = dbapi.cursor_factory
-    dbapi.cursor_factory = _asking(asks, before or _plain())
-    return before
-
-
-def _plain() -> Any:
+def plain(dbapi: Any) -> Any:
+    """What makes the cursors of a connection, whichever driver's."""
+    if dbapi.cursor_factory is not None:
+        return dbapi.cursor_factory
     from psycopg2.extensions import cursor  # only psycopg2 has no factory by default
 
     return cursor
 
 
-def _asking(asks: Asks, base: Any) -> Any:
+def asking(asks: Asks, base: Any) -> Any:
+    """A factory of cursors that ask so.
+
+    For the drivers' own ``cursor_factory``, so that no statement escapes, not even one on a cursor that a revision
+    takes from the driver itself.
+    """
+
     class AskingCursor(base):  # type: ignore[misc]
         """A cursor of the driver."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
@@ -114,12 +115,24 @@ class Lookout:
     """Whether it was said that we may not see everything."""
     vigil: Vigil | None = None
     """None while nobody is in the way."""
+    busy: bool = False
+    """Whether what the connection sends is our own."""
+
+    @contextmanager
+    def ourselves(self) -> Iterator[None]:
+        """While we send something by SQLAlchemy, which must not wait for anything."""
+        self.busy = True
+        try:
+            yield
+        finally:
+            self.busy = False
 
     def may_be_crowded(self) -> bool:
         """Whether anybody in this database has a transaction that may be in the way for long."""
         if time.monotonic() < self.quiet_until:
             return False
-        found, may_look = catalog.long_transactions(self.connection, GRACE)
+        with self.ourselves():
+            found, may_look = catalog.long_transactions(self.connection, GRACE)
         if not may_look and not self.said:
             self.said = True
             log.warning(
@@ -132,8 +145,19 @@ class Lookout:
 
     def holders(self, needs: Mapping[str, LockMode]) -> list[Holder]:
         """Who holds or wants locks that do not go with these."""
-        found = catalog.lock_holders(self.connection, {name: mode.conflicts for name, mode in needs.items()})
+        with self.ourselves():
+            found = catalog.lock_holders(self.connection, {name: mode.conflicts for name, mode in needs.items()})
         return [each if each.age is not None else replace(each, age=self._watched(each)) for each in found]
+
+    def oldest(self) -> list[Holder]:
+        """Who has had a transaction for longest."""
+        with self.ourselves():
+            return catalog.oldest_transactions(self.connection)
+
+    def holds_locks(self) -> bool:
+        """Whether we hold what others may want."""
+        with self.ourselves():
+            return catalog.holds_locks(self.connection)
 
     def _watched(self, holder: Holder) -> float:
         now = time.monotonic()
