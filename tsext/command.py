@@ -266,7 +266,13 @@ def _reviewed(
 
 def seed(config: Config, names: list[str] | None = None) -> list[str]:
     """Load the seeds; returns their file names."""
-    return _look(config, lambda at: seeds.load(at.connection, at.settings, names))
+
+    def load(at: _Database) -> list[str]:
+        state = preflight.check(at.connection)
+        with environment.locks_of(at.connection, at.settings, state) as held:
+            return seeds.load(at.connection, at.settings, names, asking=held.again)
+
+    return _look(config, load)
 
 
 # --- how the verbs reach the database

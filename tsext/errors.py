@@ -83,6 +83,10 @@ class FeatureNotSupported(PreflightFailed):
     """The server's version or licence of TimescaleDB lacks what is asked of it."""
 
 
+class LockNotAvailable(TsextError):
+    """A statement could not get its locks in time; the findings tell who was in the way."""
+
+
 class UpgradeLocked(TsextError):
     """Another process or thread is migrating this database."""
 

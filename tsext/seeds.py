@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -17,12 +18,18 @@ TEST_DATA = "test_data.sql"
 """The seed that is test data even if it does not say so."""
 
 
-def load(connection: Connection, settings: Settings, names: list[str] | None = None) -> list[str]:
+def load(
+    connection: Connection,
+    settings: Settings,
+    names: list[str] | None = None,
+    asking: Callable[[Callable[..., None]], Callable[..., None]] = lambda work: work,
+) -> list[str]:
     """Load seeds in the order of their names, each in a transaction of its own.
 
     A seed that begins with ``-- tsext: development`` is test data, which only development takes; so is test_data.sql.
 
     :param names: file names to load; None means all that this environment takes.
+    :param asking: has what loads one file come by its locks.
     :raises TsextError: if test data is named anywhere else; nothing is loaded then.
     :returns: the names loaded.
     :raises SqlFileError: if one fails; those before it stay.
@@ -40,7 +47,7 @@ def load(connection: Connection, settings: Settings, names: list[str] | None = N
         log.info("left out seeds that are test data, since this is %s: %s", settings.environment, ", ".join(test_data))
     loaded = [file for file in read if file.path.name not in test_data]
     for file in loaded:
-        _load(connection, file)
+        asking(_load)(connection, file)
     return [file.path.name for file in loaded]
 
 

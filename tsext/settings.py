@@ -79,6 +79,14 @@ def _text(name: str, text: str) -> str:
     return text.strip()
 
 
+def _durations(name: str, text: str) -> tuple[timedelta, ...]:
+    """Several of them, each at least a millisecond, separated by blanks or commas: ``10ms 50ms 200ms``."""
+    durations = tuple(_duration(name, each) for each in text.replace(",", " ").split())
+    if not durations or min(durations) < timedelta(milliseconds=1):
+        raise SettingsError(f"tsext setting {name} is {text!r}", hint="write at least one time above zero: 10ms 50ms")
+    return durations
+
+
 def _setting(default: Any, parse: Any, doc: str, **defaults: Any) -> Any:
     """A setting, its default, and other defaults by environment: ``development=…``."""
     return field(default=default, metadata={"parse": parse, "doc": doc, "defaults": defaults})
@@ -105,6 +113,22 @@ class Settings:
     )
     upgrade_lock_timeout: timedelta = _setting(
         timedelta(minutes=1), _duration, "how long to wait for another upgrade of the same database"
+    )
+    lock_timeouts: tuple[timedelta, ...] = _setting(
+        (timedelta(milliseconds=10), timedelta(milliseconds=50), timedelta(milliseconds=200)),
+        _durations,
+        "how long a statement may stand in the queue for a lock that others queue behind: at first, and then each time",
+    )
+    lock_timeouts_of_rows: tuple[timedelta, ...] = _setting(
+        (timedelta(seconds=2),),
+        _durations,
+        "the same for what nobody queues behind: INSERT, UPDATE, DELETE, COPY, VALIDATE CONSTRAINT",
+    )
+    lock_deadline: timedelta = _setting(
+        timedelta(minutes=10),
+        _duration,
+        "how long a revision may try to get its locks, all in all; CONCURRENTLY waits as long for one transaction",
+        development=timedelta(seconds=30),
     )
     seeds: str = _setting(
         "auto",
@@ -296,4 +320,9 @@ def _parse(name: str, text: str) -> Any:
 def _spell(value: Any) -> str:
     if value in ((), None, ""):
         return "none"
-    return f"{int(value.total_seconds())}s" if isinstance(value, timedelta) else str(value)
+    if isinstance(value, tuple):
+        return " ".join(map(_spell, value))
+    if isinstance(value, timedelta):
+        seconds = value.total_seconds()
+        return f"{int(seconds)}s" if seconds.is_integer() else f"{seconds * 1000:g}ms"
+    return str(value)

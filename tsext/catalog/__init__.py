@@ -3,6 +3,7 @@
 Nothing here writes, and nothing fails where TimescaleDB is absent: there is then simply none of it.
 """
 
+from tsext.catalog.activity import Holder, holds_locks, lock_holders, long_transactions, oldest_transactions
 from tsext.catalog.aggregates import (
     FoundAggregate,
     continuous_aggregate,
@@ -86,6 +87,7 @@ __all__ = [
     "ConstraintState",
     "DatabaseFacts",
     "FoundAggregate",
+    "Holder",
     "IndexFacts",
     "IndexedTable",
     "Key",
@@ -112,6 +114,7 @@ __all__ = [
     "extensions",
     "extent",
     "functions",
+    "holds_locks",
     "holds_tables",
     "hypertable",
     "hypertables",
@@ -122,10 +125,13 @@ __all__ = [
     "job_applications",
     "jobs",
     "key_of",
+    "lock_holders",
+    "long_transactions",
     "may_create_in",
     "may_register_chunk_index",
     "now_function",
     "null_state",
+    "oldest_transactions",
     "partitioned",
     "partitioned_relation",
     "policies",

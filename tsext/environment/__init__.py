@@ -1,7 +1,8 @@
 """The seam: what a project's ``env.py`` calls, and from which everything else hangs."""
 
 from tsext.environment.connecting import upgrade_lock
+from tsext.environment.locking import locks_of
 from tsext.environment.naming import REV_ID
 from tsext.environment.running import run
 
-__all__ = ["REV_ID", "run", "upgrade_lock"]
+__all__ = ["REV_ID", "locks_of", "run", "upgrade_lock"]

@@ -31,7 +31,9 @@ def fail(connection: Connection, recorder: Recorder, error: Exception, *, single
     _record(connection if single_client else None, connection.engine, replace(entry, error=reason))
     direction = "downgrade of revision" if entry.kind == "downgrade" else "revision"
     raise RevisionFailed(
-        f"{direction} {entry.revision} failed: {reason}", hint=cure + _what_remains(recorder, lost)
+        f"{direction} {entry.revision} failed: {reason}",
+        hint=cure + _what_remains(recorder, lost),
+        findings=error.findings if isinstance(error, TsextError) else (),
     ) from error
 
 

@@ -15,9 +15,11 @@ from tsext import history, preflight
 from tsext.environment.admission import Gate
 from tsext.environment.connecting import upgrade_lock
 from tsext.environment.failing import fail
+from tsext.environment.locking import locks_of
 from tsext.errors import HistoryError
 from tsext.history import Project, Recorder, bookkeeping, numbers, records
 from tsext.history.recording import Steps
+from tsext.locks import Locks
 from tsext.operations import pending
 from tsext.operations.optional import SKIPPED
 
@@ -38,15 +40,19 @@ def migrate(run: Run, connection: Connection) -> None:
         connection.rollback()  # inside a transaction, Alembic would leave the commit to us
         recorder = Recorder(project, numbers.assign(project.ordered, fixed), run.settings.environment)
         gate = Gate(run.settings, recorder)
-        context = run.configure(**_followed(run, recorder, gate), connection=connection)
-        _verify(run, context, recorder, fixed)
-        _follow_commits(connection, recorder)
-        try:
-            run.run_steps()
-        except Exception as error:
-            fail(connection, recorder, error, single_client=state.single_client)
-        _load_seeds(run, context, recorder)
-        gate.validate()
+        with locks_of(connection, run.settings, state) as held:
+            recorder.observers.append(lambda: held.attempts.details)
+            held.before_again.append(recorder.skipped.clear)
+            steps = held.following(gate.reading(_refusing(run, run.asked["fn"])))
+            context = run.configure(**_followed(run, recorder, steps, gate), connection=connection)
+            _verify(run, context, recorder, fixed)
+            _follow_commits(connection, recorder)
+            try:
+                run.run_steps()
+            except Exception as error:
+                fail(connection, recorder, error, single_client=state.single_client)
+            _load_seeds(run, context, recorder, held)
+            gate.validate()
 
 
 def write_script(run: Run) -> None:
@@ -54,7 +60,7 @@ def write_script(run: Run) -> None:
     project = Project.read(run.environment.script, run.settings.sql_location)
     recorder = Recorder(project, numbers.assign(project.ordered, {}), run.settings.environment)
     run.configure(
-        **(_followed(run, recorder, Gate(run.settings, recorder)) if "destination_rev" in run.asked else {}),
+        **(_followed(run, recorder, run.asked["fn"]) if "destination_rev" in run.asked else {}),
         dialect_name="postgresql",
         literal_binds=True,
         dialect_opts={"paramstyle": "named"},
@@ -62,12 +68,13 @@ def write_script(run: Run) -> None:
     run.run_steps()
 
 
-def _followed(run: Run, recorder: Recorder, gate: Gate) -> dict[str, Any]:
+def _followed(run: Run, recorder: Recorder, steps_of: Steps, gate: Gate | None = None) -> dict[str, Any]:
     """What ``context.configure`` takes so that the recorder follows the steps."""
     theirs = run.options.get("on_version_apply") or ()
     hooks = tuple(theirs) if isinstance(theirs, tuple | list | set) else (theirs,)
+    followed = recorder.following(steps_of)
     return {
-        "fn": gate.admitting(recorder.following(gate.reading(_refusing(run, run.asked["fn"])))),
+        "fn": gate.admitting(followed) if gate is not None else followed,
         "on_version_apply": (recorder.on_version_apply, *hooks),
         "tsext_refuse_foreign_file": partial(_refuse_foreign_file, recorder),
         SKIPPED: recorder.skipped,
@@ -80,7 +87,7 @@ def _refusing(run: Run, steps_of: Steps) -> Steps:
     def refused(heads: Any, context: MigrationContext) -> Iterator[MigrationStep]:
         steps = list(steps_of(heads, context))
         revisions = [step for step in steps if isinstance(step, RevisionStep)]
-        if not context.as_sql and revisions:
+        if revisions:
             assert context.connection is not None
             works = [(step.revision, step.migration_fn) for step in revisions]
             pending.refuse(context.connection, works, run.settings)
@@ -125,7 +132,7 @@ def _refuse_foreign_file(recorder: Recorder, path: Path) -> None:
         history.refuse_foreign(script, recorder.project.files(script), path)
 
 
-def _load_seeds(run: Run, context: MigrationContext, recorder: Recorder) -> None:
+def _load_seeds(run: Run, context: MigrationContext, recorder: Recorder, held: Locks) -> None:
     if not recorder.steps_done or not run.settings.loads_seeds or run.is_stamp:
         return
     connection = context.connection
@@ -136,4 +143,4 @@ def _load_seeds(run: Run, context: MigrationContext, recorder: Recorder) -> None
     if at_head:
         from tsext import seeds  # brings the grammar
 
-        seeds.load(connection, run.settings)
+        seeds.load(connection, run.settings, asking=held.again)

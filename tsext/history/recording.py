@@ -44,6 +44,8 @@ class Recorder:
     steps_done: int = 0
     skipped: list[str] = field(default_factory=list)
     """What the step at work left out."""
+    observers: list[Callable[[], dict[str, Any]]] = field(default_factory=list)
+    """Asked for what else the event of the step at work should say."""
     flush: bool = True
     """Whether the commit of the step at work waits until it is on disk."""
     notes: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -123,12 +125,16 @@ class Recorder:
             files=files.checksums,
             execution_time_ms=execution_time_ms,
             environment=self.environment,
-            details=self._details(script),
+            details=self._details(script) or None,
         )
 
-    def _details(self, script: Script) -> dict[str, Any] | None:
-        skipped = {"skipped": list(self.skipped)} if self.skipped else {}
-        return {**self.notes.get(script.revision, {}), **skipped} or None
+    def _details(self, script: Script) -> dict[str, Any]:
+        details = dict(self.notes.get(script.revision, {}))
+        if self.skipped:
+            details["skipped"] = list(self.skipped)
+        for observe in self.observers:
+            details.update(observe())
+        return details
 
     def failed_entry(self) -> Entry | None:
         """What there is to record of the step at work, if it is a revision's."""

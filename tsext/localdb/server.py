@@ -29,6 +29,7 @@ shared_preload_libraries = 'timescaledb'
 timescaledb.telemetry_level = off
 max_locks_per_transaction = 512
 max_connections = 200
+max_prepared_transactions = 10
 listen_addresses = '127.0.0.1'
 """
 

@@ -1,1 +1,6 @@
 """Acquiring locks without making others wait, and measuring what a migration does to them."""
+
+from tsext.locks.attempts import Attempts
+from tsext.locks.run import Locks
+
+__all__ = ["Attempts", "Locks"]

@@ -34,3 +34,13 @@ class LockMode(StrEnum):
     def blocks_writes(self) -> bool:
         """Whether INSERT, UPDATE and DELETE wait for it."""
         return self.strength >= LockMode.SHARE.strength
+
+    @property
+    def conflicts(self) -> tuple[LockMode, ...]:
+        """The modes that nobody else may hold, or wait for, if it is to be had at once."""
+        weakest = _CONFLICTS_FROM[self.strength]
+        return tuple(each for each in LockMode if each.strength >= weakest and not each is self is LockMode.SHARE)
+
+
+_CONFLICTS_FROM = {1: 8, 2: 7, 3: 5, 4: 4, 5: 3, 6: 3, 7: 2, 8: 1}
+"""The weakest mode that each conflicts with, by strength. All stronger ones do too, but for SHARE with itself."""

@@ -65,3 +65,12 @@ def _columns(character: str) -> int:
     if combining(character) or category(character) in ("Mn", "Me"):
         return 0
     return 2 if east_asian_width(character) in "WF" else 1
+
+
+def shortened(statement: str, length: int = 60) -> str:
+    """The beginning of a statement, on one line.
+
+    :param length: in characters, at most.
+    """
+    line = " ".join(statement.split())
+    return line if len(line) <= length else line[: length - 1] + "…"

@@ -1,0 +1,21 @@
+"""How the statements of a run come by their locks."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from tsext.locks import Locks
+from tsext.model.locks import LockMode
+from tsext.preflight import ServerState
+from tsext.settings import Settings
+
+
+def locks_of(connection: Connection, settings: Settings, state: ServerState) -> Locks:
+    """To be used in a ``with`` block; all statements pass as they are where the server takes one client at a time."""
+    return Locks(connection, settings, _locked_by, off=state.single_client)
+
+
+def _locked_by(statement: str) -> dict[str, LockMode]:
+    from tsext import safety  # brings the grammar; asked only once somebody is in the way
+
+    return {each.relation: each.mode for each in safety.footprint(statement)}

@@ -1,0 +1,59 @@
+"""Cursors of both drivers that ask for locks as another says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+
+class Asks(Protocol):
+    """What the cursors leave to another."""
+
+    def execute(self, send: Callable[[], Any], query: Any, cursor: Any) -> Any:
+        """Instead of executing; ``send`` does that."""
+
+    def prepare(self, query: Any, cursor: Any) -> None:
+        """Before rows are copied."""
+
+
+def plain(dbapi: Any) -> Any:
+    """What makes the cursors of a connection, whichever driver's."""
+    if dbapi.cursor_factory is not None:
+        return dbapi.cursor_factory
+    from psycopg2.extensions import cursor  # only psycopg2 has no factory by default
+
+    return cursor
+
+
+def asking(asks: Asks, base: Any) -> Any:
+    """A factory of cursors that ask so.
+
+    For the drivers' own ``cursor_factory``, so that no statement escapes, not even one on a cursor that a revision
+    takes from the driver itself.
+    """
+
+    class AskingCursor(base):  # type: ignore[misc]
+        """A cursor of the driver."""
+
+        def execute(self, query: Any, *arguments: Any, **options: Any) -> Any:
+            return asks.execute(partial(super().execute, query, *arguments, **options), query, self)
+
+        def executemany(self, query: Any, *arguments: Any, **options: Any) -> Any:
+            return asks.execute(partial(super().executemany, query, *arguments, **options), query, self)
+
+    if hasattr(base, "copy_expert"):  # psycopg2
+
+        def copy_expert(self: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+            asks.prepare(query, self)
+            return base.copy_expert(self, query, *arguments, **options)
+
+        AskingCursor.copy_expert = copy_expert
+    else:
+
+        def copy(self: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+            asks.prepare(query, self)
+            return base.copy(self, query, *arguments, **options)
+
+        AskingCursor.copy = copy
+    return AskingCursor
