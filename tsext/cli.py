@@ -40,7 +40,7 @@ def rollback(config: Config, target: str | None = None) -> None:
 
 
 def validate(config: Config, json: bool = False) -> None:
-    """Check history, head, indexes, constraints and models."""
+    """Check history, head, indexes, constraints, the revisions' own checks, and models."""
     findings = command.validate(config)
     if json:
         _print_json([asdict(finding) for finding in findings])
@@ -49,7 +49,8 @@ def validate(config: Config, json: bool = False) -> None:
         return
     command.refuse(findings)
     config.print_stdout(
-        "valid: history intact, database at head, indexes and constraints sound, models (if any) equal schema"
+        "valid: history intact, database at head, indexes and constraints sound, checks passed, "
+        "models (if any) equal schema"
     )
 
 

@@ -56,7 +56,6 @@ from tsext.catalog.index_builds import (
     printed_index,
     register_chunk_index,
 )
-from tsext.catalog.indexes import default_indexes, invalid_indexes, unvalidated_constraints
 from tsext.catalog.indexes import (
     UncoveredIndex,
     default_indexes,
