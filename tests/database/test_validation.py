@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from tsext import catalog, command
 from tsext.errors import RevisionFailed, ValidationFailed
+
+ROOT = Path(__file__).parents[2]
 
 PRICES = """
 CREATE TABLE prices (id int PRIMARY KEY, price numeric);
@@ -101,6 +105,22 @@ def test_a_rollback_that_fails_itself(prices, monkeypatch):
         ("downgrade", "failed", "002_prices"),
     ]
     assert [row[0] for row in prices.rows(HISTORY)] == [1, 2]
+
+
+def test_the_examples_of_the_page(project):
+    page = (ROOT / "docs" / "validation.md").read_text()
+    sql, python = (re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL) for kind in ("sql", "python"))
+    orders = "CREATE TABLE orders AS SELECT 1 AS id, 5 AS quantity, {} AS filled"
+    project.revision("003_orders", None, f'op.execute("{orders.format(6)}")', 'op.execute("DROP TABLE orders")')
+    project.sql_file("checks/003_check.sql", sql[0])
+    (project.versions / "004_venues.py").write_text(python[0])
+    with pytest.raises(ValidationFailed, match=r"003_check\.sql:2 found 1 row.*\(id: 1, quantity: 5, filled: 6\)"):
+        command.upgrade(project.config)
+    project.execute("UPDATE orders SET filled = 5")
+    command.upgrade(project.config)
+    assert command.validate(project.config, models=False) == []
+    project.execute("UPDATE orders SET venue = 'XXXX'")
+    assert "unknown venue XXXX" in command.validate(project.config, models=False)[0].message
 
 
 SAYS = {

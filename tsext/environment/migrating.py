@@ -45,7 +45,8 @@ def migrate(run: Run, connection: Connection) -> None:
         _follow_commits(connection, recorder)
         try:
             run.run_steps()
-            validating.at_end(context, at_head=_at_head(run, context))
+            if validating.done:
+                validating.at_end(context, at_head=_at_head(run, context))
         except Invalid as invalid:
             validating.answer(invalid, connection, partial(_take_back, run, recorder, state))
         except Exception as error:

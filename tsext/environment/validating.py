@@ -73,12 +73,10 @@ class Validating:
             self._judge(findings, settings.validate_checks)
 
     def at_end(self, context: MigrationContext, *, at_head: bool) -> None:
-        """Validate what the run as a whole has made; nothing if it did nothing.
+        """Validate what the run as a whole has made.
 
         :raises Invalid: with what the environment does not let pass.
         """
-        if not self.done:
-            return
         connection = context.connection
         assert connection is not None
         new = [each for each in self._of_relations(connection) if each not in (self.before or ())]

@@ -3,6 +3,7 @@
 from tsext.preflight.checking import CHECKS, examine, refuse
 from tsext.preflight.connecting import ServerState, check, connect
 from tsext.preflight.situation import Pending, Result, State, Touch
+from tsext.preflight.touching import touches
 
 __all__ = [
     "CHECKS",
@@ -15,4 +16,5 @@ __all__ = [
     "connect",
     "examine",
     "refuse",
+    "touches",
 ]

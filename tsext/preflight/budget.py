@@ -56,7 +56,7 @@ def locks_of(touch: Touch, size: RelationSize) -> int:
     whole = size.relations + size.indexes + 2 * size.toasted  # a TOAST table has an index
     if touch.drops:
         return whole + _CATALOG_OBJECTS * size.relations
-    if touch.work is Work.REWRITE:
+    if touch.work is Work.REWRITE or touch.all_indexes:
         return 3 * whole + 2 * size.relations  # the old files, the new ones, and what those are made under
     if touch.work is Work.BUILD:
         return size.relations * 3

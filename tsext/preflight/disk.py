@@ -121,11 +121,12 @@ def needed(situation: Situation) -> Need:
                 continue
             amount = written(touch, sizes[touch.relation])
             logged += amount
-            if touch.work is Work.REWRITE:
+            if touch.work is Work.REWRITE or touch.all_indexes:
                 passing += amount
             else:
                 lasting += amount
-                peak = max(peak, lasting + passing + (amount if amount > server.maintenance_work_mem else 0))
+            if touch.work is Work.BUILD and amount > server.maintenance_work_mem:
+                peak = max(peak, lasting + passing + amount)
         peak = max(peak, lasting + passing)
     return Need(peak, _wal(server, logged))
 
@@ -134,6 +135,8 @@ def written(touch: Touch, size: RelationSize) -> int:
     """Bytes of new files: a rewrite makes table and indexes anew; an index is taken to be like those there are."""
     if touch.work is Work.REWRITE:
         return size.bytes
+    if touch.work is Work.BUILD and touch.all_indexes:
+        return size.index_bytes
     if touch.work is Work.BUILD:
         return size.index_bytes * size.relations // size.indexes if size.indexes else size.tuples * _ENTRY
     return 0

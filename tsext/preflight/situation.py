@@ -25,7 +25,9 @@ class Touch:
     work: Work | None = None
     """None: only the catalog changes."""
     drops: bool = False
-    """Whether it is dropped, and its indexes with it."""
+    """Whether it is dropped, or its chunks, with their indexes."""
+    all_indexes: bool = False
+    """Whether what is built is all of its indexes, as by REINDEX, not a new one."""
 
 
 Pending = Mapping[str, Sequence[Touch]]
