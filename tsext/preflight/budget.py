@@ -13,8 +13,8 @@ from tsext.errors import Finding
 from tsext.preflight.situation import Observation, Situation, Touch
 from tsext.safety import Work
 
-_CATALOG_OBJECTS = 6
-"""Row type, array type and constraints of each table that is dropped."""
+_CATALOG_OBJECTS = 8
+"""At most: row type, array type, constraints … of each table that is dropped."""
 
 
 def locks(situation: Situation) -> Observation:
@@ -30,7 +30,7 @@ def locks(situation: Situation) -> Observation:
 def _findings(situation: Situation, needs: dict[str, int], free: int) -> Iterator[Finding]:
     server = situation.server
     for revision, needed in needs.items():
-        if needed > free:
+        if needed > max(free, 0):
             backends = server.max_connections + server.max_prepared_transactions
             enough = -(-(needed + server.locks_held) // backends)
             yield Finding(
@@ -56,7 +56,9 @@ def locks_of(touch: Touch, size: RelationSize) -> int:
     whole = size.relations + size.indexes + 2 * size.toasted  # a TOAST table has an index
     if touch.drops:
         return whole + _CATALOG_OBJECTS * size.relations
-    if touch.work is Work.REWRITE or touch.all_indexes:
+    if touch.all_indexes:
+        return whole
+    if touch.work is Work.REWRITE:
         return 3 * whole + 2 * size.relations  # the old files, the new ones, and what those are made under
     if touch.work is Work.BUILD:
         return size.relations * 3

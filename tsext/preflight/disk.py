@@ -68,7 +68,7 @@ def disk(situation: Situation) -> Observation:
     data, wal = volumes
     amounts = [(data, need.all, "data and WAL")] if wal is None else [(data, need.data, "data"), (wal, need.wal, "WAL")]
     findings = tuple(_findings(amounts, situation))
-    if any(size.elsewhere for size in situation.sizes.values()) and not findings:
+    if not findings and any(situation.sizes[each.relation].elsewhere for each in _works(situation)):
         return Observation(
             f"needs about {pretty(need.all)}, some of it in another tablespace, not looked at", known=False
         )
@@ -89,8 +89,17 @@ def _findings(amounts: list[tuple[Volume, int, str]], situation: Situation) -> I
 
 
 def _largest(situation: Situation) -> str:
-    works = (touch for touches in situation.pending.values() for touch in touches if touch.relation in situation.sizes)
-    return max(works, key=lambda touch: written(touch, situation.sizes[touch.relation])).relation
+    return max(_works(situation), key=lambda touch: written(touch, situation.sizes[touch.relation])).relation
+
+
+def _works(situation: Situation) -> Iterator[Touch]:
+    """What is pending that writes new files of relations that are there."""
+    for touches in situation.pending.values():
+        yield from (touch for touch in touches if _writes(touch, situation))
+
+
+def _writes(touch: Touch, situation: Situation) -> bool:
+    return touch.relation in situation.sizes and touch.work in (Work.REWRITE, Work.BUILD)
 
 
 def pretty(amount: int) -> str:
@@ -117,7 +126,7 @@ def needed(situation: Situation) -> Need:
     for touches in situation.pending.values():
         passing = 0
         for touch in touches:
-            if touch.relation not in sizes or touch.work not in (Work.REWRITE, Work.BUILD):
+            if not _writes(touch, situation):
                 continue
             amount = written(touch, sizes[touch.relation])
             logged += amount
