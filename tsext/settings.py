@@ -90,13 +90,6 @@ class Size(int):
         return f"{int(self) // _SIZES[unit]}{unit}"
 
 
-class Percent(int):
-    """A share of a hundred."""
-
-    def __str__(self) -> str:
-        return f"{int(self)}%"
-
-
 def _size(name: str, text: str) -> Size:
     found = re.fullmatch(r"(\d+)\s*(B|kB|MB|GB|TB)", text.strip())
     if not found:
@@ -104,11 +97,13 @@ def _size(name: str, text: str) -> Size:
     return Size(int(found[1]) * _SIZES[found[2]])
 
 
-def _percent(name: str, text: str) -> Percent:
-    found = re.fullmatch(r"(\d+)\s*%", text.strip())
-    if not found:
-        raise SettingsError(f"tsext setting {name} is {text!r}", hint="write a share of a hundred, as in 10%")
-    return Percent(found[1])
+def _percent(name: str, text: str) -> int:
+    """Without a percent sign, which an ini file would take for the begin of a reference."""
+    if not re.fullmatch(r"\d{1,2}", text.strip()):
+        raise SettingsError(
+            f"tsext setting {name} is {text!r}", hint="write a share of a hundred as a number, as in 10"
+        )
+    return int(text)
 
 
 _ANSWERS = ("fail", "warn", "off")
@@ -195,7 +190,7 @@ class Settings:
         _choice("off", "program"),
         "`program`: let the server run `df`, for which the role needs pg_execute_server_program",
     )
-    preflight_disk_reserve: Percent = _setting(Percent(5), _percent, "how much of the volume must stay free")
+    preflight_disk_reserve: int = _setting(5, _percent, "how much of the volume must stay free, in percent")
     preflight_locks: str = _answer("fail", "preflight: a revision needs more locks than the server has room for")
     preflight_replicas: str = _answer("fail", "preflight: a replica is behind", development="warn", staging="warn")
     preflight_replica_lag: timedelta = _setting(timedelta(seconds=30), _duration, "how far a replica may be behind")

@@ -16,7 +16,7 @@ from tsext import catalog, cli, command, localdb, preflight, safety
 from tsext.errors import PreflightFailed
 from tsext.preflight import State, Touch
 from tsext.preflight.budget import locks_of
-from tsext.settings import Percent, Settings, Size
+from tsext.settings import Settings, Size
 
 SMALL = {"max_locks_per_transaction": 10, "max_connections": 10, "max_prepared_transactions": 2}
 
@@ -144,7 +144,7 @@ def test_disk(ticks, monkeypatch):
         assert "nothing that is pending" in disk({"001_a": [Touch("ticks")]}).message
         measured = disk(rewrite)
         assert measured.state is State.OK and "measured at" in measured.message
-        assert disk(rewrite, preflight_disk_reserve=Percent(100)).state is State.FAIL
+        assert disk(rewrite, preflight_disk_reserve=100).state is State.FAIL
         full = disk(rewrite, preflight_disk_size=Size(1024**2))
         assert full.state is State.FAIL and "preflight_disk_size = 1MB" in full.message
         assert "largest: ticks" in full.hints[0]

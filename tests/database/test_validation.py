@@ -160,14 +160,20 @@ def test_rows_that_a_revision_promises_to_keep(project):
     project.execute("CREATE TABLE orders AS SELECT generate_series(1, 3) AS id")
     project.revision("001_keeps", None, "op.execute('ALTER TABLE orders ADD COLUMN note text')")
     project.revision("002_loses", "001_keeps", "op.execute('DELETE FROM orders WHERE id = 2')")
-    project.revision("003_typo", "002_loses")
-    for revision, table in (("001_keeps", "public.orders"), ("002_loses", "orders"), ("003_typo", "order")):
+    project.revision("003_drops", "002_loses", "op.execute('DROP TABLE orders')")
+    project.revision("004_typo", "003_drops")
+    tables = ("001_keeps", "public.orders"), ("002_loses", "orders"), ("003_drops", "orders"), ("004_typo", "order")
+    for revision, table in tables:
         append(project, revision, f"unchanged_rows = [{table!r}]\n")
     with pytest.raises(ValidationFailed, match="orders had 3 rows before revision 002_loses, and has 2 now"):
         command.upgrade(project.config)
-    with pytest.raises(PreflightFailed, match=r"unchanged_rows of revision 003_typo(?s:.*)name tables that are there"):
+    append(project, "003_drops", "def validate(connection):\n    connection.exec_driver_sql('SELECT 1 FROM orders')\n")
+    with pytest.raises(ValidationFailed, match="orders, of which revision 003_drops") as failed:
         command.upgrade(project.config)
-    assert [row[0] for row in project.rows(HISTORY)] == [1, 2]
+    assert [each.rule for each in failed.value.findings] == ["validate-failed", "rows-changed"]
+    with pytest.raises(PreflightFailed, match=r"unchanged_rows of revision 004_typo(?s:.*)name tables that are there"):
+        command.upgrade(project.config)
+    assert [row[0] for row in project.rows(HISTORY)] == [1, 2, 3]
 
 
 def test_a_check_that_cannot_run(project):

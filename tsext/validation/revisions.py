@@ -87,6 +87,7 @@ def _of_function(connection: Connection, script: Script, function: Any) -> list[
     try:
         return list(_told(function(connection), where))
     except Exception as error:  # whatever the author's code raises says that it is not valid
+        connection.rollback()
         hint = error.hint if isinstance(error, TsextError) else ""
         return [Finding("validate-failed", f"{where}: {_reason(error)}", hint or "mend what it complains of")]
 
@@ -132,7 +133,13 @@ def counted(connection: Connection, script: Script, timeout: timedelta) -> dict[
 
 def _of_counts(connection: Connection, script: Script, before: Mapping[str, int]) -> Iterator[Finding]:
     for name, number in before.items():
-        now = _count(connection, name)
+        try:
+            now = _count(connection, name)
+        except DBAPIError as error:
+            connection.rollback()
+            fact = f"{name}, of which revision {script.revision} promises unchanged_rows, cannot be counted"
+            yield Finding("rows-changed", f"{fact}: {_reason(error)}", "name tables that are there after it, too")
+            continue
         if now != number:
             yield Finding(
                 "rows-changed",
