@@ -14,13 +14,16 @@ from typing import Any
 from alembic.config import CommandLine, Config
 from alembic.util import CommandError
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tsext import command, review
 from tsext.errors import HistoryError
 from tsext.localdb import commands as localdb_commands
+from tsext.preflight import State
 from tsext.review import report
 
+_RESULT = {State.OK: "green", State.WARN: "yellow", State.FAIL: "red", State.UNKNOWN: "magenta", State.OFF: "dim"}
 _STATE = {"ok": "green", "changed": "red", "missing": "red", "-": "dim"}
 
 
@@ -37,7 +40,7 @@ def rollback(config: Config, target: str | None = None) -> None:
 
 
 def validate(config: Config, json: bool = False) -> None:
-    """Check history, head, indexes, constraints and models."""
+    """Check history, head, indexes, constraints, the revisions' own checks, and models."""
     findings = command.validate(config)
     if json:
         _print_json([asdict(finding) for finding in findings])
@@ -46,8 +49,24 @@ def validate(config: Config, json: bool = False) -> None:
         return
     command.refuse(findings)
     config.print_stdout(
-        "valid: history intact, database at head, indexes and constraints sound, models (if any) equal schema"
+        "valid: history intact, database at head, indexes and constraints sound, checks passed, "
+        "models (if any) equal schema"
     )
+
+
+def preflight(config: Config, json: bool = False) -> None:
+    """Check the server, its disk, locks, replicas and sessions for what is pending."""
+    results = command.preflight(config)
+    if json:
+        _print_json([asdict(result) for result in results])
+    else:
+        table = Table("check", "result", "found", "cure")
+        for each in results:
+            colour = _RESULT[each.state]
+            table.add_row(each.check, f"[{colour}]{each.state}[/]", escape(each.message), escape("\n".join(each.hints)))
+        _console().print(table)
+    if any(each.state is State.FAIL for each in results):
+        sys.exit(1)
 
 
 def status(config: Config, json: bool = False) -> None:
@@ -70,7 +89,7 @@ def status(config: Config, json: bool = False) -> None:
             f"[{colour}]{line.checksum[:12]} {line.checksum_state}[/]",
             line.phase,
         )
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    _console().print(table)
 
 
 def adopt(config: Config) -> None:
@@ -140,7 +159,7 @@ class TsextCommandLine(CommandLine):
 
     def __init__(self) -> None:
         super().__init__(prog="tsext")
-        for verb in (migrate, rollback, validate, status, adopt, reflect, renumber, seed):
+        for verb in (migrate, rollback, preflight, validate, status, adopt, reflect, renumber, seed):
             self.register_command(verb)
         self._add_lint()
         self._add_localdb()
@@ -203,6 +222,10 @@ def _ours(options: argparse.Namespace, repaired: str | None) -> tuple[Callable[.
         keywords = [name for name in keywords if name not in ("sql", "autogenerate", "process_revision_directives")]
         return command.revision, positional, keywords
     return function, positional, keywords
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else 140)
 
 
 def _print_json(value: Any) -> None:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 ENVIRONMENTS = ("development", "staging", "production")
 
+_SIZES = {unit: 1024**power for power, unit in enumerate(("B", "kB", "MB", "GB", "TB"))}
+"""PostgreSQL's units of memory, in bytes."""
+
 _UNITS = {"ms": "milliseconds", "s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
 
 
@@ -85,6 +88,38 @@ def _durations(name: str, text: str) -> tuple[timedelta, ...]:
     if not durations or min(durations) < timedelta(milliseconds=1):
         raise SettingsError(f"tsext setting {name} is {text!r}", hint="write at least one time above zero: 10ms 50ms")
     return durations
+
+
+class Size(int):
+    """Bytes; printed in the largest of PostgreSQL's units that divides them, as in ``postgresql.conf``."""
+
+    def __str__(self) -> str:
+        unit = next(unit for unit, size in reversed(_SIZES.items()) if self % size == 0 and (self or unit == "B"))
+        return f"{int(self) // _SIZES[unit]}{unit}"
+
+
+def _size(name: str, text: str) -> Size:
+    found = re.fullmatch(r"(\d+)\s*(B|kB|MB|GB|TB)", text.strip())
+    if not found:
+        raise SettingsError(f"tsext setting {name} is {text!r}", hint="write a number and a unit: 500MB, 20GB or 2TB")
+    return Size(int(found[1]) * _SIZES[found[2]])
+
+
+def _percent(name: str, text: str) -> int:
+    """Without a percent sign, which an ini file would take for the begin of a reference."""
+    if not re.fullmatch(r"\d{1,2}", text.strip()):
+        raise SettingsError(
+            f"tsext setting {name} is {text!r}", hint="write a share of a hundred as a number, as in 10"
+        )
+    return int(text)
+
+
+_ANSWERS = ("fail", "warn", "off")
+
+
+def _answer(default: str, doc: str, **defaults: str) -> Any:
+    """A setting that says what follows from a check: ``fail``, ``warn`` or ``off``."""
+    return _setting(default, _choice(*_ANSWERS), doc, **defaults)
 
 
 def _setting(default: Any, parse: Any, doc: str, **defaults: Any) -> Any:
@@ -169,6 +204,47 @@ class Settings:
         _duration,
         "longest time a revision may take: the run that applied one that took longer ends with an error",
         staging=timedelta(hours=1),
+    )
+    preflight_disk: str = _answer("fail", "preflight: too little disk for what is pending", development="warn")
+    preflight_disk_size: Size | None = _setting(
+        None, _size, "size of the server's volume, where it cannot be measured or less of it may be used: `500GB`"
+    )
+    preflight_disk_probe: str = _setting(
+        "off",
+        _choice("off", "program"),
+        "`program`: let the server run `df`, for which the role needs pg_execute_server_program",
+    )
+    preflight_disk_reserve: int = _setting(5, _percent, "how much of the volume must stay free, in percent")
+    preflight_locks: str = _answer("fail", "preflight: a revision needs more locks than the server has room for")
+    preflight_replicas: str = _answer("fail", "preflight: a replica is behind", development="warn", staging="warn")
+    preflight_replica_lag: timedelta = _setting(timedelta(seconds=30), _duration, "how far a replica may be behind")
+    preflight_replica_wal: Size = _setting(Size(256 * 1024**2), _size, "how much WAL a replica may have yet to replay")
+    preflight_slots: str = _answer("warn", "preflight: a slot that nobody reads keeps WAL")
+    preflight_slot_wal: Size = _setting(Size(1024**3), _size, "how much WAL such a slot may keep")
+    preflight_transactions: str = _answer("warn", "preflight: long transactions, for which locks have to wait")
+    preflight_prepared: str = _answer(
+        "fail", "preflight: prepared transactions that nobody ends", development="warn", staging="warn"
+    )
+    preflight_transaction_age: timedelta = _setting(
+        timedelta(minutes=1), _duration, "how long a transaction, or a prepared one, may have been open"
+    )
+    preflight_jobs: str = _answer("warn", "preflight: jobs that are at work on hypertables that are touched")
+    preflight_indexes: str = _answer("warn", "preflight: INVALID indexes, left by builds that were interrupted")
+    preflight_constraints: str = _answer("warn", "preflight: constraints that are NOT VALID")
+    validate_checks: str = _answer("fail", "validation: check files, `validate()` and `unchanged_rows` of revisions")
+    validate_indexes: str = _answer("fail", "validation: INVALID indexes, and such as some chunks lack")
+    validate_constraints: str = _answer("warn", "validation: constraints that are NOT VALID")
+    validate_models: str = _answer(
+        "fail", "validation at the head: the schema lacks what the models have", development="off"
+    )
+    validation_timeout: timedelta = _setting(
+        timedelta(seconds=30), _duration, "statement_timeout of check files and `validate()`"
+    )
+    on_validation_failure: str = _setting(
+        "stop",
+        _choice("stop", "rollback"),
+        "`rollback`: downgrade the revisions of the run; `stop`: leave them, fail, and say why",
+        staging="rollback",
     )
     localdb_version: str = _setting("2.19", _choice("2.19", "2.31"), "TimescaleDB of the embedded development server")
 

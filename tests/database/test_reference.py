@@ -61,6 +61,10 @@ def test_seeds_may_be_loaded_twice(config, engine, monkeypatch):
     assert min(loaded) > 0
     assert command.seed(config) == ["personality_profiles.sql", "test_data.sql"]
     assert one(engine, query) == loaded
+    assert command.validate(config) == []  # checks/001_check.sql holds of the seeds
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE positions SET quantity = quantity + 1 WHERE quantity > 0")
+    assert [each.rule for each in command.validate(config, models=False)] == ["check-failed"]
 
 
 def test_production_gets_no_test_data(config, engine):

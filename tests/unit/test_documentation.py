@@ -10,10 +10,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 
-from tsext import settings
+from tsext import preflight, settings
 from tsext.cli import TsextCommandLine
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +24,19 @@ def test_every_setting_is_documented():
     page = (ROOT / "docs" / "settings.md").read_text()
     for name, default, meaning in settings.documented():
         assert f"| `{name}` | {default} | {meaning} |" in page
+
+
+def test_checks_of_preflight_are_documented_with_their_answers(tmp_path):
+    page = (ROOT / "docs" / "preflight.md").read_text()
+    for check in preflight.CHECKS:
+        (row,) = re.findall(rf"(?m)^\| `{check}` \|.*\| (\w+) \| (\w+) \| (\w+) \|$", page)
+        for environment, answer in zip(settings.ENVIRONMENTS, row, strict=True):
+            given = settings.Settings.read(Config(), {"env": environment})
+            assert getattr(given, f"preflight_{check}") == answer
+    (example,) = re.findall(r"```ini\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "alembic.ini").write_text(f"[alembic]\nscript_location = alembic\n\n{example}")
+    read = settings.Settings.read(Config(tmp_path / "alembic.ini"), {"env": "production"})
+    assert (read.preflight_slots, read.preflight_transaction_age) == ("fail", timedelta(minutes=5))
 
 
 def test_generated_pages_are_up_to_date():

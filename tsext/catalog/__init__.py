@@ -57,7 +57,13 @@ from tsext.catalog.index_builds import (
     printed_index,
     register_chunk_index,
 )
-from tsext.catalog.indexes import default_indexes, invalid_indexes, unvalidated_constraints
+from tsext.catalog.indexes import (
+    UncoveredIndex,
+    default_indexes,
+    invalid_indexes,
+    uncovered_indexes,
+    unvalidated_constraints,
+)
 from tsext.catalog.jobs import (
     PAUSED,
     PolicyRelation,
@@ -76,6 +82,17 @@ from tsext.catalog.relations import (
     RelationFacts,
     database_facts,
 )
+from tsext.catalog.server import (
+    PreparedTransaction,
+    Replica,
+    Server,
+    Slot,
+    Transaction,
+    database_bytes,
+    output_of,
+    server,
+)
+from tsext.catalog.sizes import RelationSize, sizes
 
 __all__ = [
     "PAUSED",
@@ -95,8 +112,15 @@ __all__ = [
     "NullState",
     "Partitioned",
     "PolicyRelation",
+    "PreparedTransaction",
     "RelationFacts",
+    "RelationSize",
+    "Replica",
+    "Server",
+    "Slot",
     "TimescaleInfo",
+    "Transaction",
+    "UncoveredIndex",
     "available",
     "chunk_foreign_keys",
     "chunk_tables",
@@ -107,6 +131,7 @@ __all__ = [
     "constraint_state",
     "continuous_aggregate",
     "continuous_aggregates",
+    "database_bytes",
     "database_facts",
     "default_indexes",
     "expected_timescaledb",
@@ -132,6 +157,7 @@ __all__ = [
     "now_function",
     "null_state",
     "oldest_transactions",
+    "output_of",
     "partitioned",
     "partitioned_relation",
     "policies",
@@ -142,9 +168,12 @@ __all__ = [
     "referencing_keys",
     "register_chunk_index",
     "running",
+    "server",
+    "sizes",
     "table_facts",
     "tablespaces",
     "timescaledb",
     "timescaledb_triggers",
+    "uncovered_indexes",
     "unvalidated_constraints",
 ]

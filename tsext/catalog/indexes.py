@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from tsext.catalog.asking import Key, key, rows
+from tsext.catalog.extensions import timescaledb
 from tsext.catalog.hypertables import chunk_tables, hypertables
 from tsext.model import Hypertable
+
+_MATCHED_SINCE = (2, 22)
+"""TimescaleDB that tells by their definitions which indexes of chunks belong to that of a hypertable."""
 
 
 def default_indexes(connection: Connection, of: Iterable[Hypertable] | None = None) -> set[Key]:
@@ -41,3 +46,25 @@ def unvalidated_constraints(connection: Connection) -> list[tuple[str, str]]:
     chunk = chunk_tables(connection)
     found = rows(connection, "unvalidated_constraints")
     return [(row.relation, row.quoted) for row in found if key(connection, row.schema, row.name) not in chunk]
+
+
+@dataclass(frozen=True)
+class UncoveredIndex:
+    """An index of a hypertable that some chunks lack."""
+
+    hypertable: str
+    """Qualified, as ``name``."""
+    name: str
+    chunks: int
+    """How many lack it."""
+    example: str
+    """One of them."""
+
+
+def uncovered_indexes(connection: Connection) -> list[UncoveredIndex]:
+    """Indexes of hypertables that are not on every chunk, whatever PostgreSQL says of their validity."""
+    found = timescaledb(connection)
+    if found is None:
+        return []
+    query = "uncovered_indexes" if found.number >= _MATCHED_SINCE else "uncovered_indexes_2_21"
+    return [UncoveredIndex(*row) for row in rows(connection, query)]

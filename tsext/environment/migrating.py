@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from tsext.environment.admission import Gate
 from tsext.environment.connecting import upgrade_lock
 from tsext.environment.failing import fail
 from tsext.environment.locking import locks_of
+from tsext.environment.validating import Invalid, Validating
 from tsext.errors import HistoryError
 from tsext.history import Project, Recorder, bookkeeping, numbers, records
 from tsext.history.recording import Steps
@@ -39,16 +40,20 @@ def migrate(run: Run, connection: Connection) -> None:
         fixed = records.fixed_numbers(connection)
         connection.rollback()  # inside a transaction, Alembic would leave the commit to us
         recorder = Recorder(project, numbers.assign(project.ordered, fixed), run.settings.environment)
-        gate = Gate(run.settings, recorder)
+        gate, validating = Gate(run.settings, recorder), Validating(run, recorder)
         with locks_of(connection, run.settings, state) as held:
             recorder.observers.append(lambda: held.attempts.details)
             held.before_again.append(recorder.skipped.clear)
-            steps = held.following(gate.reading(_refusing(run, run.asked["fn"])))
-            context = run.configure(**_followed(run, recorder, steps, gate), connection=connection)
+            steps_of = validating.following(_admitted(run, recorder, gate, held.following))
+            context = run.configure(**_followed(run, recorder, steps_of), connection=connection)
             _verify(run, context, recorder, fixed)
             _follow_commits(connection, recorder)
             try:
                 run.run_steps()
+                if validating.done:
+                    validating.at_end(context, at_head=_at_head(run, context))
+            except Invalid as invalid:
+                validating.answer(invalid, connection, partial(_take_back, run, recorder, state))
             except Exception as error:
                 fail(connection, recorder, error, single_client=state.single_client)
             _load_seeds(run, context, recorder, held)
@@ -59,8 +64,9 @@ def write_script(run: Run) -> None:
     """Print the SQL of the command at hand: offline mode."""
     project = Project.read(run.environment.script, run.settings.sql_location)
     recorder = Recorder(project, numbers.assign(project.ordered, {}), run.settings.environment)
+    gate = Gate(run.settings, recorder)
     run.configure(
-        **(_followed(run, recorder, run.asked["fn"]) if "destination_rev" in run.asked else {}),
+        **(_followed(run, recorder, _admitted(run, recorder, gate)) if "destination_rev" in run.asked else {}),
         dialect_name="postgresql",
         literal_binds=True,
         dialect_opts={"paramstyle": "named"},
@@ -68,13 +74,34 @@ def write_script(run: Run) -> None:
     run.run_steps()
 
 
-def _followed(run: Run, recorder: Recorder, steps_of: Steps, gate: Gate | None = None) -> dict[str, Any]:
+def _take_back(
+    run: Run, recorder: Recorder, state: preflight.ServerState, connection: Connection, steps: Sequence[MigrationStep]
+) -> None:
+    """Run downgrades in this order, recorded as those of a command are."""
+
+    def steps_of(heads: Any, context: MigrationContext) -> Iterator[MigrationStep]:
+        yield from steps
+
+    run.configure(**_followed(run, recorder, recorder.following(steps_of)), connection=connection)
+    try:
+        run.run_steps()
+    except Exception as error:
+        fail(connection, recorder, error, single_client=state.single_client)
+
+
+def _admitted(
+    run: Run, recorder: Recorder, gate: Gate, asking: Callable[[Steps], Steps] = lambda steps: steps
+) -> Steps:
+    """The steps that the command asks for, as far as they may run; ``asking``: has each come by its locks."""
+    return gate.admitting(recorder.following(asking(gate.reading(_refusing(run, run.asked["fn"])))))
+
+
+def _followed(run: Run, recorder: Recorder, steps_of: Steps) -> dict[str, Any]:
     """What ``context.configure`` takes so that the recorder follows the steps."""
     theirs = run.options.get("on_version_apply") or ()
     hooks = tuple(theirs) if isinstance(theirs, tuple | list | set) else (theirs,)
-    followed = recorder.following(steps_of)
     return {
-        "fn": gate.admitting(followed) if gate is not None else followed,
+        "fn": steps_of,
         "on_version_apply": (recorder.on_version_apply, *hooks),
         "tsext_refuse_foreign_file": partial(_refuse_foreign_file, recorder),
         SKIPPED: recorder.skipped,
@@ -91,6 +118,7 @@ def _refusing(run: Run, steps_of: Steps) -> Steps:
             assert context.connection is not None
             works = [(step.revision, step.migration_fn) for step in revisions]
             pending.refuse(context.connection, works, run.settings)
+            preflight.refuse(context.connection, {step.revision.revision: () for step in revisions}, run.settings)
         yield from steps
 
     return refused
@@ -132,15 +160,20 @@ def _refuse_foreign_file(recorder: Recorder, path: Path) -> None:
         history.refuse_foreign(script, recorder.project.files(script), path)
 
 
-def _load_seeds(run: Run, context: MigrationContext, recorder: Recorder, held: Locks) -> None:
-    if not recorder.steps_done or not run.settings.loads_seeds or run.is_stamp:
-        return
+def _at_head(run: Run, context: MigrationContext) -> bool:
     connection = context.connection
     assert connection is not None
     heads = run.environment.script.get_heads(consider_depends_on=True)
     at_head = set(context.get_current_heads()) == set(heads)
     connection.rollback()
-    if at_head:
+    return at_head
+
+
+def _load_seeds(run: Run, context: MigrationContext, recorder: Recorder, held: Locks) -> None:
+    if not recorder.steps_done or not run.settings.loads_seeds or run.is_stamp:
+        return
+    if _at_head(run, context):
         from tsext import seeds  # brings the grammar
 
-        seeds.load(connection, run.settings, asking=held.again)
+        assert context.connection is not None
+        seeds.load(context.connection, run.settings, asking=held.again)

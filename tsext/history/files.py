@@ -87,12 +87,20 @@ class FileIndex:
     sql_location: Path
     _by_key: dict[str, list[Path]] = field(default_factory=dict)
     _rollbacks: dict[str, Path] = field(default_factory=dict)
+    checks: tuple[Path, ...] = ()
+    """Check files; no checksum covers them, for they may change when the data do."""
 
     def __post_init__(self) -> None:
         for path in sorted(self.sql_location.glob("*.sql")):
             self._by_key.setdefault(path.name.partition("_")[0], []).append(path)
             self._by_key.setdefault(path.stem, []).append(path)
         self._rollbacks.update((path.name, path) for path in (self.sql_location / "rollback").glob("*_rollback.sql"))
+        self.checks = tuple(sorted((self.sql_location / "checks").glob("*.sql")))
+
+    def check(self, script: Script) -> Path | None:
+        """The check file of a revision, ``checks/NNN_check.sql``, or after its whole id; None if there is none."""
+        names = (f"{script.revision}_check.sql", f"{key_of(script.revision)}_check.sql")
+        return next((path for name in names for path in self.checks if path.name == name), None)
 
     def of(self, script: Script) -> RevisionFiles:
         """The files of a revision: ``.py``, ``NNN_*.sql``, ``rollback/NNN_rollback.sql``; those that exist."""

@@ -39,7 +39,7 @@ class Entry:
     """One thing to record: what happened to which revision."""
 
     kind: str
-    """``upgrade``, ``downgrade``, ``stamp``, ``stamp-removed``, ``adopt`` or ``repair``."""
+    """``upgrade``, ``downgrade``, ``stamp``, ``stamp-removed``, ``adopt``, ``repair`` or ``validation``."""
     revision: str
     version: int
     name: str

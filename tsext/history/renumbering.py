@@ -196,6 +196,8 @@ def _sql_names(script: Script, new: str, index: FileIndex, sources: Mapping[str,
         return {}
     alone = not any(number_in(name) == number_in(old) for name in sources if name != old)
     names: dict[Path, str] = {}
+    if (check := index.check(script)) is not None:
+        names[check] = _check_name(check, old, new, alone=alone)
     for path in index.of(script).paths[1:]:
         if not (alone or path.stem == old or _runs(sources[old], path.name)):
             continue
@@ -215,6 +217,22 @@ def _sql_names(script: Script, new: str, index: FileIndex, sources: Mapping[str,
             )
         names[path] = wanted
     return names
+
+
+def _check_name(check: Path, old: str, new: str, *, alone: bool) -> str:
+    """The new name of a check file.
+
+    :raises HistoryError: if it may as well be that of the other revision with this number: nothing in it tells.
+    """
+    if check.stem == f"{old}_check":
+        return f"{new}_check.sql"
+    if not alone:
+        raise HistoryError(
+            f"checks/{check.name} may belong to {old}, which becomes {new}, or to the other revision of that number",
+            hint=f"call it {old}_check.sql if it is the former's, else after the whole id of the latter; then run this "
+            "again",
+        )
+    return check.name.replace(key_of(old), key_of(new), 1)
 
 
 # --- sources

@@ -1,4 +1,4 @@
-"""Before the first statement: is the server in a state in which the run can succeed?"""
+"""Reaching the server, and what decides how a run proceeds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
-from tsext.errors import ConnectionRefused, PreflightFailed
+from tsext.errors import ConnectionRefused, Finding, PreflightFailed
+
+STANDBY = Finding("server", "the server is a read-only standby", "connect to the primary; a standby cannot be migrated")
+READ_ONLY = Finding(
+    "server",
+    "transactions of this role are read-only here",
+    "connect with a role that may write, or check default_transaction_read_only",
+)
 
 
 @dataclass(frozen=True)
@@ -42,15 +49,9 @@ def check(connection: Connection) -> ServerState:
     ).one()
     connection.rollback()
     standby, read_only, pid = row
-    if standby:
-        raise PreflightFailed(
-            "the server is a read-only standby", hint="connect to the primary; a standby cannot be migrated"
-        )
-    if read_only:
-        raise PreflightFailed(
-            "transactions of this role are read-only here",
-            hint="connect with a role that may write, or check default_transaction_read_only",
-        )
+    if standby or read_only:
+        refusal = STANDBY if standby else READ_ONLY
+        raise PreflightFailed(refusal.message, hint=refusal.hint)
     if pid != 0:
         # so that the server ends our statement soon after we have been killed
         connection.exec_driver_sql("SET client_connection_check_interval = '1s'")

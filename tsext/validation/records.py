@@ -1,4 +1,4 @@
-"""Afterwards: is the database what the revisions and the models say it should be?"""
+"""Whether the history is whole, and every revision applied."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
-from tsext import catalog
 from tsext.errors import Finding
 from tsext.history import Project, RevisionRecord, records
 
@@ -49,17 +48,12 @@ def at_head(project: Project, heads: tuple[str, ...]) -> Iterator[Finding]:
         yield Finding("revisions-pending", f"pending: {', '.join(pending)}", "run `alembic upgrade head`")
 
 
-def relations_sound(connection: Connection) -> Iterator[Finding]:
-    """Whether indexes are valid and constraints validated."""
-    for name in catalog.invalid_indexes(connection):
+def checks_belong(project: Project) -> Iterator[Finding]:
+    """Whether each check file is some revision's: another would never run."""
+    known = {project.index.check(each) for each in project.ordered}
+    for path in sorted(set(project.index.checks) - known):
         yield Finding(
-            "index-invalid",
-            f"index {name} is INVALID: its build was interrupted",
-            f"DROP INDEX CONCURRENTLY {name}; then build it again",
-        )
-    for table, name in catalog.unvalidated_constraints(connection):
-        yield Finding(
-            "constraint-unvalidated",
-            f"constraint {name} on {table} is NOT VALID",
-            f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}",
+            "check-of-nothing",
+            f"checks/{path.name} belongs to no revision, so it never runs",
+            "name it NNN_check.sql, with the number of a revision, or after its whole id; or delete it",
         )

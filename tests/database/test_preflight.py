@@ -1,0 +1,228 @@
+"""What is looked at before the first statement: each check when all is well, and when it is not."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+
+import psycopg2
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
+
+from tsext import catalog, cli, command, localdb, preflight, safety
+from tsext.errors import PreflightFailed
+from tsext.preflight import State, Touch
+from tsext.preflight.budget import locks_of
+from tsext.settings import Settings, Size
+
+SMALL = {"max_locks_per_transaction": 10, "max_connections": 10, "max_prepared_transactions": 2}
+
+TICKS = (
+    "CREATE EXTENSION timescaledb",
+    "CREATE TABLE ticks (time timestamptz NOT NULL, symbol int NOT NULL, note text, PRIMARY KEY (symbol, time))",
+    "SELECT create_hypertable('ticks', 'time', chunk_time_interval => INTERVAL '1 day')",
+    "INSERT INTO ticks SELECT now() - i * INTERVAL '1 day', i, 'x' FROM generate_series(1, 12) AS i",
+    "ANALYZE ticks",
+)
+
+ALL_OK = dict.fromkeys(preflight.CHECKS, State.OK)
+
+
+@pytest.fixture
+def ticks(timescaledb):
+    timescaledb.execute(*TICKS[1:])
+    return timescaledb
+
+
+@pytest.fixture
+def small_server(timescaledb_server):
+    """A server of its own that has little room, with a standby that does not replay."""
+    folder = localdb.state_dir()
+    primary = replace(timescaledb_server, home=folder / "small", fsync=False)
+    standby = replace(primary, home=folder / "small-standby")
+    for cluster in (standby, primary):
+        cluster.reset()
+    try:
+        primary.start()
+        with (primary.data / "postgresql.conf").open("a") as configuration:
+            configuration.writelines(f"{name} = {value}\n" for name, value in SMALL.items())
+        primary.stop()
+        primary.start()
+        standby.clone(primary)
+        standby.start()
+        yield primary, standby
+    finally:
+        for cluster in (standby, primary):
+            cluster.reset()
+
+
+def states(connection, pending, **settings):
+    found = {each.check: each for each in preflight.examine(connection, pending, Settings(**settings))}
+    connection.rollback()
+    return found
+
+
+def state_of(found):
+    return {name: each.state for name, each in found.items() if name != "server"}
+
+
+def test_a_small_server_short_of_everything(small_server):
+    primary, standby = small_server
+    engine = sa.create_engine(primary.url, poolclass=NullPool)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as autocommit:
+        for statement in TICKS:
+            autocommit.exec_driver_sql(statement)
+    drop = {"005_drop": preflight.touches(["DROP TABLE ticks"])}
+    impatient = {"preflight_transaction_age": timedelta(0), "preflight_slot_wal": Size(0)}
+    with engine.connect() as connection:
+        assert state_of(states(connection, {})) == ALL_OK
+        found = states(connection, drop)
+        assert found["server"].state is State.OK
+        assert found["locks"].state is State.FAIL
+        assert "for ticks and its 12 chunks or partitions" in found["locks"].message
+        assert "set max_locks_per_transaction to" in found["locks"].hints[0]
+        with pytest.raises(
+            PreflightFailed, match=r"revision 005_drop needs some .* locks(?s:.*)preflight_locks = warn"
+        ):
+            preflight.refuse(connection, drop, Settings())
+
+    with (
+        engine.connect().execution_options(isolation_level="AUTOCOMMIT") as autocommit,
+        closing(psycopg2.connect(standby.url.replace("+psycopg2", ""))) as replaying,
+        engine.connect() as idle,
+    ):
+        replaying.cursor().execute("SELECT pg_wal_replay_pause()")
+        for statement in (
+            "SELECT pg_create_physical_replication_slot('forgotten', true)",
+            "CREATE TABLE plain AS SELECT i / 2 AS i FROM generate_series(1, 1000) AS i",
+            "ALTER TABLE plain ADD CONSTRAINT positive CHECK (i > 0) NOT VALID",
+        ):
+            autocommit.exec_driver_sql(statement)
+        with pytest.raises(sa.exc.IntegrityError):
+            autocommit.exec_driver_sql("CREATE UNIQUE INDEX CONCURRENTLY twice ON plain (i)")
+        autocommit.exec_driver_sql("BEGIN; INSERT INTO plain VALUES (1); PREPARE TRANSACTION 'two_phase'")
+        idle.exec_driver_sql("SELECT count(*) FROM plain")
+        with engine.connect() as connection:
+            found = states(connection, {}, **impatient, preflight_replica_wal=Size(0))
+            said = {name: each.message for name, each in found.items()}
+            assert state_of(found) == {
+                **dict.fromkeys(preflight.CHECKS, State.WARN), "disk": State.OK, "locks": State.OK, "jobs": State.OK,
+                "replicas": State.FAIL, "prepared": State.FAIL,
+            }  # fmt: skip
+            assert "behind" in said["replicas"]
+            assert "nobody reads the replication slot forgotten" in said["slots"]
+            assert "now idle in transaction: SELECT count(*) FROM plain" in said["transactions"]
+            assert "transaction 'two_phase'" in said["prepared"]
+            assert "index public.twice is INVALID: a build" in said["indexes"]
+            assert said["constraints"] == "constraint positive on public.plain is NOT VALID"
+            with pytest.raises(PreflightFailed, match="replica") as refused:
+                preflight.refuse(connection, {}, Settings(**impatient, preflight_replica_wal=Size(0)))
+            assert [each.rule for each in refused.value.findings] == ["prepared"]
+            connection.rollback()
+            off = {f"preflight_{name}": "off" for name in preflight.CHECKS}
+            assert set(state_of(states(connection, drop, **impatient, **off)).values()) == {State.OFF}
+    with sa.create_engine(standby.url, poolclass=NullPool).connect() as connection:
+        assert states(connection, {})["server"].message == "the server is a read-only standby"
+
+
+def test_disk(ticks, monkeypatch):
+    touches = map(
+        preflight.touches, (["VACUUM FULL ticks"], ["CREATE INDEX ON ticks (note)", "CREATE INDEX ON new (a)"])
+    )
+    rewrite = dict(zip(("001_a", "002_b"), touches, strict=True))
+    with ticks.engine.connect() as connection:
+        size = catalog.sizes(connection, ["ticks"])["ticks"]
+        assert size.relations == 13
+        assert size.bytes == connection.exec_driver_sql("SELECT hypertable_size('ticks')").scalar()
+
+        def disk(pending, **settings):
+            return states(connection, pending, **settings)["disk"]
+
+        assert "nothing that is pending" in disk({"001_a": [Touch("ticks")]}).message
+        measured = disk(rewrite)
+        assert measured.state is State.OK and "measured at" in measured.message
+        assert disk(rewrite, preflight_disk_reserve=100).state is State.FAIL
+        full = disk(rewrite, preflight_disk_size=Size(1024**2))
+        assert full.state is State.FAIL and "preflight_disk_size = 1MB" in full.message
+        assert "largest: ticks" in full.hints[0]
+        assert disk(rewrite, preflight_disk_size=Size(1024**2), preflight_disk="warn").state is State.WARN
+        # a server that is elsewhere, as one in a container: the directory is not there, or is another's
+        for somewhere in ("/nowhere", str(ticks.scalar("SELECT '/'"))):
+            monkeypatch.setattr("tsext.preflight.disk.Path", lambda *_, at=somewhere: localdb.state_dir() / at)
+            unknown = disk(rewrite)
+            assert unknown.state is State.UNKNOWN and "set preflight_disk_size" in unknown.message
+            probed = disk(rewrite, preflight_disk_probe="program")
+            assert probed.state is State.OK and "df of /" in probed.message
+        connection.exec_driver_sql("CREATE ROLE no_one; SET ROLE no_one")
+        refused = preflight.examine(connection, rewrite, Settings(preflight_disk_probe="program"))
+        seen = {each.check: each.state for each in refused}
+        connection.rollback()
+    assert {seen["disk"], seen["replicas"], seen["transactions"]} == {State.UNKNOWN}
+
+
+TAKES = {
+    "DROP TABLE ticks": 1.5,
+    "TRUNCATE ticks": 1.5,
+    "ALTER TABLE ticks ADD COLUMN a timestamptz DEFAULT clock_timestamp()": 1.5,
+    "REINDEX TABLE ticks": 1.5,
+    "CREATE INDEX ON ticks (note)": 1.5,
+    "ALTER TABLE ticks ADD COLUMN a int": 4,
+}
+"""Statements, and how many times the locks that they take may be estimated."""
+
+
+def test_locks_are_counted_as_the_server_takes_them(ticks):
+    with ticks.engine.connect() as connection:
+        size = catalog.sizes(connection, ["ticks"])["ticks"]
+        for statement, most in TAKES.items():
+            connection.rollback()
+            (touch,) = preflight.touches([statement], safety.facts(connection))
+            connection.rollback()
+            connection.exec_driver_sql(statement)
+            query = "SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND NOT fastpath"
+            taken = connection.exec_driver_sql(query).scalar()
+            assert taken <= locks_of(touch, size) <= most * taken, statement
+
+
+def test_the_verb(project, capsys):
+    def verb(*options, fails=False):
+        arguments = ["-c", str(project.path / "alembic.ini"), "preflight", *options]
+        if fails:
+            with pytest.raises(SystemExit, match="1"):
+                cli.main(arguments)
+        else:
+            cli.main(arguments)
+        return capsys.readouterr().out
+
+    project.tables("001_a")
+    lines = {each["check"]: each["state"] for each in json.loads(verb("--json"))}
+    assert lines == dict.fromkeys(["server", "history", *preflight.CHECKS], "ok")
+    project.execute("CREATE TABLE old (id int)", "ALTER TABLE old ADD CHECK (id > 0) NOT VALID")
+    output = project.run("tsext", "preflight")
+    assert "constraint old_id_check on public.old is NOT VALID" in output and "VALIDATE CONSTRAINT" in output
+    ini = project.path / "alembic.ini"
+    ini.write_text(ini.read_text().replace("[tsext]\n", "[tsext]\npreflight_constraints = fail\n"))
+    assert "fail" in verb(fails=True)
+    with pytest.raises(PreflightFailed, match="is NOT VALID"):
+        command.upgrade(project.config)
+    assert project.scalar("SELECT to_regclass('t_001_a')") is None
+    project.execute("ALTER TABLE old VALIDATE CONSTRAINT old_id_check")
+    command.upgrade(project.config)
+    project.execute("ALTER TABLE old ADD CHECK (id > 1) NOT VALID")
+    command.upgrade(project.config)  # nothing to do, so nothing is looked at
+    path = project.versions / "001_a.py"
+    path.write_text(path.read_text() + "\n# edited\n")
+    lines = {each["check"]: each for each in json.loads(verb("--json", fails=True))}
+    assert lines["history"]["state"] == "fail" and "has changed" in lines["history"]["message"]
+
+
+@pytest.mark.licensed
+def test_jobs_of_what_is_touched(licensed):
+    licensed.execute(*TICKS[1:], "SELECT add_retention_policy('ticks', INTERVAL '1 year')")
+    with licensed.engine.connect() as connection:
+        found = states(connection, {"001_a": [Touch("ticks")]})
+        assert set(state_of(found).values()) == {State.OK}
+        assert found["jobs"].message == "1 of what is touched, none at work"

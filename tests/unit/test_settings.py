@@ -1,0 +1,28 @@
+"""What a user may write in a section of settings, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+from alembic.config import Config
+
+from tsext.errors import SettingsError
+from tsext.settings import Settings, Size
+
+
+def read(tmp_path, line):
+    (tmp_path / "alembic.ini").write_text(f"[alembic]\nscript_location = alembic\n\n[tsext]\n{line}\n")
+    return Settings.read(Config(tmp_path / "alembic.ini"))
+
+
+def test_sizes_and_shares(tmp_path):
+    assert read(tmp_path, "preflight_disk_size = 1500 MB").preflight_disk_size == 1500 * 1024**2
+    assert read(tmp_path, "preflight_disk_reserve = 12").preflight_disk_reserve == 12
+    assert [str(Size(each)) for each in (0, 1000, 1024, 3 * 1024**3, 1024**4)] == ["0B", "1000B", "1kB", "3GB", "1TB"]
+
+
+@pytest.mark.parametrize(
+    "line", ["preflight_disk_size = 10", "preflight_disk_reserve = 5 GB", "preflight_locks = maybe"]
+)
+def test_what_cannot_be_read_is_refused(tmp_path, line):
+    with pytest.raises(SettingsError, match=line.split()[0]):
+        read(tmp_path, line)

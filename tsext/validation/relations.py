@@ -1,0 +1,37 @@
+"""Whether indexes are valid and on every chunk, and constraints validated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
+
+from tsext import catalog
+from tsext.errors import Finding
+
+
+def indexes(connection: Connection) -> Iterator[Finding]:
+    """Indexes that are INVALID, and those of hypertables that some chunks lack."""
+    for name in catalog.invalid_indexes(connection):
+        yield Finding(
+            "index-invalid",
+            f"index {name} is INVALID: its build was interrupted",
+            f"DROP INDEX CONCURRENTLY {name}; then build it again",
+        )
+    for each in catalog.uncovered_indexes(connection):
+        yield Finding(
+            "index-incomplete",
+            f"index {each.name} of hypertable {each.hypertable} is not on {each.chunks} of its chunks, such as "
+            f"{each.example}",
+            "drop it and build it again, or build it on those chunks",
+        )
+
+
+def constraints(connection: Connection) -> Iterator[Finding]:
+    """Constraints that were never validated."""
+    for table, name in catalog.unvalidated_constraints(connection):
+        yield Finding(
+            "constraint-unvalidated",
+            f"constraint {name} on {table} is NOT VALID",
+            f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}",
+        )

@@ -1,0 +1,154 @@
+"""What a revision's author says must hold once it is applied: a check file, ``validate()``, ``unchanged_rows``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from alembic.script import Script
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from tsext.errors import Finding, PreflightFailed, SqlFileError, TsextError
+from tsext.sql.quoting import qualified
+from tsext.validation.reading import reading
+
+_SHOWN = 3
+"""Rows of a check that failed which its finding shows."""
+
+_AS_IT_IS = {"no_parameters": True}
+
+
+def of_revision(
+    connection: Connection,
+    script: Script,
+    check: Path | None,
+    timeout: timedelta,
+    before: Mapping[str, int] | None = None,
+) -> list[Finding]:
+    """What of a revision's own checks fails; no query if it has none. Each runs read-only.
+
+    :param check: its check file.
+    :param timeout: of each statement.
+    :param before: what :func:`counted` gave before the revision ran; None if that is long ago.
+    """
+    function = getattr(script.module, "validate", None)
+    if check is None and function is None and not before:
+        return []
+    with reading(connection, timeout):
+        return [
+            *(_of_file(connection, check) if check is not None else ()),
+            *(_of_function(connection, script, function) if function is not None else ()),
+            *_of_counts(connection, script, before or {}),
+        ]
+
+
+# --- check files
+
+
+def _of_file(connection: Connection, path: Path) -> Iterator[Finding]:
+    from tsext.sql import files  # brings the grammar
+
+    try:
+        file = files.read(path)
+    except SqlFileError as error:
+        yield Finding("check-unreadable", error.message, error.hint)
+        return
+    for statement in file.statements:
+        place = f"checks/{path.name}:{statement.line}"
+        try:
+            result = connection.exec_driver_sql(statement.text, execution_options=_AS_IT_IS)
+            rows = list(map(dict, result.mappings())) if result.returns_rows else []
+        except DBAPIError as error:
+            connection.rollback()
+            explained = files.explain(file, statement, error)
+            yield Finding("check-error", explained.message, explained.hint)
+            continue
+        if rows:
+            yield Finding(
+                "check-failed",
+                f"{place} found {len(rows):,} row(s) that must not be: {_shown(rows)}",
+                "mend the data, or the check if it asks too much; then run `tsext validate`",
+            )
+
+
+def _shown(rows: Iterable[Mapping[str, Any]]) -> str:
+    listed = [f"({', '.join(f'{name}: {value}' for name, value in row.items())})" for row in rows]
+    return ", ".join([*listed[:_SHOWN], *(["…"] if len(listed) > _SHOWN else [])])
+
+
+# --- validate()
+
+
+def _of_function(connection: Connection, script: Script, function: Any) -> list[Finding]:
+    where = f"validate() of revision {script.revision}"
+    try:
+        return list(_told(function(connection), where))
+    except Exception as error:  # whatever the author's code raises says that it is not valid
+        connection.rollback()
+        hint = error.hint if isinstance(error, TsextError) else ""
+        return [Finding("validate-failed", f"{where}: {_reason(error)}", hint or "mend what it complains of")]
+
+
+def _told(said: Any, where: str) -> Iterator[Finding]:
+    """What was returned or yielded, as findings."""
+    if isinstance(said, bool):
+        hint = "return findings or texts of what is wrong, none if all is well; or raise"
+        yield Finding("validate-failed", f"{where} returned {said}, which may mean either", hint)
+    elif isinstance(said, Finding):
+        yield said
+    elif isinstance(said, str):
+        yield from [Finding("validate-failed", f"{where}: {said}")] if said else []
+    elif said is not None:
+        for each in said:
+            yield from _told(each, where)
+
+
+def _reason(error: Exception) -> str:
+    return str(error.orig if isinstance(error, DBAPIError) else error).strip() or repr(error)
+
+
+# --- unchanged_rows
+
+
+def counted(connection: Connection, script: Script, timeout: timedelta) -> dict[str, int]:
+    """Rows of the tables whose number a revision promises not to change; no query if it promises nothing.
+
+    :raises PreflightFailed: if one cannot be counted.
+    """
+    names = list(getattr(script.module, "unchanged_rows", ()))
+    if not names:
+        return {}
+    try:
+        with reading(connection, timeout):
+            return {name: _count(connection, name) for name in names}
+    except DBAPIError as error:
+        raise PreflightFailed(
+            f"unchanged_rows of revision {script.revision}: {_reason(error)}",
+            hint="name tables that are there before it and after it, and can be counted within validation_timeout",
+        ) from error
+
+
+def _of_counts(connection: Connection, script: Script, before: Mapping[str, int]) -> Iterator[Finding]:
+    for name, number in before.items():
+        try:
+            now = _count(connection, name)
+        except DBAPIError as error:
+            connection.rollback()
+            fact = f"{name}, of which revision {script.revision} promises unchanged_rows, cannot be counted"
+            yield Finding("rows-changed", f"{fact}: {_reason(error)}", "name tables that are there after it, too")
+            continue
+        if now != number:
+            yield Finding(
+                "rows-changed",
+                f"{name} had {number:,} rows before revision {script.revision}, and has {now:,} now",
+                "find out whether it was the revision, or someone who wrote meanwhile",
+            )
+
+
+def _count(connection: Connection, name: str) -> int:
+    schema, _, table = name.rpartition(".")
+    query = f"SELECT count(*) FROM {qualified(table, schema or None)}"
+    return int(connection.exec_driver_sql(query, execution_options=_AS_IT_IS).scalar() or 0)
