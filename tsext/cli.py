@@ -92,6 +92,28 @@ def status(config: Config, json: bool = False) -> None:
     _console().print(table)
 
 
+def receipt(config: Config, revision: str, json: bool = False) -> None:
+    """Show what a revision did to others when it ran last."""
+    found = command.receipt(config, revision)
+    if json:
+        _print_json(found)
+        return
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    for name, told in found.items():
+        table = Table("relation", "lock", "held ms", "chunks", "rewritten", "bytes before", "bytes after", title=name)
+        for relation, each in told["relations"].items():
+            fields = ("mode", "held_ms", "chunks", "rewritten", "bytes_before", "bytes_after")
+            table.add_row(relation, *(str(each.get(field, "")) for field in fields))
+        console.print(table)
+        console.print(
+            f"clients were blocked for {told['blocked_client_seconds']} s in all, {told['max_client_stall_ms']} ms at "
+            f"most, {told['most_waiting']} at once; {told['wal_bytes']} bytes of WAL; cancelled {told['cancelled']} "
+            "times"
+        )
+    if not found:
+        console.print("no receipt is recorded")
+
+
 def adopt(config: Config) -> None:
     """Take over a database that plain Alembic migrated, running nothing."""
     adopted = command.adopt(config)
@@ -159,7 +181,7 @@ class TsextCommandLine(CommandLine):
 
     def __init__(self) -> None:
         super().__init__(prog="tsext")
-        for verb in (migrate, rollback, preflight, validate, status, adopt, reflect, renumber, seed):
+        for verb in (migrate, rollback, preflight, validate, status, receipt, adopt, reflect, renumber, seed):
             self.register_command(verb)
         self._add_lint()
         self._add_localdb()

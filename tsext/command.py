@@ -19,7 +19,7 @@ from sqlalchemy.pool import NullPool
 
 from tsext import environment, history, localdb, reflection, review, safety, seeds, validation
 from tsext.errors import Finding, HistoryError, Severity, ValidationFailed
-from tsext.history import Project, Recorder, adoption, bookkeeping, numbers, renumbering
+from tsext.history import Project, Recorder, adoption, bookkeeping, numbers, records, renumbering
 from tsext.operations.files import ExecuteFileOp, ExecuteRollbackFileOp
 from tsext.preflight import Result, State, check, connect, examine
 from tsext.settings import Settings
@@ -32,6 +32,7 @@ __all__ = [
     "merge",
     "migrate",
     "preflight",
+    "receipt",
     "reflect",
     "renumber",
     "repair",
@@ -152,6 +153,23 @@ def status(config: Config) -> list[RevisionStatus]:
         recorded = {record.version: record for record in history.applied(at.connection)}
         assigned = numbers.assign(at.project.ordered, history.fixed_numbers(at.connection))
         return _status_lines(at.project, assigned, recorded)
+
+    return _look(config, look)
+
+
+def receipt(config: Config, revision: str = "heads") -> dict[str, dict[str, Any]]:
+    """What revisions did to others when they ran last, by revision; without those of which that is not recorded.
+
+    :raises CommandError: if there is no such revision.
+    """
+
+    def look(at: _Database) -> dict[str, dict[str, Any]]:
+        found = {}
+        for script in at.project.script.get_revisions(revision):
+            told = records.newest_receipt(at.connection, script.revision) if script is not None else None
+            if script is not None and told is not None:
+                found[script.revision] = told
+        return found
 
     return _look(config, look)
 

@@ -67,6 +67,10 @@ class RevisionRefused(TsextError):
     """The environment does not let a revision run now; those before it are applied."""
 
 
+class RevisionStopped(TsextError):
+    """The watchdog stopped a revision, because others waited too long for it, or a guard rail was crossed."""
+
+
 class IrreversibleOperation(TsextError):
     """A downgrade would have to restore what is gone, so it refuses."""
 

@@ -105,6 +105,12 @@ def _size(name: str, text: str) -> Size:
     return Size(int(found[1]) * _SIZES[found[2]])
 
 
+def _count(name: str, text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d*", text.strip()):
+        raise SettingsError(f"tsext setting {name} is {text!r}", hint="write a number of at least 1")
+    return int(text)
+
+
 def _percent(name: str, text: str) -> int:
     """Without a percent sign, which an ini file would take for the begin of a reference."""
     if not re.fullmatch(r"\d{1,2}", text.strip()):
@@ -165,6 +171,22 @@ class Settings:
         "how long a revision may try to get its locks, all in all; CONCURRENTLY waits as long for one transaction",
         development=timedelta(seconds=30),
     )
+    watchdog: str = _setting("on", _choice("on", "off"), "watch from a connection of its own what a run does to others")
+    watchdog_waiters: int = _setting(5, _count, "how many may wait for us longer than `watchdog_wait_of_many`")
+    watchdog_wait_of_many: timedelta = _setting(timedelta(milliseconds=250), _duration, "see `watchdog_waiters`")
+    watchdog_longest_wait: timedelta = _setting(
+        timedelta(seconds=2),
+        _duration,
+        "how long anybody may wait for us; then our statement is cancelled",
+        development=timedelta(seconds=30),
+    )
+    watchdog_attempts: int = _setting(3, _count, "how often a revision may be cancelled until it fails")
+    guard_replica_lag: timedelta | None = _setting(None, _duration, "how far a replica may be behind while we work")
+    guard_free_disk: Size | None = _setting(
+        None, _size, "how much must stay free on the volume of the data directory while we work, if it can be measured"
+    )
+    guard_archive_backlog: int | None = _setting(None, _count, "how many WAL files may wait to be archived meanwhile")
+    guard_transaction: timedelta | None = _setting(None, _duration, "how old a revision's transaction may become")
     seeds: str = _setting(
         "auto",
         _choice("auto", "on", "off"),

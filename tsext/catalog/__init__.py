@@ -13,6 +13,19 @@ from tsext.catalog.aggregates import (
 )
 from tsext.catalog.asking import Key
 from tsext.catalog.asking import key as key_of
+from tsext.catalog.blocking import (
+    Backend,
+    EarlierRelation,
+    LockedRelation,
+    Waiter,
+    Waiting,
+    archive_backlog,
+    backend,
+    blocked_by,
+    locked_relations,
+    relations_before,
+    waiting,
+)
 from tsext.catalog.columnstore import (
     Chunk,
     ColumnstoreUse,
@@ -96,6 +109,7 @@ from tsext.catalog.sizes import RelationSize, sizes
 
 __all__ = [
     "PAUSED",
+    "Backend",
     "BuiltIndex",
     "Chunk",
     "ColumnFacts",
@@ -103,11 +117,13 @@ __all__ = [
     "ConstraintFacts",
     "ConstraintState",
     "DatabaseFacts",
+    "EarlierRelation",
     "FoundAggregate",
     "Holder",
     "IndexFacts",
     "IndexedTable",
     "Key",
+    "LockedRelation",
     "NowFunction",
     "NullState",
     "Partitioned",
@@ -121,7 +137,12 @@ __all__ = [
     "TimescaleInfo",
     "Transaction",
     "UncoveredIndex",
+    "Waiter",
+    "Waiting",
+    "archive_backlog",
     "available",
+    "backend",
+    "blocked_by",
     "chunk_foreign_keys",
     "chunk_tables",
     "chunks",
@@ -151,6 +172,7 @@ __all__ = [
     "jobs",
     "key_of",
     "lock_holders",
+    "locked_relations",
     "long_transactions",
     "may_create_in",
     "may_register_chunk_index",
@@ -167,6 +189,7 @@ __all__ = [
     "printed_index",
     "referencing_keys",
     "register_chunk_index",
+    "relations_before",
     "running",
     "server",
     "sizes",
@@ -176,4 +199,5 @@ __all__ = [
     "timescaledb_triggers",
     "uncovered_indexes",
     "unvalidated_constraints",
+    "waiting",
 ]

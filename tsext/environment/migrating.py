@@ -17,6 +17,7 @@ from tsext.environment.connecting import upgrade_lock
 from tsext.environment.failing import fail
 from tsext.environment.locking import locks_of
 from tsext.environment.validating import Invalid, Validating
+from tsext.environment.watching import Watching
 from tsext.errors import HistoryError
 from tsext.history import Project, Recorder, bookkeeping, numbers, records
 from tsext.history.recording import Steps
@@ -41,10 +42,11 @@ def migrate(run: Run, connection: Connection) -> None:
         connection.rollback()  # inside a transaction, Alembic would leave the commit to us
         recorder = Recorder(project, numbers.assign(project.ordered, fixed), run.settings.environment)
         gate, validating = Gate(run.settings, recorder), Validating(run, recorder)
-        with locks_of(connection, run.settings, state) as held:
+        watching = Watching(connection, run.settings, recorder, off=state.single_client)
+        with locks_of(connection, run.settings, state) as held, watching:
             recorder.observers.append(lambda: held.attempts.details)
             held.before_again.append(recorder.skipped.clear)
-            steps_of = validating.following(_admitted(run, recorder, gate, held.following))
+            steps_of = validating.following(_admitted(run, recorder, gate, watching.over(held)))
             context = run.configure(**_followed(run, recorder, steps_of), connection=connection)
             _verify(run, context, recorder, fixed)
             _follow_commits(connection, recorder)

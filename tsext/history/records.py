@@ -104,6 +104,18 @@ def applied(connection: Connection) -> list[RevisionRecord]:
     return [RevisionRecord(**{**row, "files": row["files"] or {}}) for row in rows]
 
 
+def newest_receipt(connection: Connection, revision: str) -> dict[str, Any] | None:
+    """What the newest event of a revision tells of what it did to others; None if none does."""
+    if not bookkeeping.version(connection):
+        return None
+    query = (
+        "SELECT details -> 'receipt' FROM tsext.event WHERE revision = %(revision)s AND details ? 'receipt' "
+        "ORDER BY id DESC LIMIT 1"
+    )
+    found: dict[str, Any] | None = connection.exec_driver_sql(query, {"revision": revision}).scalar()
+    return found
+
+
 def fixed_numbers(connection: Connection) -> dict[str, int]:
     """Revision to number, for every revision that was ever recorded here."""
     if not bookkeeping.version(connection):

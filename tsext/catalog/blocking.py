@@ -1,0 +1,107 @@
+"""What one session does to others: who waits for it, directly or behind another, and what it has locked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from tsext.catalog.asking import rows
+from tsext.model.locks import LockMode
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A first look, which costs little."""
+
+    we_wait: bool
+    others_wait: bool
+    """Whether anybody on the server waits for any lock."""
+    strongest: LockMode | None
+    """Of our locks on relations."""
+
+
+@dataclass(frozen=True)
+class Waiter:
+    """Somebody who waits for us, or for somebody who does."""
+
+    pid: int
+    seconds: float
+    relation: str | None
+    mode: str
+    application: str | None
+    query: str | None
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A session."""
+
+    state: str | None
+    seconds: float | None
+    """Since its transaction began."""
+    query: str | None
+
+
+@dataclass(frozen=True)
+class LockedRelation:
+    """A relation that this session has locked, as its own transaction sees it."""
+
+    oid: int
+    root: int
+    """Of a chunk or partition, the table it belongs to; else the same as ``oid``."""
+    name: str
+    mode: LockMode
+    file: int | None
+    bytes: int
+
+
+@dataclass(frozen=True)
+class EarlierRelation:
+    """A relation as others see it, before the transaction is committed."""
+
+    name: str
+    file: int | None
+    bytes: int
+    """As of the last VACUUM or ANALYZE."""
+
+
+def waiting(connection: Connection, pid: int) -> Waiting:
+    """Whether a session waits, others do, and what it holds."""
+    row = rows(connection, "waiting", pid=pid)[0]
+    modes = [LockMode(each) for each in row.modes if each in set(LockMode)]
+    return Waiting(row.we_wait, row.others_wait, max(modes, key=lambda mode: mode.strength, default=None))
+
+
+def blocked_by(connection: Connection, pid: int) -> list[Waiter]:
+    """Who waits for a session, longest first; whoever waits behind such a one waits for it, too."""
+    return [Waiter(*row) for row in rows(connection, "blocked", pid=pid)]
+
+
+def backend(connection: Connection, pid: int) -> Backend | None:
+    """A session; None if it has gone."""
+    found = rows(connection, "backend", pid=pid)
+    return Backend(*found[0]) if found else None
+
+
+def locked_relations(connection: Connection) -> tuple[list[LockedRelation], str | None]:
+    """What this session has locked, and where the WAL is; the second is None if it has locked nothing."""
+    found = rows(connection, "locked_relations", modes=[str(each) for each in LockMode])
+    relations = [LockedRelation(row.oid, row.root, row.name, LockMode(row.mode), row.file, row.bytes) for row in found]
+    return relations, found[0].lsn if found else None
+
+
+def relations_before(connection: Connection, oids: Sequence[int]) -> dict[int, EarlierRelation]:
+    """Those of some relations that another session's transaction has not only just made, by oid."""
+    found = rows(connection, "relations_before", oids=list(oids))
+    return {row.oid: EarlierRelation(row.name, row.file, row.bytes) for row in found}
+
+
+def archive_backlog(connection: Connection) -> int | None:
+    """How many WAL files wait to be archived; None if this role may not know."""
+    query = "SELECT has_function_privilege('pg_ls_archive_statusdir()', 'EXECUTE')"
+    if not connection.exec_driver_sql(query).scalar():
+        return None
+    count = "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE right(name, 6) = '.ready'"
+    return int(connection.exec_driver_sql(count).scalar() or 0)

@@ -1,0 +1,120 @@
+"""Watching a run: the watchdog around each step, and the receipt that goes with its record."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import wraps
+from typing import Any
+
+from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
+from sqlalchemy import Connection
+
+from tsext.errors import RevisionStopped
+from tsext.history import Recorder
+from tsext.history.recording import LONG_RUN, Steps
+from tsext.locks import Locks
+from tsext.locks.receipt import Receipt
+from tsext.locks.watchdog import Watchdog
+from tsext.settings import Settings
+
+
+class Watching:
+    """The steps of one run, watched; to be used in a ``with`` block."""
+
+    def __init__(self, connection: Connection, settings: Settings, recorder: Recorder, *, off: bool) -> None:
+        self.connection = connection
+        self.settings = settings
+        self.recorder = recorder
+        self.off = off or settings.watchdog == "off"
+        self.watchdog: Watchdog | None = None
+        """None until the first step."""
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Watching:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop watching."""
+        self._stack.close()
+
+    def over(self, locks: Locks) -> Callable[[Steps], Steps]:
+        """Has steps come by their locks, and watches them."""
+
+        def followed(steps_of: Steps) -> Steps:
+            return self._following(locks, locks.following(steps_of))
+
+        return followed
+
+    def _following(self, locks: Locks, steps_of: Steps) -> Steps:
+        """Alembic's function that lists the steps, with each revision's work watched."""
+        if self.off:
+            return steps_of
+
+        def followed(heads: Any, context: MigrationContext) -> Iterator[MigrationStep]:
+            steps = list(steps_of(heads, context))
+            for step in steps:
+                if isinstance(step, RevisionStep):
+                    receipt = len(steps) < LONG_RUN
+                    step.migration_fn = self._watched(locks, step, step.migration_fn, receipt=receipt)
+                yield step
+
+        return followed
+
+    def _watched(
+        self, locks: Locks, step: RevisionStep, work: Callable[..., Any], *, receipt: bool
+    ) -> Callable[..., Any]:
+        @wraps(work)
+        def watched(**kw: Any) -> Any:
+            watchdog = self._watchdog(locks)
+            watchdog.begin()
+            begun = time.perf_counter()
+            try:
+                done = work(**kw)
+            except Exception as error:
+                raise self._told(error) from error
+            if receipt:
+                elapsed = round((time.perf_counter() - begun) * 1000)
+                details = Receipt(watchdog, elapsed).details(self.connection)
+                self.recorder.notes.setdefault(step.revision.revision, {}).update(details)
+            return done
+
+        return watched
+
+    def _watchdog(self, locks: Locks) -> Watchdog:
+        if self.watchdog is None:
+            pid = self.connection.connection.dbapi_connection.info.backend_pid  # type: ignore[union-attr]
+            self.watchdog = self._stack.enter_context(Watchdog(self.connection.engine, self.settings, pid))
+            locks.cancelled = self.watchdog.cancelled
+            if sys.stderr.isatty():
+                self.watchdog.show = self._stack.enter_context(_Status())
+        return self.watchdog
+
+    def _told(self, error: Exception) -> Exception:
+        """The same error, or, if we have stopped it ourselves, one that tells why."""
+        watchdog = self.watchdog
+        if watchdog is None or not watchdog.reasons or not (watchdog.was_cancelled() or watchdog.ended):
+            return error
+        how = "its session was ended" if watchdog.ended else f"{watchdog.cancellations} times"
+        return RevisionStopped(
+            f"stopped by the watchdog, {how}: {watchdog.reasons[0].message}",
+            hint=watchdog.reasons[0].hint,
+            findings=watchdog.reasons,
+        )
+
+
+class _Status:
+    """A line on the terminal that says how the step at work fares."""
+
+    def __enter__(self) -> Callable[[str], None]:
+        from rich.console import Console
+        from rich.status import Status
+
+        self.status = Status("", console=Console(stderr=True))
+        self.status.start()
+        return self.status.update
+
+    def __exit__(self, *_: object) -> None:
+        self.status.stop()
