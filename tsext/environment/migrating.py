@@ -118,7 +118,6 @@ def _refusing(run: Run, steps_of: Steps) -> Steps:
             assert context.connection is not None
             works = [(step.revision, step.migration_fn) for step in revisions]
             pending.refuse(context.connection, works, run.settings)
-            preflight.refuse(context.connection, {step.revision.revision: () for step in revisions}, run.settings)
         yield from steps
 
     return refused
