@@ -203,7 +203,8 @@ def preflight(config: Config) -> list[Result]:
         applied = {each.revision for each in at.project.behind(at.heads)}
         pending = [(each, False) for each in at.project.ordered if each.revision not in applied]
         found = environment.foreseen(at.connection, pending, at.settings)
-        server, *others = examine(at.connection, found.touched if found else {}, at.settings)
+        work, unread = (found.touched, found.unread) if found else ({}, [])
+        server, *others = examine(at.connection, work, at.settings, unread)
         return [server, _history_state(at), *others]
 
     return _look(config, look)

@@ -235,6 +235,12 @@ def test_what_is_pending_is_read_from_the_revisions(project):
     assert re.match(r"221 of [\d,]+ free ones", found["locks"].message)
     with pytest.raises(PreflightFailed, match="what is pending needs about"):
         command.upgrade(project.config)
+    asks = "op.get_bind().exec_driver_sql('SELECT 1').scalar() + 1"
+    path = project.revision("002_asks", "001_wide", asks)
+    found = {each.check: each for each in command.preflight(project.config)}
+    assert found["disk"].state is State.FAIL
+    assert found["locks"].state is State.UNKNOWN and "what 002_asks does cannot be told" in found["locks"].message
+    path.unlink()
     ini.write_text(ini.read_text().replace("_size = 1MB", "_size = 100TB\nunsafe_revisions = allow"))
     command.upgrade(project.config)
     ini.write_text(ini.read_text().replace("_size = 100TB", " = fail\npreflight_disk_size = 1MB"))

@@ -32,6 +32,11 @@ class Foreseen:
 
         return {each.name: touches([sent.statement for sent in each.sent], self.facts) for each in self.readings}
 
+    @property
+    def unread(self) -> list[str]:
+        """The revisions that stopped where there was no database for them to ask."""
+        return [each.name for each in self.readings if each.stop is not None]
+
 
 def foreseen(connection: Connection, pending: Collection[tuple[Script, bool]], settings: Settings) -> Foreseen | None:
     """Read revisions; None if there are none, or the database holds nothing that they could hurt.
