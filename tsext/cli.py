@@ -20,7 +20,7 @@ from rich.table import Table
 from tsext import command, review
 from tsext.errors import HistoryError
 from tsext.localdb import commands as localdb_commands
-from tsext.preflight import State
+from tsext.preflight.situation import State
 from tsext.review import report
 
 _RESULT = {State.OK: "green", State.WARN: "yellow", State.FAIL: "red", State.UNKNOWN: "magenta", State.OFF: "dim"}

@@ -21,7 +21,9 @@ from tsext import environment, history, localdb, reflection, review, safety, see
 from tsext.errors import Finding, HistoryError, Severity, ValidationFailed
 from tsext.history import Project, Recorder, adoption, bookkeeping, numbers, records, renumbering
 from tsext.operations.files import ExecuteFileOp, ExecuteRollbackFileOp
-from tsext.preflight import Result, State, check, connect, examine
+from tsext.preflight import check, connect
+from tsext.preflight.checking import examine
+from tsext.preflight.situation import Result, State
 from tsext.settings import Settings
 
 __all__ = [
@@ -217,8 +219,10 @@ def preflight(config: Config) -> list[Result]:
 
     def look(at: _Database) -> list[Result]:
         applied = {each.revision for each in at.project.behind(at.heads)}
-        pending = {each.revision: () for each in at.project.ordered if each.revision not in applied}
-        server, *others = examine(at.connection, pending, at.settings)
+        pending = [(each, False) for each in at.project.ordered if each.revision not in applied]
+        found = environment.foreseen(at.connection, pending, at.settings)
+        work, unread = (found.touched, found.unread) if found else ({}, [])
+        server, *others = examine(at.connection, work, at.settings, unread)
         return [server, _history_state(at), *others]
 
     return _look(config, look)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -12,10 +13,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-from tsext import catalog, cli, command, localdb, preflight, safety
+from tsext import catalog, cli, command, localdb, safety
 from tsext.errors import PreflightFailed
-from tsext.preflight import State, Touch
+from tsext.preflight import checking
 from tsext.preflight.budget import locks_of
+from tsext.preflight.situation import State, Touch
+from tsext.preflight.touching import touches
 from tsext.settings import Settings, Size
 
 SMALL = {"max_locks_per_transaction": 10, "max_connections": 10, "max_prepared_transactions": 2}
@@ -28,7 +31,7 @@ TICKS = (
     "ANALYZE ticks",
 )
 
-ALL_OK = dict.fromkeys(preflight.CHECKS, State.OK)
+ALL_OK = dict.fromkeys(checking.CHECKS, State.OK)
 
 
 @pytest.fixture
@@ -60,7 +63,7 @@ def small_server(timescaledb_server):
 
 
 def states(connection, pending, **settings):
-    found = {each.check: each for each in preflight.examine(connection, pending, Settings(**settings))}
+    found = {each.check: each for each in checking.examine(connection, pending, Settings(**settings))}
     connection.rollback()
     return found
 
@@ -75,7 +78,7 @@ def test_a_small_server_short_of_everything(small_server):
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as autocommit:
         for statement in TICKS:
             autocommit.exec_driver_sql(statement)
-    drop = {"005_drop": preflight.touches(["DROP TABLE ticks"])}
+    drop = {"005_drop": touches(["DROP TABLE ticks"])}
     impatient = {"preflight_transaction_age": timedelta(0), "preflight_slot_wal": Size(0)}
     with engine.connect() as connection:
         assert state_of(states(connection, {})) == ALL_OK
@@ -87,7 +90,7 @@ def test_a_small_server_short_of_everything(small_server):
         with pytest.raises(
             PreflightFailed, match=r"revision 005_drop needs some .* locks(?s:.*)preflight_locks = warn"
         ):
-            preflight.refuse(connection, drop, Settings())
+            checking.refuse(connection, drop, Settings())
 
     with (
         engine.connect().execution_options(isolation_level="AUTOCOMMIT") as autocommit,
@@ -109,7 +112,7 @@ def test_a_small_server_short_of_everything(small_server):
             found = states(connection, {}, **impatient, preflight_replica_wal=Size(0))
             said = {name: each.message for name, each in found.items()}
             assert state_of(found) == {
-                **dict.fromkeys(preflight.CHECKS, State.WARN), "disk": State.OK, "locks": State.OK, "jobs": State.OK,
+                **dict.fromkeys(checking.CHECKS, State.WARN), "disk": State.OK, "locks": State.OK, "jobs": State.OK,
                 "replicas": State.FAIL, "prepared": State.FAIL,
             }  # fmt: skip
             assert "behind" in said["replicas"]
@@ -119,20 +122,20 @@ def test_a_small_server_short_of_everything(small_server):
             assert "index public.twice is INVALID: a build" in said["indexes"]
             assert said["constraints"] == "constraint positive on public.plain is NOT VALID"
             with pytest.raises(PreflightFailed, match="replica") as refused:
-                preflight.refuse(connection, {}, Settings(**impatient, preflight_replica_wal=Size(0)))
+                checking.refuse(connection, {}, Settings(**impatient, preflight_replica_wal=Size(0)))
             assert [each.rule for each in refused.value.findings] == ["prepared"]
             connection.rollback()
-            off = {f"preflight_{name}": "off" for name in preflight.CHECKS}
+            off = {f"preflight_{name}": "off" for name in checking.CHECKS}
             assert set(state_of(states(connection, drop, **impatient, **off)).values()) == {State.OFF}
     with sa.create_engine(standby.url, poolclass=NullPool).connect() as connection:
         assert states(connection, {})["server"].message == "the server is a read-only standby"
 
 
 def test_disk(ticks, monkeypatch):
-    touches = map(
-        preflight.touches, (["VACUUM FULL ticks"], ["CREATE INDEX ON ticks (note)", "CREATE INDEX ON new (a)"])
-    )
-    rewrite = dict(zip(("001_a", "002_b"), touches, strict=True))
+    rewrite = {
+        "001_a": touches(["VACUUM FULL ticks"]),
+        "002_b": touches(["CREATE INDEX ON ticks (note)", "CREATE INDEX ON new (a)"]),
+    }
     with ticks.engine.connect() as connection:
         size = catalog.sizes(connection, ["ticks"])["ticks"]
         assert size.relations == 13
@@ -157,7 +160,7 @@ def test_disk(ticks, monkeypatch):
             probed = disk(rewrite, preflight_disk_probe="program")
             assert probed.state is State.OK and "df of /" in probed.message
         connection.exec_driver_sql("CREATE ROLE no_one; SET ROLE no_one")
-        refused = preflight.examine(connection, rewrite, Settings(preflight_disk_probe="program"))
+        refused = checking.examine(connection, rewrite, Settings(preflight_disk_probe="program"))
         seen = {each.check: each.state for each in refused}
         connection.rollback()
     assert {seen["disk"], seen["replicas"], seen["transactions"]} == {State.UNKNOWN}
@@ -179,7 +182,7 @@ def test_locks_are_counted_as_the_server_takes_them(ticks):
         size = catalog.sizes(connection, ["ticks"])["ticks"]
         for statement, most in TAKES.items():
             connection.rollback()
-            (touch,) = preflight.touches([statement], safety.facts(connection))
+            (touch,) = touches([statement], safety.facts(connection))
             connection.rollback()
             connection.exec_driver_sql(statement)
             query = "SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND NOT fastpath"
@@ -199,7 +202,7 @@ def test_the_verb(project, capsys):
 
     project.tables("001_a")
     lines = {each["check"]: each["state"] for each in json.loads(verb("--json"))}
-    assert lines == dict.fromkeys(["server", "history", *preflight.CHECKS], "ok")
+    assert lines == dict.fromkeys(["server", "history", *checking.CHECKS], "ok")
     project.execute("CREATE TABLE old (id int)", "ALTER TABLE old ADD CHECK (id > 0) NOT VALID")
     output = project.run("tsext", "preflight")
     assert "constraint old_id_check on public.old is NOT VALID" in output and "VALIDATE CONSTRAINT" in output
@@ -217,6 +220,32 @@ def test_the_verb(project, capsys):
     path.write_text(path.read_text() + "\n# edited\n")
     lines = {each["check"]: each for each in json.loads(verb("--json", fails=True))}
     assert lines["history"]["state"] == "fail" and "has changed" in lines["history"]["message"]
+
+
+def test_what_is_pending_is_read_from_the_revisions(project):
+    project.execute(*TICKS[:1])
+    project.execute(*TICKS[1:])
+    project.revision(
+        "001_wide", None, "op.execute('ALTER TABLE ticks ALTER COLUMN symbol TYPE bigint')", "op.drop_table('ticks')"
+    )
+    ini = project.path / "alembic.ini"
+    ini.write_text(ini.read_text().replace("[tsext]\n", "[tsext]\npreflight_disk_size = 1MB\n"))
+    found = {each.check: each for each in command.preflight(project.config)}
+    assert found["disk"].state is State.FAIL and "largest: ticks" in found["disk"].hints[0]
+    assert re.match(r"221 of [\d,]+ free ones", found["locks"].message)
+    with pytest.raises(PreflightFailed, match="what is pending needs about"):
+        command.upgrade(project.config)
+    asks = "op.get_bind().exec_driver_sql('SELECT 1').scalar() + 1"
+    path = project.revision("002_asks", "001_wide", asks)
+    found = {each.check: each for each in command.preflight(project.config)}
+    assert found["disk"].state is State.FAIL
+    assert found["locks"].state is State.UNKNOWN and "what 002_asks does cannot be told" in found["locks"].message
+    path.unlink()
+    ini.write_text(ini.read_text().replace("_size = 1MB", "_size = 100TB\nunsafe_revisions = allow"))
+    command.upgrade(project.config)
+    ini.write_text(ini.read_text().replace("_size = 100TB", " = fail\npreflight_disk_size = 1MB"))
+    command.downgrade(project.config, "base")  # needs locks, and no disk
+    assert project.scalar("SELECT to_regclass('ticks')") is None
 
 
 @pytest.mark.licensed

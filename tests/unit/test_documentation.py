@@ -14,8 +14,9 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 
-from tsext import preflight, settings
+from tsext import settings
 from tsext.cli import TsextCommandLine
+from tsext.preflight import checking
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,7 +29,7 @@ def test_every_setting_is_documented():
 
 def test_checks_of_preflight_are_documented_with_their_answers(tmp_path):
     page = (ROOT / "docs" / "preflight.md").read_text()
-    for check in preflight.CHECKS:
+    for check in checking.CHECKS:
         (row,) = re.findall(rf"(?m)^\| `{check}` \|.*\| (\w+) \| (\w+) \| (\w+) \|$", page)
         for environment, answer in zip(settings.ENVIRONMENTS, row, strict=True):
             given = settings.Settings.read(Config(), {"env": environment})

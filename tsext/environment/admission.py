@@ -13,7 +13,7 @@ from alembic.script import Script
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from tsext import catalog
+from tsext.environment.foreseeing import foreseen
 from tsext.errors import Finding, PreflightFailed, RevisionRefused, SettingsError, ValidationFailed
 from tsext.history import Recorder
 from tsext.history.recording import Steps
@@ -100,16 +100,18 @@ class Gate:
     # --- before the first revision
 
     def _read(self, connection: Connection, steps: list[RevisionStep]) -> None:
-        from tsext import review, safety  # bring the grammar
+        from tsext import review  # brings the grammar
+        from tsext.preflight import checking
 
         for step in steps:
             phase = review.Phase.of(step.revision)
             if step.is_upgrade and phase.requires_application:
                 self.phases[step.revision.revision] = phase
-        if self.settings.unsafe_revisions == "ignore" or not catalog.holds_tables(connection):
+        found = foreseen(connection, [(step.revision, step.is_downgrade) for step in steps], self.settings)
+        checking.refuse(connection, found.touched if found else {}, self.settings)
+        if self.settings.unsafe_revisions == "ignore" or found is None:
             return
-        readings = [review.read(step.revision, self.settings, downgrade=not step.is_upgrade) for step in steps]
-        verdicts = review.judge(readings, safety.facts(connection))
+        verdicts = review.judge(found.readings, found.facts)
         self.verdicts = {verdict.reading.name: verdict for verdict in verdicts}
         _refuse_what_fails(verdicts)
         for verdict in verdicts:

@@ -55,7 +55,7 @@ def migrate(run: Run, connection: Connection) -> None:
                 if validating.done:
                     validating.at_end(context, at_head=_at_head(run, context))
             except Invalid as invalid:
-                validating.answer(invalid, connection, partial(_take_back, run, recorder, state))
+                validating.answer(invalid, connection, partial(_take_back, run, recorder, held))
             except Exception as error:
                 fail(connection, recorder, error, single_client=state.single_client)
             _load_seeds(run, context, recorder, held)
@@ -77,18 +77,18 @@ def write_script(run: Run) -> None:
 
 
 def _take_back(
-    run: Run, recorder: Recorder, state: preflight.ServerState, connection: Connection, steps: Sequence[MigrationStep]
+    run: Run, recorder: Recorder, held: Locks, connection: Connection, steps: Sequence[MigrationStep]
 ) -> None:
     """Run downgrades in this order, recorded as those of a command are."""
 
     def steps_of(heads: Any, context: MigrationContext) -> Iterator[MigrationStep]:
         yield from steps
 
-    run.configure(**_followed(run, recorder, recorder.following(steps_of)), connection=connection)
+    run.configure(**_followed(run, recorder, recorder.following(held.following(steps_of))), connection=connection)
     try:
         run.run_steps()
     except Exception as error:
-        fail(connection, recorder, error, single_client=state.single_client)
+        fail(connection, recorder, error, single_client=held.off)
 
 
 def _admitted(
@@ -116,11 +116,10 @@ def _refusing(run: Run, steps_of: Steps) -> Steps:
     def refused(heads: Any, context: MigrationContext) -> Iterator[MigrationStep]:
         steps = list(steps_of(heads, context))
         revisions = [step for step in steps if isinstance(step, RevisionStep)]
-        if revisions:
+        if not context.as_sql and revisions:
             assert context.connection is not None
             works = [(step.revision, step.migration_fn) for step in revisions]
             pending.refuse(context.connection, works, run.settings)
-            preflight.refuse(context.connection, {step.revision.revision: () for step in revisions}, run.settings)
         yield from steps
 
     return refused

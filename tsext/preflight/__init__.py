@@ -1,20 +1,8 @@
-"""Before the first statement: is the server in a state in which the run can succeed?"""
+"""Before the first statement: is the server in a state in which the run can succeed?
 
-from tsext.preflight.checking import CHECKS, examine, refuse
+Only connecting is at hand at once: the checks bring the safety rules, which a run that has nothing to do does not need.
+"""
+
 from tsext.preflight.connecting import ServerState, check, connect
-from tsext.preflight.situation import Pending, Result, State, Touch
-from tsext.preflight.touching import touches
 
-__all__ = [
-    "CHECKS",
-    "Pending",
-    "Result",
-    "ServerState",
-    "State",
-    "Touch",
-    "check",
-    "connect",
-    "examine",
-    "refuse",
-    "touches",
-]
+__all__ = ["ServerState", "check", "connect"]

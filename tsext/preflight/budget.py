@@ -24,7 +24,7 @@ def locks(situation: Situation) -> Observation:
     needs = {name: _needed(touches, sizes) for name, touches in situation.pending.items()}
     most = max(needs.values(), default=0)
     findings = tuple(_findings(situation, needs, free))
-    return Observation(f"{most:,} of {free:,} free ones needed at once", findings)
+    return situation.estimated(f"{most:,} of {free:,} free ones needed at once", findings)
 
 
 def _findings(situation: Situation, needs: dict[str, int], free: int) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 
 from sqlalchemy import Connection
@@ -32,9 +32,12 @@ CHECKS: Mapping[str, Callable[[Situation], Observation]] = MappingProxyType(
 """By the names under which the settings have them: ``preflight_disk`` says what follows from ``disk``."""
 
 
-def examine(connection: Connection, pending: Pending, settings: Settings) -> list[Result]:
-    """Every check, in order, after the server's own state; in the transaction that is open on the connection."""
-    situation = _situation(connection, pending, settings)
+def examine(connection: Connection, pending: Pending, settings: Settings, unread: Collection[str] = ()) -> list[Result]:
+    """Every check, in order, after the server's own state; in the transaction that is open on the connection.
+
+    :param unread: revisions of which the end cannot be told without running them.
+    """
+    situation = _situation(connection, pending, settings, unread)
     return [_writable(situation.server), *(result for _, result in _checked(situation))]
 
 
@@ -58,8 +61,9 @@ def refuse(connection: Connection, pending: Pending, settings: Settings) -> None
         raise PreflightFailed(first.message, hint=first.hint + more, findings=others)
 
 
-def _situation(connection: Connection, pending: Pending, settings: Settings) -> Situation:
-    return Situation(connection, pending, settings, catalog.server(connection, settings.preflight_transaction_age))
+def _situation(connection: Connection, pending: Pending, settings: Settings, unread: Collection[str] = ()) -> Situation:
+    server = catalog.server(connection, settings.preflight_transaction_age)
+    return Situation(connection, pending, settings, server, unread)
 
 
 def _writable(server: catalog.Server) -> Result:

@@ -57,7 +57,7 @@ def disk(situation: Situation) -> Observation:
     """Whether the volumes have room for what is pending, and still the reserve."""
     need = needed(situation)
     if not need.all:
-        return Observation("nothing that is pending rewrites or builds anything")
+        return situation.estimated("nothing that is pending rewrites or builds anything", ())
     volumes = _volumes(situation.connection, situation.server, situation.settings)
     if volumes is None:
         return Observation(
@@ -72,7 +72,7 @@ def disk(situation: Situation) -> Observation:
         return Observation(
             f"needs about {pretty(need.all)}, some of it in another tablespace, not looked at", known=False
         )
-    return Observation(f"needs about {pretty(need.all)} of {pretty(data.free)} free ({data.source})", findings)
+    return situation.estimated(f"needs about {pretty(need.all)} of {pretty(data.free)} free ({data.source})", findings)
 
 
 def _findings(amounts: list[tuple[Volume, int, str]], situation: Situation) -> Iterator[Finding]:

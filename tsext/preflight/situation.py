@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -76,6 +76,16 @@ class Situation:
     pending: Pending
     settings: Settings
     server: Server
+    unread: Collection[str] = ()
+    """Revisions of which the end cannot be told without running them."""
+
+    def estimated(self, says: str, findings: tuple[Finding, ...]) -> Observation:
+        """What follows from an estimate, which may lack what could not be read."""
+        if findings or not self.unread:
+            return Observation(says, findings)
+        untold = f"what {', '.join(self.unread)} does cannot be told without running it"
+        # the environment's policy warns of such a revision already
+        return Observation(f"{says}; {untold}", known=False, matters=False)
 
     @cached_property
     def touched(self) -> list[str]:

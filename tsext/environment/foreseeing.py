@@ -1,0 +1,51 @@
+"""What the pending revisions would do, read without running them, in the light of the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from alembic.script import Script
+from sqlalchemy import Connection
+
+from tsext import catalog
+from tsext.settings import Settings
+
+if TYPE_CHECKING:
+    from tsext.preflight.situation import Pending
+    from tsext.review import Reading
+    from tsext.safety import Facts
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """The readings of revisions, and what is known of the database that they are for."""
+
+    readings: Sequence[Reading]
+    facts: Facts = field(repr=False)
+
+    @property
+    def touched(self) -> Pending:
+        """What each revision locks and works on."""
+        from tsext.preflight.touching import touches
+
+        return {each.name: touches([sent.statement for sent in each.sent], self.facts) for each in self.readings}
+
+    @property
+    def unread(self) -> list[str]:
+        """The revisions that stopped where there was no database for them to ask."""
+        return [each.name for each in self.readings if each.stop is not None]
+
+
+def foreseen(connection: Connection, pending: Collection[tuple[Script, bool]], settings: Settings) -> Foreseen | None:
+    """Read revisions; None if there are none, or the database holds nothing that they could hurt.
+
+    :param pending: each revision, and whether it is to be downgraded.
+    """
+    if not pending or not catalog.holds_tables(connection):
+        return None
+    from tsext import review, safety  # bring the grammar
+
+    readings = [review.read(script, settings, downgrade=downgrade) for script, downgrade in pending]
+    return Foreseen(readings, safety.facts(connection))
