@@ -152,6 +152,12 @@ class Settings:
         _choice("auto", "number", "hash"),
         "ids of new revisions: `number` (NNN_slug), `hash` (Alembic's), or `auto`: as the newest ones are",
     )
+    safe_autogenerate: str = _setting(
+        "on",
+        _choice("on", "off"),
+        "whether autogenerate writes what makes nobody wait for tables that are in use: `op.add_check` for "
+        "`op.create_check_constraint` and so on",
+    )
     upgrade_lock_timeout: timedelta = _setting(
         timedelta(minutes=1), _duration, "how long to wait for another upgrade of the same database"
     )

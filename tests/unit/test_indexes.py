@@ -7,7 +7,13 @@ from alembic.operations.ops import CreateIndexOp, UpgradeOps
 
 from tsext.errors import InvalidObject, IrreversibleOperation
 from tsext.model import Index
-from tsext.operations.indexes import CreateIndexConcurrently, DropIndexConcurrently, ReindexConcurrently, of_alembic
+from tsext.operations.indexes import (
+    CreateIndexConcurrently,
+    DropIndexConcurrently,
+    ReindexConcurrently,
+    created,
+    dropped,
+)
 
 
 def rendered(*operations):
@@ -56,8 +62,8 @@ def test_alembics_own_operation_has_a_counterpart():
         "ix", "t", ["a"], unique=True, postgresql_concurrently=True, postgresql_where=sa.text("a > 1")
     )
 
-    ours = of_alembic(theirs)
+    ours = created(theirs)
 
     assert ours.target.unique
     assert set(ours.target.options) == {"postgresql_where"}
-    assert of_alembic(theirs.reverse()).reverse().target.name == "ix"
+    assert dropped(theirs.reverse()).reverse().target.name == "ix"

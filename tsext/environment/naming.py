@@ -28,11 +28,14 @@ def naming(environment: EnvironmentContext, settings: Settings) -> Directives:
         if not numbers.numbers_new_revisions(script, settings.revision_ids):
             return
         number = numbers.next_number(script)
+        given: dict[str | None, str | None] = {}
         for directive in directives:
+            old = directive.rev_id
+            directive.head = given.get(directive.head, directive.head)
             if not numbers.is_generated(directive.rev_id):
                 numbers.checked(directive.rev_id or "")
                 continue
-            directive.rev_id = numbers.revision_id(number, directive.message)
+            directive.rev_id = given[old] = numbers.revision_id(number, directive.message)
             number += 1
 
     return name

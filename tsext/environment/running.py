@@ -91,6 +91,15 @@ class Run:
         self.environment.configure(target_metadata=self.metadata, tsext=self.settings, **{**given, **how})
         return self.environment.get_context()
 
+    @property
+    def _writes_safely(self) -> bool:
+        """Whether this writes a revision by autogenerate, and it is wanted; ``alembic check`` writes none."""
+        revision = self.asked.get("revision_context")
+        if self.settings.safe_autogenerate == "off" or revision is None or not _compares(revision):
+            return False
+        function, *_ = getattr(self.environment.config.cmd_opts, "cmd", None) or (None,)
+        return revision.command_args.get("message") is not None or getattr(function, "__name__", "") == "revision"
+
     def run_steps(self) -> None:
         """What Alembic does in ``env.py`` after ``context.configure``."""
         with self.environment.begin_transaction():
@@ -106,6 +115,10 @@ class Run:
         name = naming(self.environment, self.settings)
 
         def process(context: Any, revision: Any, directives: list[MigrationScript]) -> None:
+            if self._writes_safely:
+                from tsext.autogenerate import rewriting  # only autogenerate pays for loading that
+
+                rewriting.make_safe(directives, self.metadata)
             name(context, revision, directives)
             if theirs is not None:
                 theirs(context, revision, directives)

@@ -261,15 +261,20 @@ class ReindexConcurrently(IndexOperation, name="reindex_concurrently", noun=Inde
         return [code_of(self.index_name), *([code_of(self.schema, "schema")] if self.schema else [])]
 
 
-def of_alembic(operation: CreateIndexOp | DropIndexOp) -> CreateIndexConcurrently | DropIndexConcurrently:
-    """The verb that does the same as one of Alembic's."""
-    create = operation if isinstance(operation, CreateIndexOp) else operation.reverse()
-    kw = {name: value for name, value in create.kw.items() if name != "postgresql_concurrently"}
-    target = Index(
-        str(create.index_name), create.table_name, tuple(create.columns), create.schema, bool(create.unique), kw
+def created(operation: CreateIndexOp) -> CreateIndexConcurrently:
+    """The verb that does the same as Alembic's."""
+    kw = {name: value for name, value in operation.kw.items() if name != "postgresql_concurrently"}
+    columns = tuple(operation.columns)
+    return CreateIndexConcurrently(
+        Index(str(operation.index_name), operation.table_name, columns, operation.schema, bool(operation.unique), kw)
     )
-    made = CreateIndexConcurrently(target)
-    return made if isinstance(operation, CreateIndexOp) else made.reverse()
+
+
+def dropped(operation: DropIndexOp) -> DropIndexConcurrently:
+    """The same of dropping one, which may have gone with a column already."""
+    drop = created(operation.reverse()).reverse()
+    drop.if_exists = True
+    return drop
 
 
 def _create(operation: CreateIndexOp) -> str:
