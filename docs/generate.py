@@ -11,6 +11,7 @@ from pathlib import Path
 from alembic.operations import MigrateOperation, Operations
 
 from tsext.model import License
+from tsext.operations import load_all
 from tsext.operations.operation import Operation
 from tsext.safety import RULES
 from tsext.settings import documented
@@ -20,6 +21,7 @@ DOCS = Path(__file__).parent
 
 def operations() -> str:
     """The page of all verbs, by module."""
+    load_all()
     lines = [
         "# Operations",
         "",

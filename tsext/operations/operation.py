@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from tsext import catalog
 from tsext.errors import FeatureNotSupported, Finding
 from tsext.model import Feature, License, Object
+from tsext.operations import load
 from tsext.operations.optional import leaves_out
 from tsext.operations.printing import emit
 from tsext.operations.rendering import Code, comment
@@ -39,7 +40,7 @@ class Operation(MigrateOperation):
     """What an author should know who reads it in a revision: a comment above the call."""
     arguments_need: ClassVar[Mapping[str, Feature]] = {}
     """What it must have beyond that for an argument, by the argument's name."""
-    verbs: ClassVar[dict[str, type[Operation]]] = {}
+    verbs: ClassVar[Verbs]
     """All verbs, by name."""
 
     def __init_subclass__(cls, *, name: str = "", noun: type[Object] | None = None) -> None:
@@ -109,6 +110,21 @@ class Operation(MigrateOperation):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(str, self.arguments() or []))})"
+
+
+class Verbs(dict[str, type[Any]]):
+    """Operations by their verbs, each loaded when it is first asked for."""
+
+    def __missing__(self, verb: str) -> type[Any]:
+        """Load it.
+
+        :raises KeyError: if there is no such verb.
+        """
+        load(verb)
+        return dict(self)[verb]
+
+
+Operation.verbs = Verbs()
 
 
 def refuse_without(feature: Feature, found: catalog.TimescaleInfo | None, what: str) -> None:

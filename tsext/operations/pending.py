@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from tsext import catalog
 from tsext.errors import FeatureNotSupported, Finding
 from tsext.model import Feature
+from tsext.operations import VERBS, load
 from tsext.operations.operation import Operation, lacking
 from tsext.operations.optional import is_left_out
 from tsext.settings import Settings
@@ -32,7 +33,10 @@ class Call:
     @property
     def needs(self) -> Iterator[tuple[str, Feature]]:
         """What it needs of the server, and what of the call needs it."""
-        operation = Operation.verbs.get(self.verb)
+        if self.verb not in VERBS:
+            return
+        load(self.verb)
+        operation = Operation.verbs.get(self.verb)  # none of a file's, which needs nothing
         if operation is None:
             return
         if operation.needs is not None:
@@ -87,7 +91,7 @@ def calls_of(script: Script, function: FunctionType) -> Iterator[Call]:
 
     Not those inside ``if``, ``try``, loops or comprehensions, nor after a ``return`` or ``raise`` that may come first.
     """
-    if not _names(function.__code__, function.__globals__) & Operation.verbs.keys():
+    if not _names(function.__code__, function.__globals__) & VERBS.keys():
         return
     module = ast.parse(Path(script.path).read_bytes())
     functions = {node.name: node for node in module.body if isinstance(node, ast.FunctionDef)}

@@ -32,16 +32,9 @@ class PolicyOperation(HypertableOperation):
 
     noun: ClassVar[type[Policy]]
     needs = JOBS
-    verbs: ClassVar[dict[str, type[Any]]] = {}
-    """All verbs over policies, by name."""
     server: catalog.TimescaleInfo | None = None
     """None in offline mode, which writes for the newest one."""
     window: Window | None = None
-
-    def __init_subclass__(cls, *, name: str = "", noun: type[Policy] | None = None) -> None:
-        super().__init_subclass__(name=name, noun=noun)
-        if name:
-            cls.verbs[name] = cls
 
     def need(self, connection: Connection) -> None:
         """Refuse what this server does not have, and remember which it is."""
