@@ -36,6 +36,7 @@ def test_a_project_is_migrated_although_it_takes_one_client(new_project, license
     )
     assert "one client at a time" in project.run("alembic", "upgrade", "head")
     assert command.validate(project.config, models=False) == []
+    monkeypatch.setenv("TSEXT_ENV", "staging")  # production refuses what it cannot read
     project.revision("002_bad", "001_ticks", 'raise ValueError("no")')
     project.run("alembic", "upgrade", "head", fails=True)
     with licensed.engine(licensed_url).connect() as connection:

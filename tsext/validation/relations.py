@@ -21,9 +21,8 @@ def indexes(connection: Connection) -> Iterator[Finding]:
     for each in catalog.uncovered_indexes(connection):
         yield Finding(
             "index-incomplete",
-            f"index {each.name} of hypertable {each.hypertable} is not on {each.chunks} of its chunks, such as "
-            f"{each.example}",
-            "drop it and build it again, or build it on those chunks",
+            f"index {each.name} of hypertable {each.hypertable} is not on every chunk",
+            f"{each.chunks} chunk(s) lack it, such as {each.example}: build it there, or drop it and build it again",
         )
 
 
