@@ -29,7 +29,7 @@ QUIET = 0.05
 WHILE = 1.0
 """Seconds after which it is said that we wait, and compared who is in the way now."""
 
-PROBES = 2.0
+PROBES = 5.0
 """Seconds until the first time that we ask although somebody seems to be in the way, in case the statement needs less
 than we think; then three times as long, and so on."""
 
