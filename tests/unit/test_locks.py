@@ -27,6 +27,7 @@ def kind(text, autocommit=False):
         ("-- why\n/* how */ alter table a add b int", Kind.TABLE),
         ("SELECT create_hypertable('a', 'b')", Kind.TABLE),
         ("(SELECT 1)", Kind.TABLE),
+        ("SELECT a\nFROM b", Kind.READ),
         ("", Kind.TABLE),
         ("/* never closed", Kind.TABLE),
         (b"UPDATE a SET b = 1", Kind.ROWS),

@@ -51,7 +51,7 @@ class Acquirer:
         self.cancelled: Callable[[], bool] = lambda: False
         """Whether it was we who cancelled the statement at work, from elsewhere, because others waited for it."""
         self.step: Step | None = None
-        """The step at work; what is sent between steps passes as it is."""
+        """The step at work; what is sent between steps is not sent again."""
 
     def install(self) -> None:
         """Have all cursors of the connection ask so, whoever makes them."""
@@ -70,7 +70,10 @@ class Acquirer:
         :param send: executes the statement.
         :raises LockNotAvailable: if it did not get its locks in time.
         """
-        if self.step is None or self.lookout.busy:
+        if self.lookout.busy:
+            return send()
+        if self.step is None:
+            self._between_steps()
             return send()
         statement = Statement.of(query, cursor, self.session.autocommit)
         place = self.step.place(statement, self.session)
@@ -91,8 +94,16 @@ class Acquirer:
         self.step.ran = True  # committed when the next statement finds no transaction
         self.session.limit(self.step.timeouts[statement.kind])
 
+    def _between_steps(self) -> None:
+        """A transaction of its own, as that of a validation: it reads, and may wait for who keeps it from that."""
+        if self.session.is_idle:
+            self.session.began()
+            self.session.limit(self.policy.rows[0])
+
     def _ask(self, step: Step, send: Callable[[], Any], statement: Statement, place: Place) -> Any:
-        self.session.limit(self._looking_first(step, statement, place))
+        timeout = self._looking_first(step, statement, place)
+        if timeout is not None:
+            self.session.limit(timeout)
         self.session.enter(place)
         try:
             result = send()
@@ -117,14 +128,14 @@ class Acquirer:
                     raise
                 error = again
 
-    def _looking_first(self, step: Step, statement: Statement, place: Place) -> float:
-        """For how long to ask; after a wait, if there is somebody to wait for, and nobody has to wait for us then."""
+    def _looking_first(self, step: Step, statement: Statement, place: Place) -> float | None:
+        """For how long to ask, after a wait if there is somebody to wait for; None: for as long as the one before."""
         if statement.text in step.waited_for:
             return step.waited_for.pop(statement.text)
         waits = place in (Place.ALONE, Place.FIRST) and statement.on_existing and statement.kind is Kind.TABLE
         if waits and not self.session.authors and self.lookout.may_be_crowded():
             return self.wait(step, statement, place, step.expires())
-        return step.timeouts[statement.kind]
+        return None if statement.kind is Kind.READ else step.timeouts[statement.kind]
 
     def is_refusal(self, error: BaseException) -> bool:
         """Whether an error of the driver says that a lock was not to be had."""
@@ -134,6 +145,7 @@ class Acquirer:
     def _undo(self, step: Step, statement: Statement, place: Place, until: float | None, error: Exception) -> float:
         """Undo what was refused; returns until when to go on, or raises if it cannot be sent again by itself."""
         step.attempts.refused += 1
+        step.probes = not self.session.authors
         if self.session.current != round(BRIEFEST * 1000):
             step.climb()
         if place is Place.AMID or statement.kind is Kind.TRANSACTIONS:
@@ -202,7 +214,8 @@ class Acquirer:
                 self._pause(step, until)
             while True:
                 timeout = step.timeouts[Kind.ROWS if mild else statement.kind]
-                wait = Wait(asked, self.policy.patience(timeout), until, lambda: self._looked(place), statement.label)
+                patience = self.policy.patience(timeout)
+                wait = Wait(asked, patience, until, lambda: self._looked(place), statement.label, step.probes)
                 seen, holders = self.lookout.wait(wait, step.attempts)
                 if seen is Seen.CHANGING:
                     step.climb()

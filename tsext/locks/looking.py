@@ -29,7 +29,7 @@ QUIET = 0.05
 WHILE = 1.0
 """Seconds after which it is said that we wait, and compared who is in the way now."""
 
-PROBES = 2.0
+PROBES = 5.0
 """Seconds until the first time that we ask although somebody seems to be in the way, in case the statement needs less
 than we think; then three times as long, and so on."""
 
@@ -63,6 +63,8 @@ class Wait:
     """Ends the transaction in which we looked, or at least lets us see anew in it."""
     label: str
     """What waits, for the log."""
+    probes: bool
+    """Whether to ask once in a while all the same."""
 
 
 @dataclass
@@ -167,9 +169,10 @@ class Lookout:
         """Wait until it makes sense to ask; tells why it ended, and who is in the way still."""
         while True:
             looked = time.monotonic()
-            old = [each for each in self.holders(wait.needs) if (each.age or 0.0) > wait.patience]
+            found = self.holders(wait.needs)
             wait.after_look()
-            attempts.saw(old)
+            old = [each for each in found if (each.age or 0.0) > wait.patience]
+            attempts.saw(found if attempts.refused else old)
             if not old:
                 self.vigil = None
                 return Seen.CLEAR, old
@@ -189,4 +192,4 @@ class Lookout:
             log.warning("%s waits for its locks: %s", wait.label, "; ".join(map(reporting.described, old)))
         if vigil.has_changed(now, old):
             return Seen.CHANGING
-        return Seen.PROBE if vigil.is_time_to_probe(now) else None
+        return Seen.PROBE if wait.probes and vigil.is_time_to_probe(now) else None

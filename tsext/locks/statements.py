@@ -17,6 +17,8 @@ class Kind(Enum):
     """It asks for none: SET, BEGIN, COMMIT."""
     TABLE = auto()
     """Perhaps a lock that others queue behind; whatever is not known to be of another kind."""
+    READ = auto()
+    """A query. It waits for nobody but who keeps others from reading, and may wait as long as the one before it."""
     ROWS = auto()
     """It shares its tables with other writers, and waits for single rows only."""
     TRANSACTIONS = auto()
@@ -82,6 +84,8 @@ def _text(query: Any, cursor: Any) -> str:
 
 
 def _kind(verb: str, text: str, autocommit: bool) -> Kind:
+    if verb == "SELECT" and "FROM" in text.upper().split():
+        return Kind.READ
     if autocommit and verb in _COMMITS:
         return Kind.TRANSACTIONS
     if verb in _MAY_BE_CONCURRENT and "CONCURRENTLY" in text.upper() and _waits_for_transactions(text):

@@ -21,6 +21,8 @@ class Step:
     policy: Policy
     may_run_again: bool
     attempts: Attempts = field(default_factory=Attempts)
+    probes: bool = True
+    """Whether to ask for a moment although somebody seems to be in the way: not with a timeout of the author's."""
     rung: int = 0
     """How often to have asked for as long as now was not enough."""
     deadline: float | None = None
