@@ -130,7 +130,7 @@ def test_operations_are_left_out_logged_and_recorded(plain_project):
     ]
     for what in left_out:
         assert output.count(f"left out op.{what}") == 1
-    events = "SELECT kind, revision, details FROM tsext.event ORDER BY id"
+    events = "SELECT kind, revision, nullif(details - 'receipt', '{}') FROM tsext.event ORDER BY id"
     assert plain_project.rows(events) == [
         ("upgrade", "001_ticks", {"skipped": left_out}),
         ("upgrade", "002_more", None),
@@ -169,5 +169,5 @@ def test_with_timescaledb_optional_changes_nothing(project):
     project.run("alembic", "revision", "--autogenerate", "-m", "ticks")
     assert "left out" not in project.run("alembic", "upgrade", "head")
     assert project.scalar("SELECT count(*) FROM timescaledb_information.hypertables") == 1
-    assert project.scalar("SELECT count(*) FROM tsext.event WHERE details IS NOT NULL") == 0
+    assert project.scalar("SELECT count(*) FROM tsext.event WHERE jsonb_exists(details, 'skipped')") == 0
     assert "No new upgrade operations detected" in project.run("alembic", "check")
