@@ -64,8 +64,8 @@ class Watched:
         return next((self.root(oid) for oid, each in self.names.items() if each == name), None)
 
     def try_out(self, statement):
+        # in the same transaction: between two, the server may forget how often it has scanned
         files, scans, indexes = self.pairs(FILES), self.pairs(SCANS), self.pairs(INDEXES)
-        self.connection.rollback()
         try:
             self.connection.exec_driver_sql(statement, execution_options={"no_parameters": True}).close()
         except DBAPIError as error:

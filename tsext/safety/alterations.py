@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tsext.catalog import RelationFacts
+from tsext.catalog import ColumnFacts, Dependent, RelationFacts
 from tsext.model.locks import LockMode
 from tsext.safety import additions, hypertables, rules, types
 from tsext.safety.expressions import proves_not_null
@@ -43,13 +43,16 @@ def alter(reading: Reading, node: Any) -> None:
     """``ALTER TABLE``, and what shares its grammar: ``ALTER INDEX``, ``VIEW``, ``SEQUENCE``, ``TYPE`` …"""
     kind = grammar.enum_name("ObjectType", node.objtype)
     name = Name.of_range(node.relation)
+    reading.commands = len(node.cmds)
     if kind == "OBJECT_TYPE":
         _alter_type(reading, name, node)
         return
-    if kind in ("OBJECT_TABLE", "OBJECT_MATVIEW", "OBJECT_VIEW") and reading.is_missing(name):
+    if reading.is_missing(name):
         if not node.missing_ok:
             reading.report(rules.DOES_NOT_EXIST, what="relation", name=name)
         return
+    if not node.relation.inh:
+        hypertables.refuse_only(reading, name, node)
     for each in node.cmds:
         command = each.alter_table_cmd
         subtype = grammar.enum_name("AlterTableType", command.subtype)
@@ -65,13 +68,10 @@ def _alter_table(reading: Reading, table: Name, subtype: str, command: Any) -> N
     already = {"AT_SetLogged": "p", "AT_SetUnLogged": "u"}.get(subtype)
     if found is not None and found.persistence == already:
         reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
-    elif subtype in _REWRITES:
-        what, cure = _REWRITES[subtype]
-        reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.REWRITE)
-        if not reading.is_new(table):
-            reading.report(rules.REWRITE_TABLE, table, what=what, cure=cure)
     elif subtype in COMMANDS:
         COMMANDS[subtype](reading, table, command)
+    elif subtype in _REWRITES:
+        rewrite(reading, table, *_REWRITES[subtype])
     elif subtype in _SHARE_ROW_EXCLUSIVE:
         reading.lock(table, LockMode.SHARE_ROW_EXCLUSIVE)
         if subtype.startswith("AT_Disable") and not reading.is_new(table):
@@ -98,7 +98,7 @@ def _alter_other(reading: Reading, name: Name, kind: str, subtype: str) -> None:
 
 
 def _alter_type(reading: Reading, name: Name, node: Any) -> None:
-    if any(each.name == name.name for each in reading.script.types):
+    if name.name in reading.script.types:
         return
     for each in node.cmds:
         subtype = grammar.enum_name("AlterTableType", each.alter_table_cmd.subtype)
@@ -110,94 +110,208 @@ def _alter_type(reading: Reading, name: Name, node: Any) -> None:
 
 
 def _drop_column(reading: Reading, table: Name, command: Any) -> None:
-    found = reading.find(table)
-    if found is not None and command.name not in found.columns and not _added(reading, table, command.name):
-        reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
-        if not command.missing_ok:
-            reading.report(rules.DOES_NOT_EXIST, what="column", name=f"{table}.{command.name}")
-        return
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
-    if reading.is_new(table) or _added(reading, table, command.name):
+    if reading.lacks_column(table, command.name):
+        if not command.missing_ok:
+            reading.need_columns(table, command.name)
         return
-    cascade = grammar.enum_name("DropBehavior", command.behavior) == "DROP_CASCADE"
-    if cascade:
-        for view in _readers(reading, table, command.name):
-            reading.lock(name_in(view), LockMode.ACCESS_EXCLUSIVE)
+    column, found = reading.column(table, command.name), reading.find(table)
+    own = reading.is_own_column(table, command.name)
+    state = reading.script.change(table)
+    state.columns.pop(command.name, None)
+    state.lost.add(column.name if column is not None else command.name)
+    if own:
+        return
+    if found is not None and column is not None:
+        if column.name in found.partition_key:
+            what = f"dropping {command.name}, by which it is partitioned"
+            reading.report(rules.REFUSED, table, what=what, cure="make a new table and copy in batches")
+        _drop_what_depends(reading, table, command, found, column.name)
+    elif _cascades(command):
         reading.report(rules.DROP_CASCADE, table, name=f"{table}.{command.name}")
-    elif readers := _readers(reading, table, command.name):
-        reading.report(rules.DEPENDENTS, table, name=f"{table}.{command.name}", dependents=", ".join(readers))
     reading.report(rules.DROP_COLUMN, table, column=command.name)
     reading.report(rules.LOST_COLUMN, table, column=command.name)
 
 
-def _added(reading: Reading, table: Name, column: str) -> bool:
-    return (table, column) in reading.script.columns
+def _cascades(node: Any) -> bool:
+    return grammar.enum_name("DropBehavior", node.behavior) == "DROP_CASCADE"
 
 
-def _readers(reading: Reading, table: Name, column: str | None) -> list[str]:
-    """Views that read a column, or all of the table."""
+def _drop_what_depends(reading: Reading, table: Name, command: Any, found: RelationFacts, column: str) -> None:
+    """Views, policies and so on that read a column, and foreign keys that refer to it."""
+    dependents = depending(reading, table, column)
+    for each in reading.constraints(table):
+        if column in each.columns and each.references:
+            reading.lock(Name(*each.references), LockMode.ACCESS_EXCLUSIVE)
+    keys = {each.index for each in found.constraints.values() if each.kind in "pu" and column in each.columns}
+    referencing = [
+        other for other in reading.facts.referencing(found)
+        if any(one.index in keys and one.references == (found.schema, found.name) for one in other.constraints.values())
+        if not reading.script.is_gone(Name(other.schema, other.name))
+    ]  # fmt: skip
+    if _cascades(command):
+        for view in (each.name for each in dependents if each.kind == "view"):
+            reading.lock(name_in(view), LockMode.ACCESS_EXCLUSIVE)
+        for other in referencing:
+            reading.lock(Name(other.schema, other.name), LockMode.ACCESS_EXCLUSIVE)
+        if dependents or referencing:
+            reading.report(rules.DROP_CASCADE, table, name=f"{table}.{command.name}")
+        return
+    shown = [f"{each.kind} {each.name}" for each in dependents] + [
+        f"foreign key of {each.name}" for each in referencing
+    ]
+    if shown:
+        reading.report(rules.DEPENDENTS, table, name=f"{table}.{command.name}", dependents=", ".join(sorted(shown)))
+
+
+def depending(reading: Reading, table: Name, column: str | None, *kinds: str) -> list[Dependent]:
+    """What would not let a column, or all of the table, be dropped."""
     found = reading.find(table)
     if found is None:
         return []
-    views = {view for view, read in found.dependents if column is None or read == column}
-    return sorted(view for view in views if not reading.script.is_gone(Name(None, view.rpartition(".")[2])))
+    kinds = kinds or ("view", "policy", "trigger", "generated column")
+    return [
+        each
+        for each in found.dependents
+        if each.kind in kinds and (column is None or each.column == column)
+        if not (each.kind == "view" and reading.script.is_gone(name_in(each.name)))
+        if not (each.kind != "view" and each.name in reading.state(table).dropped | reading.state(table).lost)
+    ]
 
 
 def _set_not_null(reading: Reading, table: Name, command: Any) -> None:
-    found = reading.find(table)
-    column = found.columns.get(command.name) if found is not None else None
-    proven = (column is not None and column.not_null) or _is_proven(reading, table, command.name)
+    reading.need_columns(table, command.name)
+    proven = additions.is_proven(reading, table, command.name)
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, None if proven else Work.SCAN)
+    reading.script.change(table).proven.add(command.name)
     if not proven and not reading.is_new(table):
         reading.report(rules.SET_NOT_NULL, table, column=command.name)
 
 
-def _is_proven(reading: Reading, table: Name, column: str) -> bool:
-    if (table, column) in reading.script.proven:
-        return True
-    found = reading.find(table)
-    if found is None:
-        return reading.facts.database is None and table in reading.script.validated
-    valid = [each for each in found.constraints.values() if each.kind in "cn" and each.validated]
-    return any(column in proves_not_null(each.definition) for each in valid)
+def _drop_not_null(reading: Reading, table: Name, command: Any) -> None:
+    reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
+    if not reading.need_columns(table, command.name):
+        return
+    reading.script.change(table).proven.discard(command.name)
+    column = reading.column(table, command.name)
+    keys = [each for each in reading.constraints(table) if each.kind == "p" and command.name in each.columns]
+    if keys:
+        cure = f"drop {keys[0].name} first"
+        reading.report(
+            rules.REFUSED, table, what=f"a column {command.name} of its primary key that may be null", cure=cure
+        )
+    elif column is not None and column.identity:
+        what = f"an identity column {command.name} that may be null"
+        reading.report(rules.REFUSED, table, what=what, cure="DROP IDENTITY first")
+
+
+def _alter_column(reading: Reading, table: Name, command: Any) -> None:
+    """What is instant, if there is such a column."""
+    reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
+    reading.need_columns(table, command.name)
+
+
+def _set_default(reading: Reading, table: Name, command: Any) -> None:
+    reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
+    column = reading.column(table, command.name)
+    if reading.need_columns(table, command.name) and column is not None and (column.generated or column.identity):
+        what = f"a DEFAULT of {command.name}, which is generated"
+        reading.report(rules.REFUSED, table, what=what, cure="DROP EXPRESSION or DROP IDENTITY first")
+
+
+def _add_identity(reading: Reading, table: Name, command: Any) -> None:
+    reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
+    column = reading.column(table, command.name)
+    if not reading.need_columns(table, command.name) or column is None:
+        return
+    if not column.not_null and command.name not in reading.state(table).proven:
+        cure = f'op.set_not_null("{table}", "{command.name}") first'
+        reading.report(rules.REFUSED, table, what=f"an identity {command.name} that may be null", cure=cure)
+    elif column.has_default or column.identity:
+        what = f"an identity {command.name} that has a DEFAULT"
+        reading.report(rules.REFUSED, table, what=what, cure="DROP DEFAULT first, in the same ALTER TABLE")
+
+
+def _set_expression(reading: Reading, table: Name, command: Any) -> None:
+    if reading.need_postgresql(17, "SET EXPRESSION", "add a column beside it"):
+        rewrite(reading, table, *_REWRITES["AT_SetExpression"])
+
+
+def rewrite(reading: Reading, table: Name, what: str, cure: str) -> None:
+    """Every row is written anew."""
+    reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.REWRITE)
+    if not reading.is_new(table):
+        reading.report(rules.REWRITE_TABLE, table, what=what, cure=cure)
 
 
 def _column_type(reading: Reading, table: Name, command: Any) -> None:
     definition = getattr(command, "def").column_def
     new = types.of_node(definition.type_name)
-    found = reading.find(table)
-    column = found.columns.get(command.name) if found is not None else None
-    old = types.of_text(column.base) if column is not None else None
-    change = types.change(old, new, utc=reading.facts.utc) if old else types.Change(rewrites=True)
-    if definition.HasField("raw_default") and not _is_plain_cast(definition.raw_default, command.name, new):
-        change = types.Change(rewrites=True, narrows=change.narrows)
-    work = Work.REWRITE if change.rewrites else _smaller_work(reading, table, command.name, change)
-    if definition.HasField("coll_clause") and work is None:
+    if not reading.need_columns(table, command.name):
+        reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
+        return
+    column = reading.column(table, command.name)
+    change = _change(reading, definition, command.name, column)
+    work = Work.REWRITE if change.rewrites else _smaller_work(reading, table, column, change)
+    if definition.HasField("coll_clause") and work is None and _is_indexed(reading, table, column):
         work = Work.BUILD
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, work)
     if reading.is_new(table):
         return
-    if readers := _readers(reading, table, command.name):
-        what = f"{table}.{command.name}"
-        reading.report(rules.DEPENDENTS, table, name=what, dependents=", ".join(readers))
+    if column is not None:
+        _check_readers(reading, table, command.name, column)
     if work is not None:
         did = {Work.REWRITE: "rewrites the table", Work.BUILD: "builds its indexes anew", Work.SCAN: "scans the table"}
-        reading.report(rules.ALTER_COLUMN_TYPE, table, column=command.name, work=did[work])
+        words = {"column": command.name, "work": did[work] if column is not None else "may rewrite the table"}
+        reading.report(rules.ALTER_COLUMN_TYPE, table, **words)
+    old = types.of_text(column.base) if column is not None else "the old type"
     if change.narrows:
         reading.report(rules.NARROWER_TYPE, table, column=command.name, old=old, new=new)
     elif change.rewrites:
         reading.report(rules.NEW_TYPE, table, column=command.name, new=new)
 
 
-def _smaller_work(reading: Reading, table: Name, column: str, change: types.Change) -> Work | None:
+def _change(reading: Reading, definition: Any, name: str, column: ColumnFacts | None) -> types.Change:
+    new = types.of_node(definition.type_name)
+    if column is None:
+        return types.Change(rewrites=True)
+    base = reading.facts.domain_base(new.name)
+    if base is not None and new.name.rpartition(".")[2] in reading.facts.constrained_domains:
+        return types.Change(rewrites=True)
+    target = types.of_text(base) if base is not None else new
+    change = types.change(types.of_text(column.base), target, utc=reading.facts.utc)
+    if definition.HasField("raw_default") and not _is_plain_cast(definition.raw_default, name, new):
+        change = types.Change(rewrites=True, narrows=change.narrows)
+    return change
+
+
+def _check_readers(reading: Reading, table: Name, name: str, column: ColumnFacts) -> None:
+    """Views and so on that read a column do not let its type be changed."""
+    found = reading.find(table)
+    if found is not None and column.name in found.partition_key:
+        what = f"another type of {name}, by which it is partitioned"
+        reading.report(rules.REFUSED, table, what=what, cure="make a new table and copy in batches")
+    if readers := depending(reading, table, column.name):
+        shown = ", ".join(sorted(f"{each.kind} {each.name}" for each in readers))
+        reading.report(rules.DEPENDENTS, table, name=f"{table}.{name}", dependents=shown)
+
+
+def _is_indexed(reading: Reading, table: Name, column: ColumnFacts | None) -> bool:
+    found = reading.find(table)
+    if found is None or column is None:
+        return True
+    return any(column.name in each.reads or column.name in each.columns for each in found.indexes.values())
+
+
+def _smaller_work(reading: Reading, table: Name, column: ColumnFacts | None, change: types.Change) -> Work | None:
     """What is done where the rows stay as they are: indexes built anew, CHECKs checked again."""
     found = reading.find(table)
-    if found is None:
+    if found is None or column is None:
         return None
-    indexes = [each for each in found.indexes.values() if column in each.columns]
-    if indexes and (change.reindexes or not all(each.whole for each in indexes)):
+    indexes = [each for each in found.indexes.values() if column.name in each.reads or column.name in each.columns]
+    if indexes and (change.reindexes or any(not each.whole or each.has_expressions for each in indexes)):
         return Work.BUILD
-    checks = [each for each in found.constraints.values() if each.kind == "c" and column in each.columns]
+    checks = [each for each in reading.constraints(table) if each.kind == "c" and column.name in each.columns]
     return Work.SCAN if checks else None
 
 
@@ -216,34 +330,49 @@ def _is_plain_cast(expression: Any, column: str, new: types.Type) -> bool:
 
 
 def _validate(reading: Reading, table: Name, command: Any) -> None:
-    found = reading.find(table)
-    constraint = found.constraints.get(command.name) if found is not None else None
-    work = None if constraint is not None and constraint.validated else Work.SCAN
+    constraint, state = reading.constraint(table, command.name), reading.script.change(table)
+    added = state.constraints.get(command.name)
+    valid = (constraint is not None and constraint.validated) or (added is not None and added.validated)
+    work = None if valid else Work.SCAN
     reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE, work)
+    if reading.find(table) is not None and constraint is None and added is None:
+        reading.report(rules.DOES_NOT_EXIST, table, what="constraint", name=command.name)
     if constraint is not None and constraint.references:
         reading.lock(Name(*constraint.references), LockMode.ROW_SHARE, work)
-    reading.script.validated.add(table)
-    columns = reading.script.not_valid.get((table, command.name), ())
+    state.validated = True
     if constraint is not None:
-        columns += proves_not_null(constraint.definition)
-    reading.script.proven |= {(table, column) for column in columns}
+        state.proven |= set(proves_not_null(constraint.definition))
+        state.checked = state.checked or constraint.kind == "c"
+    if added is not None:
+        added.validated = True
+        state.proven |= set(added.not_null)
+        state.checked = True
 
 
 def _drop_constraint(reading: Reading, table: Name, command: Any) -> None:
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
-    found = reading.find(table)
-    constraint = found.constraints.get(command.name) if found is not None else None
-    if found is not None and constraint is None and not reading.script.not_valid:
-        if not command.missing_ok and (table, command.name) not in reading.script.columns:
+    found, constraint = reading.find(table), reading.constraint(table, command.name)
+    state = reading.script.change(table)
+    added = state.constraints.pop(command.name, None)
+    if found is not None and constraint is None and added is None:
+        if not command.missing_ok:
             reading.report(rules.DOES_NOT_EXIST, table, what="constraint", name=command.name)
         return
     if constraint is not None and constraint.references:
         reading.lock(Name(*constraint.references), LockMode.ACCESS_EXCLUSIVE)
     if found is not None and constraint is not None and constraint.kind in "pu":
         _drop_key(reading, table, found, command)
-    helped = reading.script.proven or reading.script.validated
-    if not reading.is_new(table) and not helped and (table, command.name) not in reading.script.not_valid:
+    state.dropped.add(command.name)
+    if not state.new and added is None and not (state.proven or state.validated):
         reading.report(rules.DROP_CONSTRAINT, table, name=command.name)
+
+
+def _alter_constraint(reading: Reading, table: Name, command: Any) -> None:
+    """``ALTER CONSTRAINT``: whether it may be deferred; of foreign keys, on both sides."""
+    constraint = reading.constraint(table, getattr(command, "def").atalter_constraint.conname)
+    reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
+    if constraint is not None and constraint.references:
+        reading.lock(Name(*constraint.references), LockMode.ACCESS_EXCLUSIVE)
 
 
 def _drop_key(reading: Reading, table: Name, found: RelationFacts, command: Any) -> None:
@@ -263,17 +392,40 @@ def _drop_key(reading: Reading, table: Name, found: RelationFacts, command: Any)
 def _attach(reading: Reading, table: Name, command: Any) -> None:
     partition = Name.of_range(getattr(command, "def").partition_cmd.name)
     reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE)
+    if reading.is_missing(partition):
+        reading.report(rules.DOES_NOT_EXIST, what="table", name=partition)
+        return
     child, parent = reading.find(partition), reading.find(table)
-    checked = partition in reading.script.checked or (
-        child is not None and any(each.kind == "c" and each.validated for each in child.constraints.values())
-    )
-    empty = reading.is_new(partition) or (child is not None and not child.has_rows)
-    reading.lock(partition, LockMode.ACCESS_EXCLUSIVE, None if empty or checked else Work.SCAN)
-    if not empty and not checked:
+    proven = reading.is_new(partition) or reading.state(partition).checked or _is_bounded(reading, partition, parent)
+    # what is empty is scanned in no time
+    scans = not proven and (child is None or child.has_rows)
+    reading.lock(partition, LockMode.ACCESS_EXCLUSIVE, Work.SCAN if scans else None)
+    if scans:
         reading.report(rules.ATTACH_PARTITION, partition)
-    if parent is not None and parent.default_partition:
-        default = Name(*parent.default_partition)
-        reading.lock(default, LockMode.ACCESS_EXCLUSIVE, Work.SCAN)
+    for other in reading.constraints(table):
+        if other.references:
+            reading.lock(Name(*other.references), LockMode.SHARE_ROW_EXCLUSIVE, Work.SCAN if scans else None)
+    if not getattr(command, "def").partition_cmd.bound.is_default:
+        scan_default_partition(reading, table)
+
+
+def _is_bounded(reading: Reading, partition: Name, parent: RelationFacts | None) -> bool:
+    """Whether a valid CHECK is about the columns that decide to which partition a row belongs."""
+    if parent is None or not parent.partition_key:
+        return False
+    checks = [each for each in reading.constraints(partition) if each.kind == "c" and each.validated]
+    return any(set(parent.partition_key) <= set(each.columns) for each in checks)
+
+
+def scan_default_partition(reading: Reading, table: Name) -> None:
+    """Rows of the default partition might belong to a new one."""
+    parent = reading.find(table)
+    if parent is None or not parent.default_partition:
+        return
+    default = Name(*parent.default_partition)
+    proven = reading.state(default).checked or _is_bounded(reading, default, parent)
+    reading.lock(default, LockMode.ACCESS_EXCLUSIVE, None if proven else Work.SCAN)
+    if not proven:
         reading.report(rules.DEFAULT_PARTITION, default)
 
 
@@ -291,7 +443,8 @@ def _detach(reading: Reading, table: Name, command: Any) -> None:
 
 def _row_security(reading: Reading, table: Name, command: Any) -> None:
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
-    if not reading.is_new(table):
+    found = reading.find(table)
+    if not reading.is_new(table) and not reading.state(table).policies and (found is None or not found.policies):
         reading.report(rules.ENABLE_ROW_SECURITY, table)
 
 
@@ -300,6 +453,16 @@ COMMANDS: dict[str, Command] = {
     "AT_AddConstraint": additions.add_constraint,
     "AT_DropColumn": _drop_column,
     "AT_SetNotNull": _set_not_null,
+    "AT_DropNotNull": _drop_not_null,
+    "AT_ColumnDefault": _set_default,
+    "AT_AddIdentity": _add_identity,
+    "AT_SetIdentity": _alter_column,
+    "AT_DropIdentity": _alter_column,
+    "AT_DropExpression": _alter_column,
+    "AT_SetExpression": _set_expression,
+    "AT_SetStorage": _alter_column,
+    "AT_SetCompression": _alter_column,
+    "AT_AlterConstraint": _alter_constraint,
     "AT_AlterColumnType": _column_type,
     "AT_ValidateConstraint": _validate,
     "AT_DropConstraint": _drop_constraint,
@@ -326,5 +489,5 @@ def set_schema(reading: Reading, node: Any) -> None:
     if what in ("table", "view", "matview", "foreign_table", "sequence"):
         reading.lock(name, LockMode.ACCESS_EXCLUSIVE)
     if not reading.is_new(name):
-        reading.report(rules.SET_SCHEMA, name, what=what.replace("_", " "), name=name)
+        reading.report_parting(rules.SET_SCHEMA, name, what=what.replace("_", " "))
     reading.script.rename(name, Name(node.newschema, name.name))

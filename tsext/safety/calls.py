@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from tsext.model.locks import LockMode
-from tsext.safety import rules
+from tsext.safety import dynamic, rules
 from tsext.safety.definitions import need_license
 from tsext.safety.hazards import Work
 from tsext.safety.names import Name, name_in
 from tsext.safety.reading import Reading, reads
+from tsext.safety.script import Body
 from tsext.sql import grammar
 
 _LICENSED = {
@@ -20,6 +21,9 @@ _LICENSED = {
     "refresh_continuous_aggregate", "reorder_chunk", "move_chunk", "merge_chunks", "split_chunk", "recompress_chunk",
     "attach_chunk", "detach_chunk",
 }  # fmt: skip
+_DEEPEST = 5
+"""How many functions may call one another; what is deeper is not read."""
+
 _COMMITS = {"refresh_continuous_aggregate", "run_job", "reorder_chunk", "move_chunk", "merge_chunks_concurrently"}
 _CHUNK_WORK = {
     "compress_chunk", "decompress_chunk", "convert_to_columnstore", "convert_to_rowstore", "merge_chunks",
@@ -42,8 +46,37 @@ def read(reading: Reading, node: Any) -> None:
             _drop_chunks(reading, call)
         elif name.name in _LICENSED:
             _licensed(reading, name.name)
+        elif name.name == "set_config":
+            _set_config(reading, call)
         elif name.name not in _SETTINGS and _is_users_own(reading, name, node):
-            reading.report(rules.USER_FUNCTION, name=f"{name}()")
+            _run(reading, name, f"{name}()")
+
+
+def _run(reading: Reading, name: Name, shown: str) -> None:
+    """A function that may change something: what it does if its body is known."""
+    found = _body(reading, name.name)
+    if found is None or reading.depth >= _DEEPEST:
+        reading.report(rules.USER_FUNCTION, name=shown)
+    else:
+        inner = reading.inner()
+        dynamic.run(inner, found)
+        reading.take(inner)
+
+
+def _body(reading: Reading, function: str) -> Body | None:
+    if function in reading.script.functions:
+        return reading.script.functions[function]
+    database = reading.facts.database
+    language, body = database.bodies.get(function, ("", "")) if database is not None else ("", "")
+    return grammar.body(language, body) if language else None
+
+
+def _set_config(reading: Reading, call: Any) -> None:
+    """``set_config('search_path', …)``, as pg_dump writes it."""
+    given = [each.a_const.sval.sval for each in call.args[:2] if each.WhichOneof("node") == "a_const"]
+    if len(given) == 2 and given[0] == "search_path":
+        schemas = [each.strip(' "') for each in given[1].split(",")]
+        reading.script.search_path = tuple(each for each in schemas if each) or reading.facts.search_path
 
 
 @reads("call_stmt")
@@ -55,7 +88,7 @@ def call_procedure(reading: Reading, node: Any) -> None:
     if name.name in _LICENSED:
         _licensed(reading, name.name)
     elif name.name != "record" or name.schema != "tsext":
-        reading.report(rules.USER_FUNCTION, name=f"procedure {name}")
+        _run(reading, name, f"procedure {name}")
 
 
 def _is_users_own(reading: Reading, name: Name, node: Any) -> bool:
@@ -64,6 +97,8 @@ def _is_users_own(reading: Reading, name: Name, node: Any) -> bool:
         return False
     if name.schema == "pg_catalog" or name.name.startswith("pg_"):
         return False
+    if name.name in reading.script.functions:
+        return True
     volatile = reading.facts.is_volatile(name.name)
     if reading.facts.database is not None:
         return name.name in reading.facts.database.volatile and bool(volatile) and name.name not in _KNOWN
@@ -106,7 +141,11 @@ def _create_hypertable(reading: Reading, call: Any) -> None:
     migrates = "migrate_data" in given and _is_true(given["migrate_data"])
     new = reading.is_new(table)
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.REWRITE if migrates and not new else None)
-    reading.script.hypertables.add(table)
+    reading.script.change(table).hypertable = True
+    elsewhere = [one.name for one in reading.facts.referencing(found)] if found is not None else []
+    if elsewhere and reading.facts.timescaledb is not None and reading.facts.timescaledb.number < (2, 16):
+        cure = "drop the foreign keys first"
+        reading.report(rules.REFUSED, table, what=f"a hypertable that {elsewhere[0]} refers to", cure=cure)
     if migrates and not new and (found is None or found.has_rows):
         reading.report(rules.MIGRATE_DATA, table)
     elif found is not None and found.has_rows and not migrates:

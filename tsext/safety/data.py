@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tsext.model.locks import LockMode
-from tsext.safety import calls, rules
+from tsext.safety import calls, hypertables, rules
 from tsext.safety.definitions import read_relations
 from tsext.safety.hazards import Work
 from tsext.safety.names import Name
@@ -23,7 +23,8 @@ def select(reading: Reading, node: Any) -> None:
         if kind in ("insert_stmt", "update_stmt", "delete_stmt", "merge_stmt"):
             READERS[kind](reading, getattr(each.ctequery, kind))
     if node.HasField("into_clause"):
-        reading.script.create(Name.of_range(node.into_clause.rel))
+        into = node.into_clause.rel
+        reading.script.create(Name.of_range(into), temporary=into.relpersistence == "t")
     read_relations(reading, node)
     for locking in node.locking_clause:
         named = [Name.of_range(each.range_var) for each in locking.locking_clause.locked_rels]
@@ -46,6 +47,8 @@ def insert(reading: Reading, node: Any) -> None:
 @reads("update_stmt")
 def update(reading: Reading, node: Any) -> None:
     """``UPDATE``."""
+    table = Name.of_range(node.relation)
+    hypertables.warn_of_moves(reading, table, [each.res_target.name for each in node.target_list])
     _change(reading, node, "UPDATE")
 
 
@@ -68,21 +71,38 @@ def merge(reading: Reading, node: Any) -> None:
 
 def _change(reading: Reading, node: Any, verb: str) -> None:
     table = Name.of_range(node.relation)
+    if reading.is_missing(table):
+        reading.report(rules.DOES_NOT_EXIST, what="relation", name=table)
+        return
     read_relations(reading, node, besides=table)
-    some = node.HasField("where_clause") and _names_a_value(node.where_clause)
+    some = node.HasField("where_clause") and _names_a_value(reading, table, node.where_clause)
     reading.lock(table, LockMode.ROW_EXCLUSIVE, None if some else Work.SCAN)
-    if not node.HasField("where_clause") and not reading.is_new(table):
+    if some or reading.is_new(table):
+        return
+    if not node.HasField("where_clause"):
         reading.report(rules.MASS_UPDATE, table, verb=verb)
+    elif not len(grammar.find(node.where_clause, "SelectStmt")):
+        reading.report(rules.WIDE_UPDATE, table, verb=verb)
 
 
-def _names_a_value(condition: Any) -> bool:
+def _names_a_value(reading: Reading, table: Name, condition: Any) -> bool:
     """Whether it asks for certain values, as ``id = 1`` does, and so for few rows."""
     for each in grammar.find(condition, "A_Expr"):
         kind = grammar.enum_name("A_Expr_Kind", each.kind)
         operator = each.name[0].string.sval if len(each.name) else ""
-        if kind in ("AEXPR_OP", "AEXPR_IN") and operator == "=" and each.lexpr.WhichOneof("node") == "column_ref":
-            return True
+        column = each.lexpr.WhichOneof("node") == "column_ref"
+        other = each.rexpr.WhichOneof("node") == "column_ref"
+        if kind in ("AEXPR_OP", "AEXPR_IN", "AEXPR_OP_ANY") and operator == "=" and column and not other:
+            return _is_selective(reading, table, each.lexpr.column_ref.fields[-1].string.sval)
     return False
+
+
+def _is_selective(reading: Reading, table: Name, column: str) -> bool:
+    """Whether an index finds the rows that have a value; without a catalog, all columns may have one."""
+    found, known = reading.find(table), reading.column(table, column)
+    if found is None:
+        return True
+    return known is not None and any(each.columns[:1] == (known.name,) for each in found.indexes.values())
 
 
 @reads("truncate_stmt")
@@ -100,12 +120,14 @@ def truncate(reading: Reading, node: Any) -> None:
         reading.report(rules.TRUNCATE, table)
         found = reading.find(table)
         others = reading.facts.referencing(found) if found is not None else []
-        together = {each.range_var.relname for each in node.relations}
-        left = [other.name for other in others if other.name not in together]
+        together = {reading.script.key(Name.of_range(one.range_var)) for one in node.relations}
+        keys = [Name(other.schema, other.name) for other in others]
+        left = [other for other in keys if other not in together and not reading.script.is_gone(other)]
         if left and not cascade:
-            reading.report(rules.DEPENDENTS, table, name=table, dependents=f"foreign keys of {', '.join(left)}")
+            shown = ", ".join(other.name for other in left)
+            reading.report(rules.DEPENDENTS, table, name=table, dependents=f"foreign keys of {shown}")
         for other in left if cascade else ():
-            reading.lock(Name(None, other), LockMode.ACCESS_EXCLUSIVE)
+            reading.lock(other, LockMode.ACCESS_EXCLUSIVE)
 
 
 @reads("copy_stmt")
@@ -193,8 +215,13 @@ def refresh(reading: Reading, node: Any) -> None:
 def transaction(reading: Reading, node: Any) -> None:
     """``BEGIN``, ``COMMIT``, ``ROLLBACK``, savepoints."""
     kind = grammar.enum_name("TransactionStmtKind", node.kind)
-    if kind in ("TRANS_STMT_COMMIT", "TRANS_STMT_ROLLBACK", "TRANS_STMT_PREPARE"):
+    if kind in ("TRANS_STMT_BEGIN", "TRANS_STMT_START"):
+        reading.script.inside = True
+    elif kind in ("TRANS_STMT_COMMIT", "TRANS_STMT_ROLLBACK", "TRANS_STMT_PREPARE"):
+        reading.script.inside = node.chain
         reading.script.end_transaction()
+    elif kind in ("TRANS_STMT_COMMIT_PREPARED", "TRANS_STMT_ROLLBACK_PREPARED"):
+        reading.refuse_in_transaction("COMMIT PREPARED")
 
 
 @reads("explain_stmt")

@@ -33,6 +33,12 @@ def functions(node: Any) -> list[Name]:
     return [Name.of_list(each.funcname) for each in grammar.find(node, "FuncCall")]
 
 
+def columns_in(expression: Any) -> set[str]:
+    """The columns that an expression over one table names."""
+    references = (each.fields[-1] for each in grammar.find(expression, "ColumnRef"))
+    return {each.string.sval for each in references if each.WhichOneof("node") == "string"}
+
+
 def volatile_function(expression: Any, facts: Facts) -> tuple[str, bool] | None:
     """A function that may give another value for each row, and whether that is sure; None if there is none."""
     found = [(each.name, facts.is_volatile(each.name)) for each in functions(expression)]

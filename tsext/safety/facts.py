@@ -46,11 +46,25 @@ class Facts:
     database: DatabaseFacts | None = field(default=None, repr=False)
     """None: the catalog is not at hand."""
 
+    @classmethod
+    def unknown(cls, postgresql: int = 17, timescaledb: TimescaleInfo | None = None) -> Facts:
+        """Of a database that cannot be asked: its versions at most."""
+        return cls(postgresql, timescaledb)
+
+    @property
+    def search_path(self) -> tuple[str, ...]:
+        """The schemas in which names are looked up; ``public``, if that is not known."""
+        return (self.database.search_path if self.database is not None else ()) or ("public",)
+
+    def has(self, name: Name) -> bool:
+        """Whether the catalog has a relation of this schema and name."""
+        return self.database is not None and (name.schema or "", name.name) in self.database.relations
+
     def find(self, name: Name) -> RelationFacts | None:
         """The relation that PostgreSQL finds under a name; None if there is none, or it is not known."""
         if self.database is None:
             return None
-        schemas = (name.schema,) if name.schema else self.database.search_path
+        schemas = (name.schema,) if name.schema else self.search_path
         found = (self.database.relations.get((schema, name.name)) for schema in schemas)
         return next((each for each in found if each is not None), None)
 
@@ -69,6 +83,15 @@ class Facts:
         if function in _VOLATILE:
             return True
         return False if function in _STABLE else None
+
+    def domain_base(self, name: str) -> str | None:
+        """The type that a domain is made of; None if it is none, or that is not known."""
+        return self.database.domains.get(name.rpartition(".")[2]) if self.database is not None else None
+
+    @property
+    def constrained_domains(self) -> frozenset[str]:
+        """Domains that not every value of their base type passes, without their schemas."""
+        return self.database.constrained_domains if self.database is not None else frozenset()
 
     @property
     def utc(self) -> bool:

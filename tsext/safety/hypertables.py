@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from tsext.catalog import RelationFacts
+from tsext.model.locks import LockMode
 from tsext.safety import rules, types
 from tsext.safety.expressions import functions, is_constant
+from tsext.safety.hazards import Work
 from tsext.safety.names import Name
 from tsext.safety.reading import Reading
 from tsext.sql import grammar
@@ -29,9 +31,75 @@ _NEVER = {
 _REPARTITION = "make a new hypertable, copy chunk by chunk and swap the names"
 
 
+_ON_DELETE = 1 << 3
+"""``TRIGGER_TYPE_DELETE`` in PostgreSQL's pg_trigger.h."""
+
+_INTERNAL = "_timescaledb_internal"
+_CHUNK_ALLOWS = {
+    "AT_SetOptions", "AT_ResetOptions", "AT_SetRelOptions", "AT_ResetRelOptions", "AT_ReplaceRelOptions",
+    "AT_SetStatistics", "AT_SetStorage", "AT_SetCompression", "AT_ClusterOn", "AT_DropCluster",
+    "AT_EnableRowSecurity", "AT_DisableRowSecurity", "AT_ForceRowSecurity", "AT_NoForceRowSecurity",
+    "AT_SetTableSpace", "AT_SetAccessMethod", "AT_SetLogged", "AT_SetUnLogged", "AT_AddConstraint",
+    "AT_DropConstraint", "AT_ReplicaIdentity", "AT_ChangeOwner",
+}  # fmt: skip
+_MATERIALIZATION_ALLOWS = {
+    "AT_SetRelOptions", "AT_ResetRelOptions", "AT_ReplaceRelOptions", "AT_AddIndex", "AT_ReAddIndex",
+    "AT_ReplicaIdentity",
+}  # fmt: skip
+
+
+def _refuse_internal(reading: Reading, table: Name, subtype: str) -> None:
+    """One command of ALTER TABLE about a chunk, or what a continuous aggregate is kept in."""
+    what = subtype.removeprefix("AT_")
+    if table.name.startswith("_materialized_hypertable_") and subtype not in _MATERIALIZATION_ALLOWS:
+        _refuse(reading, table, f"{what} of what a continuous aggregate is kept in", "ALTER MATERIALIZED VIEW")
+    elif table.name.startswith("_hyper_") and table.name.endswith("_chunk") and subtype not in _CHUNK_ALLOWS:
+        _refuse(reading, table, f"{what} of a chunk", "alter the hypertable")
+
+
+def refuse_only(reading: Reading, table: Name, node: Any) -> None:
+    """``ALTER TABLE ONLY`` of a hypertable."""
+    found = reading.find(table)
+    if found is None or found.hypertable is None:
+        return
+    subtypes = {grammar.enum_name("AlterTableType", each.alter_table_cmd.subtype) for each in node.cmds}
+    if _version(reading) < (2, 23) or not subtypes <= {"AT_SetRelOptions", "AT_ResetRelOptions"}:
+        _refuse(reading, table, "ALTER TABLE ONLY", "leave ONLY out: chunks follow their hypertable")
+
+
+def refuse_child(reading: Reading, parent: Name) -> None:
+    """``CREATE TABLE … INHERITS (hypertable)``."""
+    found = reading.find(parent)
+    if found is not None and found.hypertable is not None:
+        _refuse(reading, parent, "tables that inherit from it", "CREATE TABLE … (LIKE …)")
+
+
+def _set_options(reading: Reading, table: Name, found: RelationFacts | None, command: Any) -> None:
+    """``SET (timescaledb.…)``, which turns the columnstore on."""
+    options = [each.def_elem for each in getattr(command, "def").list.items]
+    theirs = {each.defname for each in options if each.defnamespace in ("timescaledb", "tsdb")}
+    if not theirs or found is None:
+        return
+    server = reading.facts.timescaledb
+    if server is not None and server.license.value == "apache" and any("co" in each for each in theirs):
+        reading.report(rules.LICENSE, what="the columnstore")
+    elif found.hypertable is None and found.kind == "r" and not reading.state(table).hypertable:
+        _refuse(reading, table, "options of hypertables: it is none", "op.create_hypertable first")
+    elif found.columnstore is None and {"compress", "enable_columnstore", "columnstore"} & theirs:
+        if any(each.kind == "x" for each in reading.constraints(table)):
+            _refuse(reading, table, "the columnstore, as it has an exclusion constraint", "drop the constraint first")
+        if found.row_security:
+            _refuse(reading, table, "the columnstore, as it has row security", "check rights in a view")
+
+
 def refuse_alteration(reading: Reading, table: Name, subtype: str, command: Any) -> None:
     """One command of ALTER TABLE, if it is about a hypertable."""
+    if table.schema == _INTERNAL:
+        _refuse_internal(reading, table, subtype)
+        return
     found = reading.find(table)
+    if subtype == "AT_SetRelOptions":
+        _set_options(reading, table, found, command)
     if found is None or found.hypertable is None:
         return
     if subtype in _NEVER:
@@ -56,31 +124,39 @@ def refuse_alteration(reading: Reading, table: Name, subtype: str, command: Any)
 
 def refuse_index(reading: Reading, table: Name, node: Any) -> bool:
     """CREATE INDEX on a hypertable; whether it was refused."""
-    found = reading.find(table)
-    if found is None or (found.hypertable is None and not found.continuous_aggregate):
+    found, made = reading.find(table), reading.state(table).hypertable
+    if not made and (found is None or (found.hypertable is None and not found.continuous_aggregate)):
         return False
     options = {each.def_elem.defname for each in node.options}
     cure = f'op.create_index_concurrently("{node.idxname or "name"}", "{table}", […]), which goes chunk by chunk'
+    aggregate = found is not None and found.continuous_aggregate
     if node.concurrent:
-        words = {"kind": "hypertable" if found.hypertable else "continuous aggregate"}
+        words = {"kind": "continuous aggregate" if aggregate else "hypertable"}
         reading.report(rules.CONCURRENTLY_UNSUPPORTED, table, what="CREATE INDEX CONCURRENTLY", cure=cure, **words)
+        return True
+    if node.unique and aggregate:
+        _refuse(reading, table, "a UNIQUE index of a continuous aggregate", "leave UNIQUE out: its groups are unique")
         return True
     if node.unique and "transaction_per_chunk" in options:
         _refuse(reading, table, "a UNIQUE index with transaction_per_chunk", cure)
         return True
-    if node.unique and found.hypertable is not None:
+    if node.unique and found is not None and found.hypertable is not None:
         indexed = {each.index_elem.name for each in node.index_params}
         return _lacks_dimension(reading, table, found, indexed, "a UNIQUE index")
     return False
 
 
-def refuse_concurrent_drop(reading: Reading, index: Name, table: Name) -> None:
-    """DROP INDEX CONCURRENTLY of an index of a hypertable with chunks."""
+def refuse_drop(reading: Reading, index: Name, table: Name, node: Any) -> None:
+    """DROP INDEX of a hypertable with chunks."""
     found = reading.find(table)
-    if found is not None and found.hypertable is not None and found.parts and _version(reading) >= (2, 22):
-        cure = f'op.drop_index_concurrently("{index.name}")'
+    if found is None or found.hypertable is None or not found.parts:
+        return
+    cure = f'op.drop_index_concurrently("{index.name}")'
+    if node.concurrent and _version(reading) >= (2, 22):
         words = {"what": "DROP INDEX CONCURRENTLY", "kind": "hypertable with chunks", "cure": cure}
         reading.report(rules.CONCURRENTLY_UNSUPPORTED, table, **words)
+    elif len(node.objects) > 1 and _version(reading) < (2, 22):
+        _refuse(reading, table, "dropping its index together with others", "one statement for each")
 
 
 def refuse_reindex(reading: Reading, table: Name, *, index: bool, concurrent: bool) -> None:
@@ -101,6 +177,10 @@ def refuse_trigger(reading: Reading, table: Name, node: Any) -> None:
         return
     if node.row and len(node.transition_rels):
         _refuse(reading, table, "a row trigger with transition tables", "make it FOR EACH STATEMENT")
+    elif found.columnstore is not None and node.events & _ON_DELETE and len(node.transition_rels):
+        _refuse_columnstore(
+            reading, table, "a DELETE trigger with transition tables", "look at the rows in a row trigger"
+        )
 
 
 def refuse_rule(reading: Reading, table: Name) -> None:
@@ -108,6 +188,14 @@ def refuse_rule(reading: Reading, table: Name) -> None:
     found = reading.find(table)
     if found is not None and found.hypertable is not None:
         _refuse(reading, table, "rules", "use a trigger, or a view with rules over it")
+
+
+def warn_of_moves(reading: Reading, table: Name, columns: list[str]) -> None:
+    """UPDATE of what decides to which chunk a row belongs."""
+    found = reading.find(table)
+    for each in _dimensions(found) if found is not None else ():
+        if each in columns:
+            reading.report(rules.MOVED_ROWS, table, column=each)
 
 
 # --- row by row
@@ -170,8 +258,10 @@ def _columnstore(reading: Reading, table: Name, found: RelationFacts, subtype: s
         elif found.compressed:
             _refuse_columnstore(reading, table, "another type", "convert its chunks to rowstore first")
         return
-    if subtype in ("AT_SetNotNull",) and version < (2, 18):
-        _refuse_columnstore(reading, table, "SET NOT NULL", "disable the columnstore first")
+    if subtype in _SINCE_2_18 and version < (2, 18):
+        _refuse_columnstore(reading, table, _SINCE_2_18[subtype], "disable the columnstore first")
+    if subtype == "AT_AddConstraint":
+        _add_columnstore_constraint(reading, table, found, getattr(command, "def").constraint)
     if subtype == "AT_AddColumn":
         _add_columnstore_column(reading, table, found, getattr(command, "def").column_def)
     elif subtype == "AT_DropColumn":
@@ -193,6 +283,23 @@ def _columnstore(reading: Reading, table: Name, found: RelationFacts, subtype: s
         }
         what, cure = words.get(subtype, (subtype.removeprefix("AT_"), "disable the columnstore first"))
         _refuse_columnstore(reading, table, what, cure)
+
+
+_SINCE_2_18 = {
+    "AT_SetNotNull": "SET NOT NULL",
+    "AT_DropNotNull": "DROP NOT NULL",
+    "AT_AddConstraint": "a new constraint",
+}
+
+
+def _add_columnstore_constraint(reading: Reading, table: Name, found: RelationFacts, constraint: Any) -> None:
+    kind = grammar.enum_name("ConstrType", constraint.contype)
+    if kind == "CONSTR_FOREIGN" and _version(reading) < (2, 20):
+        _refuse_columnstore(reading, table, "a foreign key", "disable the columnstore first")
+    elif kind == "CONSTR_CHECK" and constraint.skip_validation and found.compressed:
+        # NOT VALID or not, the chunks in the columnstore are checked
+        reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.SCAN)
+        reading.report(rules.ADD_CHECK_TO_COLUMNSTORE, table)
 
 
 def _add_columnstore_column(reading: Reading, table: Name, found: RelationFacts, column: Any) -> None:
