@@ -74,7 +74,7 @@ class Dependent:
     """What depends on a relation, and would not let it, or a column of it, be dropped."""
 
     kind: str
-    """``view``, ``policy``, ``trigger`` or ``generated column``."""
+    """``view``, ``policy``, ``trigger``, ``generated column``, or ``default`` of a column."""
     name: str
     column: str | None
     """What it reads of the relation; None: all of it."""
@@ -102,11 +102,14 @@ class RelationFacts:
     partition_key: tuple[str, ...] = ()
     parent: RelationName | None = None
     """What it is a partition of, or inherits from."""
-    triggers: frozenset[str] = frozenset()
+    triggers: Mapping[str, str] = field(default_factory=dict)
+    """Triggers, and the functions that they run."""
     policies: bool = False
     """Whether it has row security policies."""
     row_security: bool = False
     """Whether row security is enabled."""
+    tablespace: str = "pg_default"
+    access_method: str = "heap"
     replica_identity: str = "d"
     """``pg_class.relreplident``: ``d`` default, ``n`` nothing, ``f`` full, ``i`` index."""
     persistence: str = "p"
@@ -200,7 +203,9 @@ def _structure(row: Any) -> RelationFacts:
         default_partition=_name(row.default_partition),
         partition_key=tuple(row.partition_key or ()),
         parent=_name(row.parent),
-        triggers=frozenset(row.triggers or ()),
+        triggers=row.triggers or {},
+        tablespace=row.tablespace,
+        access_method=row.access_method,
         policies=row.policies,
         row_security=row.row_security,
         replica_identity=row.replica_identity,

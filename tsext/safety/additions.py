@@ -6,7 +6,14 @@ from typing import Any
 
 from tsext.model.locks import LockMode
 from tsext.safety import rules, types
-from tsext.safety.expressions import columns_in, is_null, not_null_columns, proves_not_null, volatile_function
+from tsext.safety.expressions import (
+    columns_in,
+    constants_in,
+    is_null,
+    not_null_columns,
+    proves_not_null,
+    volatile_function,
+)
 from tsext.safety.hazards import Work
 from tsext.safety.names import Name
 from tsext.safety.reading import Reading, columns_of
@@ -90,6 +97,10 @@ def _check_null(reading: Reading, table: Name, column: Any, constraints: dict[st
     if "CONSTR_NOTNULL" not in constraints and "CONSTR_PRIMARY" not in constraints:
         return
     if has_value or serial:
+        generated = constraints.get("CONSTR_GENERATED")
+        if generated is not None and generated.generated_kind == "v" and not reading.is_new(table):
+            reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.SCAN)
+            reading.report(rules.SET_NOT_NULL, table, column=column.colname)
         return
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.SCAN)
     if reading.is_new(table):
@@ -138,6 +149,10 @@ def _foreign_key(reading: Reading, table: Name, constraint: Any, *, validated: b
     referenced = Name.of_range(constraint.pktable)
     new = reading.is_new(table)
     _check_referenced(reading, referenced, constraint)
+    found = reading.find(table)
+    if constraint.skip_validation and found is not None and found.kind == "p" and reading.facts.postgresql < 18:
+        cure = "add it in a maintenance window, or to each partition"
+        reading.need_postgresql(18, "a foreign key NOT VALID of a partitioned table", cure)
     work = Work.SCAN if validated and not new else None
     reading.lock(table, LockMode.SHARE_ROW_EXCLUSIVE, work)
     reading.lock(referenced, LockMode.SHARE_ROW_EXCLUSIVE, work)
@@ -185,10 +200,10 @@ def _add_check(reading: Reading, table: Name, constraint: Any) -> None:
         reading.need_postgresql(18, "NOT ENFORCED", "leave it out")
     new, state = reading.is_new(table), reading.script.change(table)
     valid = not constraint.skip_validation
-    state.constraints[constraint.conname] = Added(valid, columns)
+    state.constraints[constraint.conname] = Added(valid, columns, constants_in(constraint.raw_expr))
     if valid:
         state.proven |= set(columns)
-        state.checked = True
+        state.checked.append(constants_in(constraint.raw_expr))
     scans = valid and not new
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.SCAN if scans else None)
     if scans:

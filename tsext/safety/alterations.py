@@ -12,7 +12,7 @@ from typing import Any
 from tsext.catalog import ColumnFacts, Dependent, RelationFacts
 from tsext.model.locks import LockMode
 from tsext.safety import additions, hypertables, rules, types
-from tsext.safety.expressions import proves_not_null
+from tsext.safety.expressions import constants_in, constants_of, proves_not_null
 from tsext.safety.hazards import Work
 from tsext.safety.names import Name, name_in, name_of
 from tsext.safety.reading import Reading, reads
@@ -23,7 +23,7 @@ Command = Callable[[Reading, Name, Any], None]
 _SHARE_UPDATE_EXCLUSIVE = {
     "AT_SetStatistics", "AT_ClusterOn", "AT_DropCluster", "AT_SetOptions", "AT_ResetOptions", "AT_SetRelOptions",
     "AT_ResetRelOptions", "AT_ValidateConstraint", "AT_AttachPartition", "AT_DetachPartition",
-    "AT_DetachPartitionFinalize", "AT_AddInherit",
+    "AT_DetachPartitionFinalize",
 }  # fmt: skip
 _SHARE_ROW_EXCLUSIVE = {
     "AT_EnableTrig", "AT_EnableAlwaysTrig", "AT_EnableReplicaTrig", "AT_EnableTrigAll", "AT_EnableTrigUser",
@@ -36,6 +36,14 @@ _REWRITES = {
     "AT_SetAccessMethod": ("SET ACCESS METHOD", "create a table beside it, and copy in batches"),
     "AT_SetExpression": ("SET EXPRESSION", "add a column beside it, and drop the old one in a contract revision"),
 }
+
+
+_PASSES = {"AT_DropColumn": 0, "AT_DropConstraint": 0, "AT_AlterColumnType": 1, "AT_AddColumn": 2}
+"""What comes first, in whichever order it is written: ``AT_PASS_DROP`` and so on in tablecmds.c."""
+
+_STRONG_OPTIONS = {"user_catalog_table", "security_barrier", "security_invoker", "check_option", "fastupdate",
+                   "gin_pending_list_limit", "buffering", "pages_per_range", "autosummarize"}  # fmt: skip
+"""Options that are set under an ACCESS EXCLUSIVE lock: reloptions.c."""
 
 
 @reads("alter_table_stmt")
@@ -53,20 +61,19 @@ def alter(reading: Reading, node: Any) -> None:
         return
     if not node.relation.inh:
         hypertables.refuse_only(reading, name, node)
-    for each in node.cmds:
+    subtypes = [(grammar.enum_name("AlterTableType", each.alter_table_cmd.subtype), each) for each in node.cmds]
+    for subtype, each in sorted(subtypes, key=lambda one: _PASSES.get(one[0], len(_PASSES))):
         command = each.alter_table_cmd
-        subtype = grammar.enum_name("AlterTableType", command.subtype)
         if kind == "OBJECT_TABLE":
             _alter_table(reading, name, subtype, command)
         else:
-            _alter_other(reading, name, kind, subtype)
+            _alter_other(reading, name, kind, subtype, command)
 
 
 def _alter_table(reading: Reading, table: Name, subtype: str, command: Any) -> None:
     hypertables.refuse_alteration(reading, table, subtype, command)
     found = reading.find(table)
-    already = {"AT_SetLogged": "p", "AT_SetUnLogged": "u"}.get(subtype)
-    if found is not None and found.persistence == already:
+    if found is not None and _is_so_already(found, subtype, command):
         reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     elif subtype in COMMANDS:
         COMMANDS[subtype](reading, table, command)
@@ -82,8 +89,26 @@ def _alter_table(reading: Reading, table: Name, subtype: str, command: Any) -> N
         reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
 
 
-def _alter_other(reading: Reading, name: Name, kind: str, subtype: str) -> None:
-    if kind == "OBJECT_SEQUENCE":
+def _is_so_already(found: RelationFacts, subtype: str, command: Any) -> bool:
+    now, wanted = {
+        "AT_SetLogged": (found.persistence, "p"),
+        "AT_SetUnLogged": (found.persistence, "u"),
+        "AT_SetTableSpace": (found.tablespace, command.name),
+        "AT_SetAccessMethod": (found.access_method, command.name),
+    }.get(subtype, ("", None))
+    return bool(now == wanted)
+
+
+def _set_options(reading: Reading, name: Name, command: Any) -> None:
+    options = {each.def_elem.defname for each in getattr(command, "def").list.items}
+    strong = bool(options & _STRONG_OPTIONS)
+    reading.lock(name, LockMode.ACCESS_EXCLUSIVE if strong else LockMode.SHARE_UPDATE_EXCLUSIVE)
+
+
+def _alter_other(reading: Reading, name: Name, kind: str, subtype: str, command: Any) -> None:
+    if subtype in ("AT_SetRelOptions", "AT_ResetRelOptions"):
+        _set_options(reading, name, command)
+    elif kind == "OBJECT_SEQUENCE":
         reading.lock(name, LockMode.SHARE_ROW_EXCLUSIVE)
     elif subtype == "AT_SetTableSpace":
         reading.lock(name, LockMode.ACCESS_EXCLUSIVE, Work.REWRITE)
@@ -102,6 +127,9 @@ def _alter_type(reading: Reading, name: Name, node: Any) -> None:
         return
     for each in node.cmds:
         subtype = grammar.enum_name("AlterTableType", each.alter_table_cmd.subtype)
+        users = reading.facts.columns_of_type(name.name)
+        if subtype == "AT_AlterColumnType" and users:
+            reading.report(rules.DEPENDENTS, name=name, dependents=", ".join(users))
         if subtype in ("AT_DropColumn", "AT_AlterColumnType"):
             reading.report(rules.DROP_OTHER, what="attribute", name=f"{name}.{each.alter_table_cmd.name}")
 
@@ -260,6 +288,7 @@ def _column_type(reading: Reading, table: Name, command: Any) -> None:
         return
     if column is not None:
         _check_readers(reading, table, command.name, column)
+        _lock_foreign_keys(reading, table, column.name, Work.SCAN if change.rewrites else None)
     if work is not None:
         did = {Work.REWRITE: "rewrites the table", Work.BUILD: "builds its indexes anew", Work.SCAN: "scans the table"}
         words = {"column": command.name, "work": did[work] if column is not None else "may rewrite the table"}
@@ -294,6 +323,21 @@ def _check_readers(reading: Reading, table: Name, name: str, column: ColumnFacts
     if readers := depending(reading, table, column.name):
         shown = ", ".join(sorted(f"{each.kind} {each.name}" for each in readers))
         reading.report(rules.DEPENDENTS, table, name=f"{table}.{name}", dependents=shown)
+
+
+def _lock_foreign_keys(reading: Reading, table: Name, column: str, work: Work | None) -> None:
+    """The foreign keys of a column, and those to it, are made anew, and checked again if its values change."""
+    for each in reading.constraints(table):
+        if each.references and column in each.columns:
+            reading.lock(Name(*each.references), LockMode.ACCESS_EXCLUSIVE, work if each.validated else None)
+    found = reading.find(table)
+    if found is None:
+        return
+    for other in reading.facts.referencing(found):
+        name = Name(other.schema, other.name)
+        for each in reading.constraints(name):
+            if each.references == (found.schema, found.name) and column in each.referenced:
+                reading.lock(name, LockMode.ACCESS_EXCLUSIVE, work if each.validated else None)
 
 
 def _is_indexed(reading: Reading, table: Name, column: ColumnFacts | None) -> bool:
@@ -342,11 +386,11 @@ def _validate(reading: Reading, table: Name, command: Any) -> None:
     state.validated = True
     if constraint is not None:
         state.proven |= set(proves_not_null(constraint.definition))
-        state.checked = state.checked or constraint.kind == "c"
+        state.checked.append(constants_of(constraint.definition))
     if added is not None:
         added.validated = True
         state.proven |= set(added.not_null)
-        state.checked = True
+        state.checked.append(added.constants)
 
 
 def _drop_constraint(reading: Reading, table: Name, command: Any) -> None:
@@ -368,20 +412,26 @@ def _drop_constraint(reading: Reading, table: Name, command: Any) -> None:
 
 
 def _alter_constraint(reading: Reading, table: Name, command: Any) -> None:
-    """``ALTER CONSTRAINT``: whether it may be deferred; of foreign keys, on both sides."""
-    constraint = reading.constraint(table, getattr(command, "def").atalter_constraint.conname)
+    """``ALTER CONSTRAINT``: whether it may be deferred."""
+    name = getattr(command, "def").atalter_constraint.conname
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
-    if constraint is not None and constraint.references:
-        reading.lock(Name(*constraint.references), LockMode.ACCESS_EXCLUSIVE)
+    known = reading.constraint(table, name) is not None or name in reading.state(table).constraints
+    if reading.find(table) is not None and not known:
+        reading.report(rules.DOES_NOT_EXIST, table, what="constraint", name=name)
 
 
 def _drop_key(reading: Reading, table: Name, found: RelationFacts, command: Any) -> None:
     """A key that foreign keys of other tables may refer to."""
-    others = [Name(each.schema, each.name) for each in reading.facts.referencing(found)]
-    if grammar.enum_name("DropBehavior", command.behavior) == "DROP_CASCADE":
+    key = found.constraints[command.name]
+    others = [
+        Name(each.schema, each.name)
+        for each in reading.facts.referencing(found)
+        if any(one.index == key.index and one.kind == "f" for one in reading.constraints(Name(each.schema, each.name)))
+    ]
+    if _cascades(command):
         for each in others:
             reading.lock(each, LockMode.ACCESS_EXCLUSIVE)
-    elif others and len([each for each in found.constraints.values() if each.kind in "pu"]) == 1:
+    elif others:
         shown = ", ".join(each.name for each in others)
         reading.report(rules.DEPENDENTS, table, name=command.name, dependents=f"foreign keys of {shown}")
 
@@ -395,35 +445,59 @@ def _attach(reading: Reading, table: Name, command: Any) -> None:
     if reading.is_missing(partition):
         reading.report(rules.DOES_NOT_EXIST, what="table", name=partition)
         return
+    bound = getattr(command, "def").partition_cmd.bound
     child, parent = reading.find(partition), reading.find(table)
-    proven = reading.is_new(partition) or reading.state(partition).checked or _is_bounded(reading, partition, parent)
     # what is empty is scanned in no time
-    scans = not proven and (child is None or child.has_rows)
-    reading.lock(partition, LockMode.ACCESS_EXCLUSIVE, Work.SCAN if scans else None)
+    free = reading.is_new(partition) or (child is not None and not child.has_rows)
+    scans = not free and not _proves(reading, partition, parent, bound)
+    builds = "" if free else ", ".join(_lacking_indexes(child, parent))
+    work = Work.BUILD if builds else Work.SCAN if scans else None
+    reading.lock(partition, LockMode.ACCESS_EXCLUSIVE, work)
     if scans:
         reading.report(rules.ATTACH_PARTITION, partition)
+    if builds:
+        reading.report(rules.ATTACH_WITHOUT_INDEX, partition, names=builds)
     for other in reading.constraints(table):
         if other.references:
             reading.lock(Name(*other.references), LockMode.SHARE_ROW_EXCLUSIVE, Work.SCAN if scans else None)
-    if not getattr(command, "def").partition_cmd.bound.is_default:
-        scan_default_partition(reading, table)
+    scan_default_partition(reading, table, bound)
 
 
-def _is_bounded(reading: Reading, partition: Name, parent: RelationFacts | None) -> bool:
-    """Whether a valid CHECK is about the columns that decide to which partition a row belongs."""
-    if parent is None or not parent.partition_key:
-        return False
-    checks = [each for each in reading.constraints(partition) if each.kind == "c" and each.validated]
-    return any(set(parent.partition_key) <= set(each.columns) for each in checks)
+def _proves(reading: Reading, partition: Name, parent: RelationFacts | None, bound: Any) -> bool:
+    """Whether a valid CHECK says of its rows that they are within bounds, or outside; told from the constants."""
+    checked = list(reading.state(partition).checked)
+    if parent is not None:
+        columns = [reading.column(partition, each) for each in parent.partition_key]
+        nullable = any(each is not None and not each.not_null for each in columns)
+        if nullable and not set(parent.partition_key) <= reading.state(partition).proven:
+            return False
+        valid = [each for each in reading.constraints(partition) if each.kind == "c" and each.validated]
+        keyed = [each for each in valid if set(parent.partition_key) <= set(each.columns)]
+        checked += [constants_of(each.definition) for each in keyed]
+    wanted = constants_in(bound)
+    return bool(wanted) and any(
+        all(any(one.startswith(each) or each.startswith(one) for one in constants) for each in wanted)
+        for constants in checked
+    )
 
 
-def scan_default_partition(reading: Reading, table: Name) -> None:
+def _lacking_indexes(child: RelationFacts | None, parent: RelationFacts | None) -> list[str]:
+    """The parent's indexes that the new partition has no like of."""
+    if child is None or parent is None:
+        return []
+    there = {(each.columns, each.unique, each.whole) for each in child.indexes.values() if each.valid}
+    return [each.name for each in parent.indexes.values() if (each.columns, each.unique, each.whole) not in there]
+
+
+def scan_default_partition(reading: Reading, table: Name, bound: Any) -> None:
     """Rows of the default partition might belong to a new one."""
+    if bound.is_default:
+        return
     parent = reading.find(table)
     if parent is None or not parent.default_partition:
         return
     default = Name(*parent.default_partition)
-    proven = reading.state(default).checked or _is_bounded(reading, default, parent)
+    proven = _proves(reading, default, parent, bound)
     reading.lock(default, LockMode.ACCESS_EXCLUSIVE, None if proven else Work.SCAN)
     if not proven:
         reading.report(rules.DEFAULT_PARTITION, default)
@@ -439,6 +513,15 @@ def _detach(reading: Reading, table: Name, command: Any) -> None:
     reading.lock(partition, LockMode.ACCESS_EXCLUSIVE)
     if not reading.is_new(table):
         reading.report(rules.DETACH_PARTITION, table)
+
+
+def _inherit(reading: Reading, table: Name, command: Any) -> None:
+    reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
+    reading.lock(Name.of_range(getattr(command, "def").range_var), LockMode.SHARE_UPDATE_EXCLUSIVE)
+
+
+def _set_table_options(reading: Reading, table: Name, command: Any) -> None:
+    _set_options(reading, table, command)
 
 
 def _row_security(reading: Reading, table: Name, command: Any) -> None:
@@ -468,6 +551,9 @@ COMMANDS: dict[str, Command] = {
     "AT_DropConstraint": _drop_constraint,
     "AT_AttachPartition": _attach,
     "AT_DetachPartition": _detach,
+    "AT_AddInherit": _inherit,
+    "AT_SetRelOptions": _set_table_options,
+    "AT_ResetRelOptions": _set_table_options,
     "AT_EnableRowSecurity": _row_security,
     "AT_ForceRowSecurity": _row_security,
 }

@@ -75,7 +75,7 @@ def _change(reading: Reading, node: Any, verb: str) -> None:
         reading.report(rules.DOES_NOT_EXIST, what="relation", name=table)
         return
     read_relations(reading, node, besides=table)
-    some = node.HasField("where_clause") and _names_a_value(reading, table, node.where_clause)
+    some = node.HasField("where_clause") and _names_a_value(reading, node)
     reading.lock(table, LockMode.ROW_EXCLUSIVE, None if some else Work.SCAN)
     if some or reading.is_new(table):
         return
@@ -85,13 +85,21 @@ def _change(reading: Reading, node: Any, verb: str) -> None:
         reading.report(rules.WIDE_UPDATE, table, verb=verb)
 
 
-def _names_a_value(reading: Reading, table: Name, condition: Any) -> bool:
+def _is_of(reference: Any, table: Name, alias: str) -> bool:
+    """Whether a column is of the table that is changed, as far as its name tells."""
+    return len(reference.fields) == 1 or reference.fields[-2].string.sval in (table.name, alias)
+
+
+def _names_a_value(reading: Reading, node: Any) -> bool:
     """Whether it asks for certain values, as ``id = 1`` does, and so for few rows."""
-    for each in grammar.find(condition, "A_Expr"):
+    table, alias = Name.of_range(node.relation), node.relation.alias.aliasname
+    for each in grammar.find(node.where_clause, "A_Expr"):
         kind = grammar.enum_name("A_Expr_Kind", each.kind)
         operator = each.name[0].string.sval if len(each.name) else ""
         column = each.lexpr.WhichOneof("node") == "column_ref"
         other = each.rexpr.WhichOneof("node") == "column_ref"
+        if column and not _is_of(each.lexpr.column_ref, table, alias):
+            continue
         if kind in ("AEXPR_OP", "AEXPR_IN", "AEXPR_OP_ANY") and operator == "=" and column and not other:
             return _is_selective(reading, table, each.lexpr.column_ref.fields[-1].string.sval)
     return False
@@ -180,6 +188,12 @@ def cluster(reading: Reading, node: Any) -> None:
         reading.report(rules.VACUUM_FULL, what="CLUSTER", table="every table")
         return
     table = Name.of_range(node.relation)
+    found = reading.find(table)
+    if reading.is_missing(table):
+        reading.report(rules.DOES_NOT_EXIST, what="table", name=table)
+        return
+    if found is not None and (found.kind == "p" or found.hypertable is not None):
+        reading.refuse_in_transaction("CLUSTER of a partitioned table")
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.REWRITE)
     if not reading.is_new(table):
         reading.report(rules.VACUUM_FULL, table, what="CLUSTER")

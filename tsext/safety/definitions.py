@@ -17,7 +17,14 @@ from tsext.sql import grammar
 _LOST = {"OBJECT_TABLE", "OBJECT_SCHEMA", "OBJECT_SEQUENCE"}
 """What holds something that does not come back."""
 
-_RELATIONS = {"OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_MATVIEW", "OBJECT_SEQUENCE", "OBJECT_FOREIGN_TABLE"}
+_RELATIONS = {
+    "OBJECT_TABLE": "rp",
+    "OBJECT_VIEW": "v",
+    "OBJECT_MATVIEW": "m",
+    "OBJECT_SEQUENCE": "S",
+    "OBJECT_FOREIGN_TABLE": "f",
+}
+"""What is a relation, and its ``pg_class.relkind``."""
 
 _RENAMED_RELATIONS = {"table", "view", "matview", "foreign table", "sequence", "index"}
 
@@ -82,8 +89,7 @@ def _create_child(reading: Reading, node: Any, parent: Name) -> None:
         hypertables.refuse_child(reading, parent)
     else:
         reading.lock(parent, LockMode.ACCESS_EXCLUSIVE)
-        if not node.partbound.is_default:
-            alterations.scan_default_partition(reading, parent)
+        alterations.scan_default_partition(reading, parent, node.partbound)
         for each in reading.constraints(parent):
             if each.references:
                 reading.lock(Name(*each.references), LockMode.SHARE_ROW_EXCLUSIVE)
@@ -189,6 +195,14 @@ def create_sequence(reading: Reading, node: Any) -> None:
     reading.script.create(name, temporary=temporary, kind="S")
 
 
+@reads("alter_seq_stmt")
+def alter_sequence(reading: Reading, node: Any) -> None:
+    """``ALTER SEQUENCE``."""
+    name = Name.of_range(node.sequence)
+    if reading.is_missing(name) and not node.missing_ok:
+        reading.report(rules.DOES_NOT_EXIST, what="sequence", name=name)
+
+
 # --- indexes
 
 
@@ -198,6 +212,9 @@ def create_index(reading: Reading, node: Any) -> None:
     table = Name.of_range(node.relation)
     if reading.is_missing(table):
         reading.report(rules.DOES_NOT_EXIST, what="table", name=table)
+        return
+    if not _can_be_indexed(reading, table):
+        reading.report(rules.REFUSED, table, what="an index of it", cure="index the tables that it reads")
         return
     named = [each.index_elem.name for each in node.index_params if each.index_elem.name]
     expressions = [each.index_elem.expr for each in node.index_params if each.index_elem.HasField("expr")]
@@ -223,6 +240,11 @@ def create_index(reading: Reading, node: Any) -> None:
         reading.refuse_in_transaction("CREATE INDEX … WITH (timescaledb.transaction_per_chunk)")
     words = {"name": node.idxname or f"ix_{table.name}", "columns": columns_of(named)}
     reading.report(rules.TRANSACTION_PER_CHUNK if by_chunk else rules.CREATE_INDEX, table, **words)
+
+
+def _can_be_indexed(reading: Reading, table: Name) -> bool:
+    found = reading.find(table)
+    return found is None or found.kind in "rpm" or found.continuous_aggregate
 
 
 def _index_exists(reading: Reading, table: Name, node: Any) -> bool:
@@ -263,6 +285,12 @@ def reindex(reading: Reading, node: Any) -> None:
     kind = grammar.enum_name("ReindexObjectType", node.kind)
     concurrent = any(each.def_elem.defname == "concurrently" for each in node.params)
     name = Name.of_range(node.relation) if node.HasField("relation") else Name(None, node.name or "the database")
+    found = reading.find(name) if node.HasField("relation") else None
+    if node.HasField("relation") and reading.is_missing(name):
+        reading.report(rules.DOES_NOT_EXIST, what="relation", name=name)
+        return
+    if found is not None and found.kind in "pI":
+        reading.refuse_in_transaction("REINDEX of a partitioned table")
     if concurrent or kind not in ("REINDEX_OBJECT_INDEX", "REINDEX_OBJECT_TABLE"):
         reading.refuse_in_transaction(f"REINDEX{' CONCURRENTLY' if concurrent else ' of more than a table'}")
     table = index_table(reading, name) if kind == "REINDEX_OBJECT_INDEX" else name
@@ -323,8 +351,15 @@ def _drop(reading: Reading, name: Name, kind: str, node: Any, together: set[Name
         if not node.missing_ok:
             reading.report(rules.DOES_NOT_EXIST, what=what, name=name)
         return
+    if _is_missing_function(reading, name, kind):
+        if not node.missing_ok:
+            reading.report(rules.DOES_NOT_EXIST, what=what, name=name)
+        return
     if relation:
         reading.lock(name, LockMode.ACCESS_EXCLUSIVE)
+    if found is not None and found.kind not in _RELATIONS[kind] and not found.continuous_aggregate:
+        reading.report(rules.REFUSED, name, what=f"DROP {what.upper()} of something else", cure="correct the statement")
+        return
     if found is not None and found.continuous_aggregate and kind == "OBJECT_VIEW":
         cure = f"DROP MATERIALIZED VIEW {name}, or op.drop_continuous_aggregate"
         reading.report(rules.HYPERTABLE_REFUSES, name, what="DROP VIEW of a continuous aggregate", cure=cure)
@@ -340,11 +375,19 @@ def _drop(reading: Reading, name: Name, kind: str, node: Any, together: set[Name
         reading.report(rules.DROP_CASCADE, name=name)
 
 
+def _is_missing_function(reading: Reading, name: Name, kind: str) -> bool:
+    if kind not in ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE") or reading.facts.database is None:
+        return False
+    return name.name not in reading.facts.database.volatile
+
+
 def _drop_what_depends(reading: Reading, name: Name, kind: str, together: set[Name], *, cascade: bool) -> bool:
     """Whether something depends on it; what does is locked, or refuses."""
     found = reading.find(name)
     if kind in ("OBJECT_TYPE", "OBJECT_DOMAIN"):
-        shown = [] if cascade else _columns_of_type(reading, name)
+        shown = _columns_of_type(reading, name, cascade=cascade)
+    elif kind in ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE"):
+        shown = _triggers_of(reading, name)
     elif kind == "OBJECT_SCHEMA":
         shown = _lock_schema(reading, name)
     elif found is None:
@@ -360,10 +403,10 @@ def _dependents_of(
     reading: Reading, name: Name, kind: str, found: RelationFacts, together: set[Name], *, cascade: bool
 ) -> list[str]:
     """Views that read a relation, and tables that refer to it."""
-    views = {each.name for each in alterations.depending(reading, name, None, "view")}
-    views = {each for each in views if reading.script.key(name_in(each)) not in together}
+    views = _views_over(reading, name, together)
     others = [Name(each.schema, each.name) for each in reading.facts.referencing(found)]
     others = [each for each in others if kind == "OBJECT_TABLE" and not reading.script.is_gone(each)]
+    others += [Name(each.schema, each.name) for each in reading.facts.inheriting(found)]
     others = [each for each in others if each not in together]
     for each in reading.constraints(name):
         if each.references:
@@ -373,20 +416,43 @@ def _dependents_of(
     if cascade:
         for one in [*map(name_in, views), *others]:
             reading.lock(one, LockMode.ACCESS_EXCLUSIVE)
-    return [*views, *(each.name for each in others)]
+    defaults = [each.name for each in alterations.depending(reading, name, None, "default")]
+    return [*views, *(each.name for each in others), *defaults]
 
 
-def _columns_of_type(reading: Reading, name: Name) -> list[str]:
-    """A type that columns have cannot be dropped."""
+def _views_over(reading: Reading, name: Name, together: set[Name]) -> set[str]:
+    """Views that read a relation, and those that read them."""
+    views: set[str] = set()
+    for each in alterations.depending(reading, name, None, "view"):
+        if reading.script.key(name_in(each.name)) not in together and each.name not in views:
+            views |= {each.name} | _views_over(reading, name_in(each.name), together)
+    return views
+
+
+def _triggers_of(reading: Reading, function: Name) -> list[str]:
+    """A function that triggers run cannot be dropped."""
     relations = reading.facts.database.relations.values() if reading.facts.database is not None else ()
     return [
-        f"{each.name}.{column.name}"
+        f"trigger {trigger} of {each.name}"
         for each in relations
-        for column in each.columns.values()
-        if each.kind in "rpm" and column.type.rpartition(".")[2].removesuffix("[]").strip('"') == name.name
+        for trigger, runs in each.triggers.items()
+        if runs == function.name and trigger not in reading.state(Name(each.schema, each.name)).dropped
         if not reading.script.is_gone(Name(each.schema, each.name))
-        if column.name not in reading.state(Name(each.schema, each.name)).lost
     ]
+
+
+def _columns_of_type(reading: Reading, name: Name, *, cascade: bool) -> list[str]:
+    """A type that columns have cannot be dropped; with CASCADE they are dropped, too."""
+    users = [
+        (Name(each.schema, each.name), column)
+        for each, column in reading.facts.users_of_type(name.name)
+        if not reading.script.is_gone(Name(each.schema, each.name))
+        if column not in reading.state(Name(each.schema, each.name)).lost
+    ]
+    for table, column in users if cascade else ():
+        reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
+        reading.report(rules.LOST_COLUMN, table, column=column)
+    return [f"{table.name}.{column}" for table, column in users]
 
 
 def _lock_schema(reading: Reading, schema: Name) -> list[str]:
@@ -437,12 +503,14 @@ def _drop_of_table(reading: Reading, each: Any, node: Any) -> None:
         if not node.missing_ok:
             reading.report(rules.DOES_NOT_EXIST, what="relation", name=table)
         return
-    reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     found, state = reading.find(table), reading.script.change(table)
     if grammar.enum_name("ObjectType", node.remove_type) == "OBJECT_TRIGGER" and found is not None:
         gone = parts[-1] in state.dropped or parts[-1] not in found.triggers
-        if gone and parts[-1] not in state.triggers and not node.missing_ok:
-            reading.report(rules.DOES_NOT_EXIST, table, what="trigger", name=parts[-1])
+        if gone and parts[-1] not in state.triggers:
+            if not node.missing_ok:
+                reading.report(rules.DOES_NOT_EXIST, table, what="trigger", name=parts[-1])
+            return
+    reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     state.dropped.add(parts[-1])
 
 
@@ -476,7 +544,7 @@ def rename(reading: Reading, node: Any) -> None:
     what = kind.removeprefix("OBJECT_").replace("_", " ").lower()
     name = Name.of_range(node.relation) if node.HasField("relation") else name_of(node.object)
     relation = node.HasField("relation")
-    if relation and reading.is_missing(name):
+    if relation and what != "attribute" and reading.is_missing(name):
         if not node.missing_ok:
             reading.report(rules.DOES_NOT_EXIST, what="relation", name=name)
         return
@@ -589,15 +657,10 @@ def alter_domain(reading: Reading, node: Any) -> None:
         reading.script.constrained.add(name.name)
     if not validates or name.name in reading.script.types:
         return
-    users = []
-    if reading.facts.database is not None:
-        for relation in reading.facts.database.relations.values():
-            columns = relation.columns.values() if relation.kind in "rpm" else ()
-            if any(each.type.rpartition(".")[2].strip('"') == name.name for each in columns):
-                users.append(Name(relation.schema, relation.name))
-        for each in users:
-            mode = LockMode.SHARE_UPDATE_EXCLUSIVE if _validates_lightly(reading, node) else LockMode.SHARE
-            reading.lock(each, mode, Work.SCAN)
+    users = [Name(each.schema, each.name) for each, _ in reading.facts.users_of_type(name.name)]
+    for each in users:
+        mode = LockMode.SHARE_UPDATE_EXCLUSIVE if _validates_lightly(reading, node) else LockMode.SHARE
+        reading.lock(each, mode, Work.SCAN)
     if _validates_lightly(reading, node) or (reading.facts.database is not None and not users):
         return
     reading.report(rules.VALIDATE_DOMAIN, *users, name=name)
@@ -619,7 +682,9 @@ def create_trigger(reading: Reading, node: Any) -> None:
         return
     reading.lock(table, LockMode.SHARE_ROW_EXCLUSIVE)
     found, state = reading.find(table), reading.script.change(table)
-    there = (found is not None and node.trigname in found.triggers - state.dropped) or node.trigname in state.triggers
+    there = (
+        found is not None and node.trigname in set(found.triggers) - state.dropped
+    ) or node.trigname in state.triggers
     if there and not node.replace:
         reading.report(rules.EXISTS_ALREADY, table, what="trigger", name=node.trigname)
     state.triggers.add(node.trigname)
@@ -758,7 +823,7 @@ def create_database(reading: Reading, node: Any) -> None:
     "alter_user_mapping_stmt", "import_foreign_schema_stmt", "create_role_stmt", "alter_role_stmt",
     "alter_role_set_stmt", "alter_database_stmt", "alter_database_set_stmt", "alter_database_refresh_coll_stmt",
     "create_event_trig_stmt", "alter_event_trig_stmt", "alter_owner_stmt", "alter_object_depends_stmt",
-    "alter_extension_contents_stmt", "alter_seq_stmt", "alter_collation_stmt", "alter_stats_stmt",
+    "alter_extension_contents_stmt", "alter_collation_stmt", "alter_stats_stmt",
     "alter_tsconfiguration_stmt", "alter_tsdictionary_stmt", "reassign_owned_stmt", "alter_table_space_options_stmt",
     "variable_show_stmt", "listen_stmt", "unlisten_stmt", "notify_stmt", "check_point_stmt", "load_stmt",
     "constraints_set_stmt", "deallocate_stmt", "declare_cursor_stmt", "fetch_stmt", "close_portal_stmt",

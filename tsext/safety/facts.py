@@ -76,6 +76,26 @@ class Facts:
         others = (each for each in self.database.relations.values() if each is not relation)
         return [each for each in others if any(one.references == key for one in each.constraints.values())]
 
+    def inheriting(self, relation: RelationFacts) -> list[RelationFacts]:
+        """Tables that inherit from one, but are no partitions."""
+        if self.database is None or relation.kind == "p":
+            return []
+        return [each for each in self.database.relations.values() if each.parent == (relation.schema, relation.name)]
+
+    def users_of_type(self, name: str) -> list[tuple[RelationFacts, str]]:
+        """Tables and columns of a type, or of an array of it."""
+        relations = self.database.relations.values() if self.database is not None else ()
+        return [
+            (each, column.name)
+            for each in relations
+            for column in each.columns.values()
+            if each.kind in "rpm" and column.type.rpartition(".")[2].removesuffix("[]").strip('"') == name
+        ]
+
+    def columns_of_type(self, name: str) -> list[str]:
+        """The same, as text."""
+        return [f"{each.name}.{column}" for each, column in self.users_of_type(name)]
+
     def is_volatile(self, function: str) -> bool | None:
         """Whether a function may give another value for each row; None if that is not known."""
         if self.database is not None:

@@ -253,10 +253,7 @@ def _column_type(reading: Reading, table: Name, found: RelationFacts, command: A
 def _columnstore(reading: Reading, table: Name, found: RelationFacts, subtype: str, command: Any) -> None:
     version = _version(reading)
     if subtype == "AT_AlterColumnType":
-        if version < (2, 24):
-            _refuse_columnstore(reading, table, "another type", "convert its chunks to rowstore and disable it first")
-        elif found.compressed:
-            _refuse_columnstore(reading, table, "another type", "convert its chunks to rowstore first")
+        _columnstore_type(reading, table, found)
         return
     if subtype in _SINCE_2_18 and version < (2, 18):
         _refuse_columnstore(reading, table, _SINCE_2_18[subtype], "disable the columnstore first")
@@ -283,6 +280,13 @@ def _columnstore(reading: Reading, table: Name, found: RelationFacts, subtype: s
         }
         what, cure = words.get(subtype, (subtype.removeprefix("AT_"), "disable the columnstore first"))
         _refuse_columnstore(reading, table, what, cure)
+
+
+def _columnstore_type(reading: Reading, table: Name, found: RelationFacts) -> None:
+    if _version(reading) < (2, 24):
+        _refuse_columnstore(reading, table, "another type", "convert its chunks to rowstore and disable it first")
+    elif found.compressed:
+        _refuse_columnstore(reading, table, "another type", "convert its chunks to rowstore first")
 
 
 _SINCE_2_18 = {

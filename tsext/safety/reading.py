@@ -21,6 +21,8 @@ Reader = Callable[["Reading", Any], None]
 READERS: dict[str, Reader] = {}
 """What reads a statement, by the kind of its parse tree."""
 
+_WORST = [None, Work.SCAN, Work.BUILD, Work.REWRITE]
+
 _THEIRS = re.compile(r"pg_|information_schema$|tsext$|_?timescaledb_")
 """Schemas of which the catalog's facts say nothing."""
 
@@ -154,8 +156,8 @@ class Reading:
         earlier = self.locks.get(key)
         if earlier is not None and earlier.mode.strength > mode.strength:
             mode = earlier.mode
-        if earlier is not None and work is None:
-            work = earlier.work
+        if earlier is not None:
+            work = max(earlier.work, work, key=_WORST.index)
         shown = key if self.facts.database is not None and key.schema != "pg_temp" else name
         self.locks[key] = Lock(str(shown), mode, work, found.parts if found is not None else 0, estimate(work, found))
 

@@ -127,6 +127,12 @@ ATTACH_PARTITION = _rule(
     "ATTACH PARTITION scans {table} under an ACCESS EXCLUSIVE lock, unless a valid CHECK proves its bounds",
     "add a CHECK that says the same as the bounds (op.add_check), attach, then drop the CHECK",
 )
+ATTACH_WITHOUT_INDEX = _rule(
+    "attach-without-index",
+    Axis.LOCK,
+    "ATTACH PARTITION builds indexes of {table} as its parent has them, under an ACCESS EXCLUSIVE lock: {names}",
+    "create them concurrently before it is attached",
+)
 DEFAULT_PARTITION = _rule(
     "default-partition",
     Axis.LOCK,

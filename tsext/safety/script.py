@@ -22,6 +22,8 @@ class Added:
     validated: bool
     not_null: tuple[str, ...] = ()
     """The columns that it proves not null, once it is valid."""
+    constants: frozenset[str] = frozenset()
+    """The constants in a CHECK, by which it may say which rows belong to a partition."""
 
 
 @dataclass
@@ -47,8 +49,8 @@ class State:
     """Constraints, triggers and policies that were dropped."""
     validated: bool = False
     """A constraint of it was validated."""
-    checked: bool = False
-    """It got a CHECK that is valid, so that it may be attached as a partition without a scan."""
+    checked: list[frozenset[str]] = field(default_factory=list)
+    """Of each CHECK that is valid: its constants."""
     hypertable: bool = False
     index_of: Name | None = None
     """Of a new index: its table."""

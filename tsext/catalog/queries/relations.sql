@@ -1,8 +1,11 @@
 WITH RECURSIVE chosen AS (
     SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind,
         c.relpersistence::text AS persistence, c.relreplident::text AS replica_identity,
-        c.relrowsecurity AS row_security
+        c.relrowsecurity AS row_security,
+        coalesce(s.spcname, 'pg_default')::text AS tablespace, coalesce(m.amname, '')::text AS access_method
     FROM pg_class AS c
+    LEFT JOIN pg_tablespace AS s ON s.oid = c.reltablespace
+    LEFT JOIN pg_am AS m ON m.oid = c.relam
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'i', 'I')
         AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'tsext')
@@ -88,6 +91,12 @@ depending (oid, kind, name, attnum) AS (
     JOIN pg_attribute AS a ON a.attrelid = f.adrelid AND a.attnum = f.adnum AND a.attgenerated <> ''
     WHERE d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = f.adrelid
         AND d.refobjsubid > 0 AND d.refobjsubid <> f.adnum
+    UNION ALL
+    SELECT d.refobjid, 'default', f.adrelid::regclass::text || '.' || a.attname, 0
+    FROM pg_depend AS d
+    JOIN pg_attrdef AS f ON f.oid = d.objid
+    JOIN pg_attribute AS a ON a.attrelid = f.adrelid AND a.attnum = f.adnum
+    WHERE d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> f.adrelid
 ),
 dependents AS (
     SELECT d.oid, json_agg(DISTINCT jsonb_build_array(d.kind, d.name, a.attname)) AS found
@@ -117,7 +126,10 @@ SELECT
         ON a.attrelid = p.partrelid AND a.attnum = ANY (p.partattrs) WHERE p.partrelid = chosen.oid) AS partition_key,
     (SELECT ARRAY[n.nspname::text, c.relname::text] FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhparent
         JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE i.inhrelid = chosen.oid LIMIT 1) AS parent,
-    (SELECT array_agg(t.tgname::text) FROM pg_trigger AS t WHERE t.tgrelid = chosen.oid AND NOT t.tgisinternal) AS triggers,
+    (SELECT json_object_agg(t.tgname, p.proname) FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid
+        WHERE t.tgrelid = chosen.oid AND NOT t.tgisinternal) AS triggers,
+    chosen.tablespace,
+    chosen.access_method,
     EXISTS (SELECT FROM pg_policy AS p WHERE p.polrelid = chosen.oid) AS policies
 FROM chosen
 LEFT JOIN sizes ON sizes.root = chosen.oid
