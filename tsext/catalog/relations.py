@@ -118,7 +118,13 @@ class RelationFacts:
     columnstore: Columnstore | None = None
     compressed: int = 0
     """How many of its chunks are in the columnstore."""
-    continuous_aggregate: bool = False
+    aggregates: RelationName | None = None
+    """Of a continuous aggregate: the hypertable that it aggregates."""
+
+    @property
+    def continuous_aggregate(self) -> bool:
+        """Whether it is one."""
+        return self.aggregates is not None
 
     @property
     def has_rows(self) -> bool:
@@ -171,7 +177,9 @@ def _relations(connection: Connection) -> dict[RelationName, RelationFacts]:
     default = str(connection.dialect.default_schema_name)
     partitioned = {(each.schema or default, each.name): each for each in hypertables(connection)}
     stores = {(each.schema or default, each.name): each for each in columnstores(connection)}
-    aggregates = {(each.key[0] or default, each.key[1]) for each in continuous_aggregates(connection)}
+    aggregates = {
+        (each.key[0] or default, each.key[1]): each.source_hypertable for each in continuous_aggregates(connection)
+    }
     compressed = {}
     if stores and timescaledb(connection):
         compressed = {(each.schema, each.name): each.compressed for each in rows(connection, "compressed_chunks")}
@@ -183,7 +191,7 @@ def _relations(connection: Connection) -> dict[RelationName, RelationFacts]:
             hypertable=partitioned.get(name),
             columnstore=stores.get(name),
             compressed=compressed.get(name, 0),
-            continuous_aggregate=name in aggregates,
+            aggregates=aggregates.get(name),
         )
     return found
 

@@ -118,6 +118,13 @@ def _add_beside(reading: Reading, table: Name, column: Any, constraint: Any) -> 
         # without a value the new column is null everywhere, which no foreign key minds
         valued = any(each in constraints_of(column) for each in ("CONSTR_DEFAULT", "CONSTR_GENERATED"))
         _foreign_key(reading, table, constraint, validated=valued)
+        found = reading.find(table)
+        if not valued and found is not None and found.hypertable is not None:
+            # TimescaleDB gives each chunk a constraint of its own, which looks at the rows
+            reading.lock(table, LockMode.SHARE_ROW_EXCLUSIVE, Work.SCAN)
+            referenced = Name.of_range(constraint.pktable)
+            words = {"name": f"fk_{table.name}_{referenced.name}", "referenced": referenced}
+            reading.report(rules.ADD_FOREIGN_KEY, table, referenced, **words)
     elif kind in ("CONSTR_CHECK", "CONSTR_UNIQUE", "CONSTR_PRIMARY"):
         _add(reading, table, constraint, [column.colname])
 

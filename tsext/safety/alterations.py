@@ -100,6 +100,8 @@ def _is_so_already(found: RelationFacts, subtype: str, command: Any) -> bool:
 
 
 def _set_options(reading: Reading, name: Name, command: Any) -> None:
+    if any(each.def_elem.defnamespace in ("timescaledb", "tsdb") for each in getattr(command, "def").list.items):
+        return
     options = {each.def_elem.defname for each in getattr(command, "def").list.items}
     strong = bool(options & _STRONG_OPTIONS)
     reading.lock(name, LockMode.ACCESS_EXCLUSIVE if strong else LockMode.SHARE_UPDATE_EXCLUSIVE)

@@ -31,9 +31,15 @@ _CHUNK_WORK = {
 }  # fmt: skip
 _SETTINGS = {
     "set_chunk_time_interval", "set_partitioning_interval", "set_number_partitions", "set_integer_now_func",
-    "enable_chunk_skipping", "disable_chunk_skipping", "attach_tablespace", "detach_tablespace", "detach_tablespaces",
-    "add_dimension", "by_range", "by_hash", "show_chunks", "set_adaptive_chunking",
+    "enable_chunk_skipping", "disable_chunk_skipping", "by_range", "by_hash", "show_chunks", "set_adaptive_chunking",
 }  # fmt: skip
+_LOCKING = {
+    "add_dimension": (0, LockMode.SHARE_UPDATE_EXCLUSIVE),
+    "attach_tablespace": (1, LockMode.ACCESS_EXCLUSIVE),
+    "detach_tablespace": (1, LockMode.ACCESS_EXCLUSIVE),
+    "detach_tablespaces": (0, LockMode.ACCESS_EXCLUSIVE),
+}
+"""Settings that lock the hypertable for an instant, and which argument it is."""
 
 
 def read(reading: Reading, node: Any) -> None:
@@ -45,7 +51,11 @@ def read(reading: Reading, node: Any) -> None:
         elif name.name == "drop_chunks":
             _drop_chunks(reading, call)
         elif name.name in _LICENSED:
-            _licensed(reading, name.name)
+            _licensed(reading, name.name, node)
+        elif name.name in _LOCKING:
+            position, mode = _LOCKING[name.name]
+            if (table := _relation(call, position)) is not None:
+                reading.lock(table, mode)
         elif name.name == "set_config":
             _set_config(reading, call)
         elif name.name not in _SETTINGS and _is_users_own(reading, name, node):
@@ -86,7 +96,7 @@ def call_procedure(reading: Reading, node: Any) -> None:
     if name.name in _COMMITS:
         reading.refuse_in_transaction(f"CALL {name.name}")
     if name.name in _LICENSED:
-        _licensed(reading, name.name)
+        _licensed(reading, name.name, node)
     elif name.name != "record" or name.schema != "tsext":
         _run(reading, name, f"procedure {name}")
 
@@ -115,14 +125,23 @@ _KNOWN = {
 }  # fmt: skip
 
 
-def _licensed(reading: Reading, function: str) -> None:
+def _licensed(reading: Reading, function: str, node: Any) -> None:
     need_license(reading, function)
     if function in _COMMITS:
         reading.refuse_in_transaction(function)
     if function == "add_retention_policy":
         reading.report(rules.DROP_CHUNKS, what="add_retention_policy")
     elif function in _CHUNK_WORK:
-        reading.report(rules.CHUNK_REWRITE, what=function)
+        named = (_relation(each) for each in grammar.find(node, "FuncCall") if _names_chunks(each, function))
+        tables = [each for each in named if each is not None]
+        for each in tables:
+            reading.lock(each, LockMode.ACCESS_EXCLUSIVE, Work.REWRITE)
+        reading.report(rules.CHUNK_REWRITE, *tables, what=function)
+
+
+def _names_chunks(call: Any, function: str) -> bool:
+    """Whether it is the call itself, of one chunk, or ``show_chunks``, which gives chunks to it."""
+    return Name.of_list(call.funcname).name in (function, "show_chunks")
 
 
 def _create_hypertable(reading: Reading, call: Any) -> None:
@@ -158,17 +177,21 @@ def _drop_chunks(reading: Reading, call: Any) -> None:
     if table is not None:
         found = reading.find(table)
         reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
-        for each in found.constraints.values() if found is not None else ():
+        for each in reading.constraints(table):
             if each.references:
                 reading.lock(Name(*each.references), LockMode.ACCESS_EXCLUSIVE)
+        others = reading.facts.referencing(found) if found is not None else []
+        if others:
+            shown = ", ".join(f"foreign key of {each.name}" for each in others)
+            reading.report(rules.DEPENDENTS, table, name=f"chunks of {table}", dependents=shown)
     reading.report(rules.DROP_CHUNKS, *([table] if table else []), what="drop_chunks")
 
 
-def _relation(call: Any) -> Name | None:
-    """The first argument, if it is a literal that names a relation."""
-    if not len(call.args):
+def _relation(call: Any, position: int = 0) -> Name | None:
+    """An argument, if it is a literal that names a relation."""
+    if len(call.args) <= position:
         return None
-    first = call.args[0]
+    first = call.args[position]
     if _is_named(first):
         first = first.named_arg_expr.arg
     while first.WhichOneof("node") == "type_cast":

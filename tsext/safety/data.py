@@ -127,10 +127,14 @@ def truncate(reading: Reading, node: Any) -> None:
             continue
         reading.report(rules.TRUNCATE, table)
         found = reading.find(table)
+        if not each.range_var.inh:
+            hypertables.refuse_truncate_only(reading, table)
         others = reading.facts.referencing(found) if found is not None else []
         together = {reading.script.key(Name.of_range(one.range_var)) for one in node.relations}
         keys = [Name(other.schema, other.name) for other in others]
         left = [other for other in keys if other not in together and not reading.script.is_gone(other)]
+        if left and cascade:
+            hypertables.refuse_cascade(reading, table)
         if left and not cascade:
             shown = ", ".join(other.name for other in left)
             reading.report(rules.DEPENDENTS, table, name=table, dependents=f"foreign keys of {shown}")
@@ -211,6 +215,9 @@ def refresh(reading: Reading, node: Any) -> None:
         return
     if reading.is_missing(view):
         reading.report(rules.DOES_NOT_EXIST, what="materialized view", name=view)
+        return
+    if found is not None and found.kind != "m":
+        reading.report(rules.REFUSED, view, what="REFRESH of what is no materialized view", cure="correct its name")
         return
     if node.concurrent:
         reading.lock(view, LockMode.EXCLUSIVE, Work.SCAN)

@@ -121,6 +121,11 @@ def create_table_as(reading: Reading, node: Any) -> None:
     if continuous:
         need_license(reading, "a continuous aggregate")
     read_relations(reading, node.query, besides=name, work=None if node.into.skip_data else Work.SCAN)
+    for each in grammar.find(node.query, "RangeVar") if continuous else ():
+        source = reading.find(Name.of_range(each))
+        if source is not None and (source.hypertable is not None or source.aggregates is not None):
+            # a trigger tells it what has changed
+            reading.lock(Name.of_range(each), LockMode.SHARE_ROW_EXCLUSIVE)
     kind = "m" if grammar.enum_name("ObjectType", node.objtype) == "OBJECT_MATVIEW" else "r"
     reading.script.create(name, temporary=temporary, kind=kind)
 
@@ -364,6 +369,10 @@ def _drop(reading: Reading, name: Name, kind: str, node: Any, together: set[Name
         cure = f"DROP MATERIALIZED VIEW {name}, or op.drop_continuous_aggregate"
         reading.report(rules.HYPERTABLE_REFUSES, name, what="DROP VIEW of a continuous aggregate", cure=cure)
         return
+    if relation:
+        hypertables.refuse_drop_together(reading, name, len(together))
+    if found is not None and found.aggregates is not None:
+        reading.lock(Name(*found.aggregates), LockMode.ACCESS_EXCLUSIVE)
     cascade = grammar.enum_name("DropBehavior", node.behavior) == "DROP_CASCADE"
     takes = _drop_what_depends(reading, name, kind, together, cascade=cascade)
     if kind not in _UNUSED:
@@ -550,6 +559,7 @@ def rename(reading: Reading, node: Any) -> None:
         return
     if what == "index":
         reading.lock(name, LockMode.SHARE_UPDATE_EXCLUSIVE)
+        hypertables.lock_renamed_index(reading, index_table(reading, name))
     elif relation and what in _INSTANT:
         reading.lock(name, LockMode.ACCESS_EXCLUSIVE)
     if what == "column":
@@ -569,6 +579,10 @@ def _rename_relation(reading: Reading, name: Name, what: str, to: str) -> None:
         return
     # ALTER TABLE renames indexes and views too
     found = reading.find(name)
+    if found is not None and found.continuous_aggregate and what == "view":
+        cure = "ALTER MATERIALIZED VIEW"
+        reading.report(rules.HYPERTABLE_REFUSES, name, what="ALTER VIEW of a continuous aggregate", cure=cure)
+        return
     index = what == "index" or (found is not None and found.kind in "iI")
     if not index and not reading.is_new(name):
         reading.report_parting(rules.RENAME_TABLE, name, what=what.replace("mat", "materialized "))

@@ -18,7 +18,7 @@ from tsext.sql import grammar
 
 _COLUMNSTORE_ALLOWS = {
     "AT_AddColumn", "AT_DropColumn", "AT_SetNotNull", "AT_DropNotNull", "AT_ColumnDefault", "AT_CookedColumnDefault",
-    "AT_SetStatistics", "AT_SetOptions", "AT_ResetOptions", "AT_AddConstraint", "AT_DropConstraint", "AT_AddIndex",
+    "AT_SetStatistics", "AT_AddConstraint", "AT_DropConstraint", "AT_AddIndex",
     "AT_SetRelOptions", "AT_ResetRelOptions", "AT_ReplaceRelOptions", "AT_ClusterOn", "AT_DropCluster",
     "AT_ChangeOwner", "AT_ReplicaIdentity", "AT_SetTableSpace", "AT_AlterColumnType",
 }  # fmt: skip
@@ -67,10 +67,38 @@ def refuse_only(reading: Reading, table: Name, node: Any) -> None:
         _refuse(reading, table, "ALTER TABLE ONLY", "leave ONLY out: chunks follow their hypertable")
 
 
+def refuse_truncate_only(reading: Reading, table: Name) -> None:
+    """``TRUNCATE ONLY`` of a hypertable."""
+    found = reading.find(table)
+    if found is not None and found.hypertable is not None:
+        _refuse(reading, table, "TRUNCATE ONLY", "leave ONLY out")
+
+
+def refuse_cascade(reading: Reading, table: Name) -> None:
+    """``TRUNCATE … CASCADE`` of a hypertable that foreign keys refer to."""
+    found = reading.find(table)
+    if found is not None and found.hypertable is not None and _version(reading) < (2, 22):
+        _refuse(reading, table, "TRUNCATE … CASCADE while foreign keys refer to it", "drop the foreign keys first")
+
+
+def refuse_drop_together(reading: Reading, table: Name, together: int) -> None:
+    """``DROP TABLE`` of a hypertable and others."""
+    found = reading.find(table)
+    if found is not None and found.hypertable is not None and together > 1 and _version(reading) < (2, 24):
+        _refuse(reading, table, "dropping it along with other tables", "one statement for each")
+
+
+def lock_renamed_index(reading: Reading, table: Name) -> None:
+    """``ALTER INDEX … RENAME`` of a hypertable's index; since 2.22 its chunks' indexes are found by locking them."""
+    found = reading.find(table)
+    if found is not None and found.hypertable is not None and _version(reading) >= (2, 22):
+        reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
+
+
 def refuse_child(reading: Reading, parent: Name) -> None:
     """``CREATE TABLE … INHERITS (hypertable)``."""
     found = reading.find(parent)
-    if found is not None and found.hypertable is not None:
+    if found is not None and found.hypertable is not None and _version(reading) >= (2, 24):
         _refuse(reading, parent, "tables that inherit from it", "CREATE TABLE … (LIKE …)")
 
 
@@ -80,16 +108,29 @@ def _set_options(reading: Reading, table: Name, found: RelationFacts | None, com
     theirs = {each.defname for each in options if each.defnamespace in ("timescaledb", "tsdb")}
     if not theirs or found is None:
         return
+    if found.continuous_aggregate:
+        reading.forget_lock(table)
+    elif found.hypertable is not None:
+        reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     server = reading.facts.timescaledb
     if server is not None and server.license.value == "apache" and any("co" in each for each in theirs):
         reading.report(rules.LICENSE, what="the columnstore")
     elif found.hypertable is None and found.kind == "r" and not reading.state(table).hypertable:
         _refuse(reading, table, "options of hypertables: it is none", "op.create_hypertable first")
+    elif found.compressed and _turns_off(options):
+        cure = "convert its chunks to rowstore first: op.convert_to_rowstore"
+        _refuse(reading, table, "turning the columnstore off while chunks are in it", cure)
     elif found.columnstore is None and {"compress", "enable_columnstore", "columnstore"} & theirs:
         if any(each.kind == "x" for each in reading.constraints(table)):
             _refuse(reading, table, "the columnstore, as it has an exclusion constraint", "drop the constraint first")
         if found.row_security:
             _refuse(reading, table, "the columnstore, as it has row security", "check rights in a view")
+
+
+def _turns_off(options: list[Any]) -> bool:
+    """Whether they have ``timescaledb.compress = false``, under any of its names."""
+    names = ("compress", "enable_columnstore", "columnstore")
+    return any(each.defname in names and each.arg.string.sval.lower() in ("false", "off", "0") for each in options)
 
 
 def refuse_alteration(reading: Reading, table: Name, subtype: str, command: Any) -> None:
@@ -114,6 +155,7 @@ def refuse_alteration(reading: Reading, table: Name, subtype: str, command: Any)
         _refuse(reading, table, f"a partitioning column {command.name} that may be null", "leave it NOT NULL")
     elif subtype == "AT_AlterColumnType":
         _column_type(reading, table, found, command)
+        _refuse_type_of_key(reading, table, found, command.name)
     elif subtype in _TRIGGERS and _version(reading) < (2, 27):
         _refuse(reading, table, "ENABLE or DISABLE TRIGGER below TimescaleDB 2.27", "drop the trigger, create it again")
     elif subtype in ("AT_SetLogged", "AT_SetUnLogged") and _version(reading) < (2, 23):
@@ -250,6 +292,13 @@ def _column_type(reading: Reading, table: Name, found: RelationFacts, command: A
         _refuse(reading, table, f"making {command.name}, by which it is partitioned, a {new}", _REPARTITION)
 
 
+def _refuse_type_of_key(reading: Reading, table: Name, found: RelationFacts, column: str) -> None:
+    """Below 2.22 the chunks' indexes are registered, and the one of a constraint is registered twice."""
+    keys = [each.name for each in reading.constraints(table) if each.kind in "pu" and column in each.columns]
+    if keys and found.parts and _version(reading) < (2, 22):
+        _refuse(reading, table, f"another type of a column of {keys[0]}", f"drop {keys[0]} first, and add it again")
+
+
 def _columnstore(reading: Reading, table: Name, found: RelationFacts, subtype: str, command: Any) -> None:
     version = _version(reading)
     if subtype == "AT_AlterColumnType":
@@ -311,21 +360,31 @@ def _add_columnstore_column(reading: Reading, table: Name, found: RelationFacts,
     kinds = {grammar.enum_name("ConstrType", each.constraint.contype): each.constraint for each in column.constraints}
     default = kinds.get("CONSTR_DEFAULT")
     generated = kinds.get("CONSTR_GENERATED")
+    if "CONSTR_FOREIGN" in kinds:
+        _refuse_columnstore(reading, table, "a foreign key beside a new column", "add the column first, then the key")
     if types.of_node(column.type_name).name in types.SERIAL:
         reading.report(rules.COLUMNSTORE_CORRUPTS, table, what="a new serial column")
     elif "CONSTR_IDENTITY" in kinds:
         _refuse_columnstore(reading, table, "a new identity column", "add a bigint without a DEFAULT")
     elif generated is not None and generated.generated_kind != "v":
         _refuse_columnstore(reading, table, "a generated column", "compute it in a view")
-    elif default is not None and not is_constant(default.raw_expr):
-        named = functions(default.raw_expr)
-        immutable = version >= (2, 25) and all(reading.facts.is_volatile(each.name) is False for each in named)
-        if not immutable or any(each.name == "now" for each in named):
-            _refuse_columnstore(reading, table, "a DEFAULT that is no constant", "give a literal, or none and fill it")
+    elif default is not None and not _is_constant(reading, default.raw_expr, version):
+        _refuse_columnstore(reading, table, "a DEFAULT that is no constant", "give a literal, or none and fill it")
     elif default is None and "CONSTR_NOTNULL" in kinds:
         _refuse_columnstore(reading, table, "NOT NULL without a DEFAULT", "give a DEFAULT")
     if version < (2, 20) and ("CONSTR_CHECK" in kinds or "CONSTR_UNIQUE" in kinds):
         _refuse_columnstore(reading, table, "a constraint beside a new column", "add the column first, then the CHECK")
+
+
+def _is_constant(reading: Reading, expression: Any, version: tuple[int, ...]) -> bool:
+    """Below 2.25 only a literal without a cast; since then, what is immutable."""
+    if version < (2, 25):
+        return is_constant(expression) and not len(grammar.find(expression, "TypeCast"))
+    stable = {"now", "current_setting", "transaction_timestamp", "statement_timestamp", "timezone", "to_char"}
+    named = functions(expression)
+    if len(grammar.find(expression, "SQLValueFunction")):
+        return False
+    return all(reading.facts.is_volatile(each.name) is False and each.name not in stable for each in named)
 
 
 def _dimensions(found: RelationFacts) -> list[str]:

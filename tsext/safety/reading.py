@@ -161,6 +161,10 @@ class Reading:
         shown = key if self.facts.database is not None and key.schema != "pg_temp" else name
         self.locks[key] = Lock(str(shown), mode, work, found.parts if found is not None else 0, estimate(work, found))
 
+    def forget_lock(self, name: Name) -> None:
+        """The statement does not lock it after all."""
+        self.locks.pop(self.script.key(name), None)
+
     def is_locked(self, name: Name) -> bool:
         """Whether the statement locks it already."""
         return self.script.key(name) in self.locks
