@@ -310,7 +310,7 @@ def _change(reading: Reading, definition: Any, name: str, column: ColumnFacts | 
     if base is not None and new.name.rpartition(".")[2] in reading.facts.constrained_domains:
         return types.Change(rewrites=True)
     target = types.of_text(base) if base is not None else new
-    change = types.change(types.of_text(column.base), target, utc=reading.facts.utc)
+    change = types.change(types.of_text(column.base), target, utc=reading.is_utc)
     if definition.HasField("raw_default") and not _is_plain_cast(definition.raw_default, name, new):
         change = types.Change(rewrites=True, narrows=change.narrows)
     return change

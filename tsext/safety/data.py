@@ -25,12 +25,24 @@ def select(reading: Reading, node: Any) -> None:
     if node.HasField("into_clause"):
         into = node.into_clause.rel
         reading.script.create(Name.of_range(into), temporary=into.relpersistence == "t")
-    read_relations(reading, node)
+    read_relations(reading, node, work=Work.SCAN if _reads_everything(node) else None)
     for locking in node.locking_clause:
         named = [Name.of_range(each.range_var) for each in locking.locking_clause.locked_rels]
         for name in named or [Name.of_range(each) for each in grammar.find(node, "RangeVar")]:
             reading.lock(name, LockMode.ROW_SHARE)
     calls.read(reading, node)
+
+
+_WHOLE = {"count", "sum", "avg", "array_agg", "string_agg", "json_agg", "jsonb_agg", "bool_and", "bool_or"}
+"""Aggregates that no index answers."""
+
+
+def _reads_everything(node: Any) -> bool:
+    """Whether a query is sure to read all that it selects from."""
+    named = {
+        Name.of_list(each.funcname).name for target in node.target_list for each in grammar.find(target, "FuncCall")
+    }
+    return bool(len(node.from_clause) and named & _WHOLE)
 
 
 @reads("insert_stmt")
@@ -57,7 +69,7 @@ def delete(reading: Reading, node: Any) -> None:
     """``DELETE``."""
     table = Name.of_range(node.relation)
     if not reading.is_new(table):
-        everything = not node.HasField("where_clause") and not len(node.using_clause)
+        everything = not _has_condition(node) and not len(node.using_clause)
         reading.report(rules.DELETE_ALL if everything else rules.DELETE_SOME, table)
     _change(reading, node, "DELETE")
 
@@ -75,14 +87,23 @@ def _change(reading: Reading, node: Any, verb: str) -> None:
         reading.report(rules.DOES_NOT_EXIST, what="relation", name=table)
         return
     read_relations(reading, node, besides=table)
-    some = node.HasField("where_clause") and _names_a_value(reading, node)
+    some = _has_condition(node) and _names_a_value(reading, node)
     reading.lock(table, LockMode.ROW_EXCLUSIVE, None if some else Work.SCAN)
     if some or reading.is_new(table):
         return
-    if not node.HasField("where_clause"):
+    if not _has_condition(node):
         reading.report(rules.MASS_UPDATE, table, verb=verb)
     elif not len(grammar.find(node.where_clause, "SelectStmt")):
         reading.report(rules.WIDE_UPDATE, table, verb=verb)
+
+
+def _has_condition(node: Any) -> bool:
+    """Whether it is about some rows: it has a WHERE that says something of them."""
+    return node.HasField("where_clause") and bool(
+        len(grammar.find(node.where_clause, "ColumnRef"))
+        or len(grammar.find(node.where_clause, "SubLink"))
+        or len(grammar.find(node.where_clause, "CurrentOfExpr"))
+    )
 
 
 def _is_of(reference: Any, table: Name, alias: str) -> bool:

@@ -812,6 +812,8 @@ def set_variable(reading: Reading, node: Any) -> None:
         given = [each.a_const.sval.sval for each in node.args if each.a_const.WhichOneof("val") == "sval"]
         schemas = tuple(each for each in given if each not in ("$user", "pg_catalog", ""))
         reading.script.search_path = schemas or reading.facts.search_path
+    elif node.name == "timezone" and len(node.args) == 1:
+        reading.script.time_zone = node.args[0].a_const.sval.sval
 
 
 @reads("alter_extension_stmt")

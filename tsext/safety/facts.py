@@ -114,9 +114,9 @@ class Facts:
         return self.database.constrained_domains if self.database is not None else frozenset()
 
     @property
-    def utc(self) -> bool:
-        """Whether the session's time zone is UTC, so that timestamp and timestamptz have the same bytes."""
-        return self.database is not None and self.database.time_zone.upper() in ("UTC", "ETC/UTC", "GMT", "UCT", "ZULU")
+    def time_zone(self) -> str:
+        """The session's; empty if it is not known."""
+        return self.database.time_zone if self.database is not None else ""
 
 
 def facts(connection: Connection) -> Facts:

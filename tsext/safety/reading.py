@@ -148,6 +148,12 @@ class Reading:
         dropped = self.state(table).dropped
         return [each for each in found.constraints.values() if each.name not in dropped] if found is not None else []
 
+    @property
+    def is_utc(self) -> bool:
+        """Whether the session's time zone is UTC, so that timestamp and timestamptz have the same bytes."""
+        zone = self.script.time_zone or self.facts.time_zone
+        return zone.upper() in ("UTC", "ETC/UTC", "GMT", "UCT", "ZULU", "+00", "+00:00")
+
     # --- what is found out
 
     def lock(self, name: Name, mode: LockMode, work: Work | None = None) -> None:

@@ -79,6 +79,8 @@ class Script:
         """The strongest lock that the transaction holds on each relation that was there before, if others wait."""
         self.enum_values: dict[str, Name] = {}
         """Values that the transaction has added to enums that were there before."""
+        self.time_zone: str | None = None
+        """The session's, if it was set."""
         self.inside = False
         """After a BEGIN that is written out."""
         self.forgotten: list[Hazard] = []
