@@ -163,7 +163,9 @@ def test_what_is_predicted_is_what_happens(timescaledb):
 
 @pytest.mark.licensed
 def test_what_is_predicted_is_what_happens_with_a_columnstore(licensed):
-    licensed.execute("SET timezone = 'UTC'", *STATEMENTS.joinpath("columnstore_setup.sql").read_text("utf-8").splitlines())
+    licensed.execute(
+        "SET timezone = 'UTC'", *STATEMENTS.joinpath("columnstore_setup.sql").read_text("utf-8").splitlines()
+    )
 
     with licensed.engine.connect() as connection:
         found = unpredicted(Watched(connection), "columnstore")

@@ -6,11 +6,11 @@ from typing import Any
 
 from tsext.model.locks import LockMode
 from tsext.safety import dynamic, rules
-from tsext.safety.definitions import need_license
 from tsext.safety.hazards import Work
 from tsext.safety.names import Name, name_in
 from tsext.safety.reading import Reading, reads
 from tsext.safety.script import Body
+from tsext.safety.tables import need_license
 from tsext.sql import grammar
 
 _LICENSED = {

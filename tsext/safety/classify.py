@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from tsext.safety import alterations, calls, data, definitions, dynamic, heads, holding, rules  # noqa: F401  (readers)
+from tsext.safety import (  # noqa: F401  (those that are not used here register what they read)
+    alterations,
+    calls,
+    data,
+    dropping,
+    dynamic,
+    heads,
+    holding,
+    indexes,
+    objects,
+    renaming,
+    rules,
+    tables,
+    user_types,
+)
 from tsext.safety.facts import Facts
 from tsext.safety.hazards import Hazard, Lock, Statement
 from tsext.safety.reading import Part, Reading

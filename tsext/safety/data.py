@@ -6,10 +6,10 @@ from typing import Any
 
 from tsext.model.locks import LockMode
 from tsext.safety import calls, hypertables, rules
-from tsext.safety.definitions import read_relations
 from tsext.safety.hazards import Work
 from tsext.safety.names import Name
 from tsext.safety.reading import READERS, Reading, reads
+from tsext.safety.tables import read_relations
 from tsext.sql import grammar
 
 _LOCK_MODES = tuple(LockMode)

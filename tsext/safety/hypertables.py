@@ -1,6 +1,6 @@
-"""What TimescaleDB refuses on hypertables, on those with a columnstore, and in continuous aggregates.
+"""What TimescaleDB refuses on hypertables, their chunks, and continuous aggregates.
 
-Source: ``process_altertable_start`` and the lists of allowed commands in TimescaleDB's process_utility.c.
+Source: ``process_altertable_start`` in TimescaleDB's process_utility.c.
 """
 
 from __future__ import annotations
@@ -9,32 +9,23 @@ from typing import Any
 
 from tsext.catalog import RelationFacts
 from tsext.model.locks import LockMode
-from tsext.safety import rules, types
-from tsext.safety.expressions import functions, is_constant
-from tsext.safety.hazards import Work
+from tsext.safety import columnstores, rules, types
 from tsext.safety.names import Name
 from tsext.safety.reading import Reading
 from tsext.sql import grammar
 
-_COLUMNSTORE_ALLOWS = {
-    "AT_AddColumn", "AT_DropColumn", "AT_SetNotNull", "AT_DropNotNull", "AT_ColumnDefault", "AT_CookedColumnDefault",
-    "AT_SetStatistics", "AT_AddConstraint", "AT_DropConstraint", "AT_AddIndex",
-    "AT_SetRelOptions", "AT_ResetRelOptions", "AT_ReplaceRelOptions", "AT_ClusterOn", "AT_DropCluster",
-    "AT_ChangeOwner", "AT_ReplicaIdentity", "AT_SetTableSpace", "AT_AlterColumnType",
-}  # fmt: skip
-_TRIGGERS = {"AT_EnableTrig", "AT_EnableTrigAll", "AT_EnableTrigUser", "AT_EnableAlwaysTrig", "AT_EnableReplicaTrig",
-             "AT_DisableTrig", "AT_DisableTrigAll", "AT_DisableTrigUser"}  # fmt: skip
 _NEVER = {
     "AT_AddInherit": "INHERIT", "AT_DropInherit": "NO INHERIT", "AT_AttachPartition": "ATTACH PARTITION",
     "AT_DetachPartition": "DETACH PARTITION", "AT_AddOf": "OF",
 }  # fmt: skip
+
+
 _REPARTITION = "make a new hypertable, copy chunk by chunk and swap the names"
 
 
-_ON_DELETE = 1 << 3
-"""``TRIGGER_TYPE_DELETE`` in PostgreSQL's pg_trigger.h."""
-
 _INTERNAL = "_timescaledb_internal"
+
+
 _CHUNK_ALLOWS = {
     "AT_SetOptions", "AT_ResetOptions", "AT_SetRelOptions", "AT_ResetRelOptions", "AT_ReplaceRelOptions",
     "AT_SetStatistics", "AT_SetStorage", "AT_SetCompression", "AT_ClusterOn", "AT_DropCluster",
@@ -42,6 +33,8 @@ _CHUNK_ALLOWS = {
     "AT_SetTableSpace", "AT_SetAccessMethod", "AT_SetLogged", "AT_SetUnLogged", "AT_AddConstraint",
     "AT_DropConstraint", "AT_ReplicaIdentity", "AT_ChangeOwner",
 }  # fmt: skip
+
+
 _MATERIALIZATION_ALLOWS = {
     "AT_SetRelOptions", "AT_ResetRelOptions", "AT_ReplaceRelOptions", "AT_AddIndex", "AT_ReAddIndex",
     "AT_ReplicaIdentity",
@@ -63,7 +56,7 @@ def refuse_only(reading: Reading, table: Name, node: Any) -> None:
     if found is None or found.hypertable is None:
         return
     subtypes = {grammar.enum_name("AlterTableType", each.alter_table_cmd.subtype) for each in node.cmds}
-    if _version(reading) < (2, 23) or not subtypes <= {"AT_SetRelOptions", "AT_ResetRelOptions"}:
+    if reading.timescaledb < (2, 23) or not subtypes <= {"AT_SetRelOptions", "AT_ResetRelOptions"}:
         _refuse(reading, table, "ALTER TABLE ONLY", "leave ONLY out: chunks follow their hypertable")
 
 
@@ -77,28 +70,28 @@ def refuse_truncate_only(reading: Reading, table: Name) -> None:
 def refuse_cascade(reading: Reading, table: Name) -> None:
     """``TRUNCATE … CASCADE`` of a hypertable that foreign keys refer to."""
     found = reading.find(table)
-    if found is not None and found.hypertable is not None and _version(reading) < (2, 22):
+    if found is not None and found.hypertable is not None and reading.timescaledb < (2, 22):
         _refuse(reading, table, "TRUNCATE … CASCADE while foreign keys refer to it", "drop the foreign keys first")
 
 
 def refuse_drop_together(reading: Reading, table: Name, together: int) -> None:
     """``DROP TABLE`` of a hypertable and others."""
     found = reading.find(table)
-    if found is not None and found.hypertable is not None and together > 1 and _version(reading) < (2, 24):
+    if found is not None and found.hypertable is not None and together > 1 and reading.timescaledb < (2, 24):
         _refuse(reading, table, "dropping it along with other tables", "one statement for each")
 
 
 def lock_renamed_index(reading: Reading, table: Name) -> None:
     """``ALTER INDEX … RENAME`` of a hypertable's index; since 2.22 its chunks' indexes are found by locking them."""
     found = reading.find(table)
-    if found is not None and found.hypertable is not None and _version(reading) >= (2, 22):
+    if found is not None and found.hypertable is not None and reading.timescaledb >= (2, 22):
         reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
 
 
 def refuse_child(reading: Reading, parent: Name) -> None:
     """``CREATE TABLE … INHERITS (hypertable)``."""
     found = reading.find(parent)
-    if found is not None and found.hypertable is not None and _version(reading) >= (2, 24):
+    if found is not None and found.hypertable is not None and reading.timescaledb >= (2, 24):
         _refuse(reading, parent, "tables that inherit from it", "CREATE TABLE … (LIKE …)")
 
 
@@ -156,12 +149,12 @@ def refuse_alteration(reading: Reading, table: Name, subtype: str, command: Any)
     elif subtype == "AT_AlterColumnType":
         _column_type(reading, table, found, command)
         _refuse_type_of_key(reading, table, found, command.name)
-    elif subtype in _TRIGGERS and _version(reading) < (2, 27):
+    elif subtype in columnstores.TRIGGERS and reading.timescaledb < (2, 27):
         _refuse(reading, table, "ENABLE or DISABLE TRIGGER below TimescaleDB 2.27", "drop the trigger, create it again")
-    elif subtype in ("AT_SetLogged", "AT_SetUnLogged") and _version(reading) < (2, 23):
+    elif subtype in ("AT_SetLogged", "AT_SetUnLogged") and reading.timescaledb < (2, 23):
         _refuse(reading, table, "SET LOGGED or UNLOGGED below TimescaleDB 2.23", "decide when the table is created")
-    if found.columnstore is not None:
-        _columnstore(reading, table, found, subtype, command)
+    if found.columnstore is not None and subtype not in _NEVER:
+        columnstores.refuse_alteration(reading, table, found, subtype, command)
 
 
 def refuse_index(reading: Reading, table: Name, node: Any) -> bool:
@@ -194,10 +187,10 @@ def refuse_drop(reading: Reading, index: Name, table: Name, node: Any) -> None:
     if found is None or found.hypertable is None or not found.parts:
         return
     cure = f'op.drop_index_concurrently("{index.name}")'
-    if node.concurrent and _version(reading) >= (2, 22):
+    if node.concurrent and reading.timescaledb >= (2, 22):
         words = {"what": "DROP INDEX CONCURRENTLY", "kind": "hypertable with chunks", "cure": cure}
         reading.report(rules.CONCURRENTLY_UNSUPPORTED, table, **words)
-    elif len(node.objects) > 1 and _version(reading) < (2, 22):
+    elif len(node.objects) > 1 and reading.timescaledb < (2, 22):
         _refuse(reading, table, "dropping its index together with others", "one statement for each")
 
 
@@ -219,8 +212,8 @@ def refuse_trigger(reading: Reading, table: Name, node: Any) -> None:
         return
     if node.row and len(node.transition_rels):
         _refuse(reading, table, "a row trigger with transition tables", "make it FOR EACH STATEMENT")
-    elif found.columnstore is not None and node.events & _ON_DELETE and len(node.transition_rels):
-        _refuse_columnstore(
+    elif found.columnstore is not None and node.events & columnstores.ON_DELETE and len(node.transition_rels):
+        columnstores.refuse(
             reading, table, "a DELETE trigger with transition tables", "look at the rows in a row trigger"
         )
 
@@ -238,9 +231,6 @@ def warn_of_moves(reading: Reading, table: Name, columns: list[str]) -> None:
     for each in _dimensions(found) if found is not None else ():
         if each in columns:
             reading.report(rules.MOVED_ROWS, table, column=each)
-
-
-# --- row by row
 
 
 def _add_column(reading: Reading, table: Name, found: RelationFacts, column: Any) -> None:
@@ -295,96 +285,8 @@ def _column_type(reading: Reading, table: Name, found: RelationFacts, command: A
 def _refuse_type_of_key(reading: Reading, table: Name, found: RelationFacts, column: str) -> None:
     """Below 2.22 the chunks' indexes are registered, and the one of a constraint is registered twice."""
     keys = [each.name for each in reading.constraints(table) if each.kind in "pu" and column in each.columns]
-    if keys and found.parts and _version(reading) < (2, 22):
+    if keys and found.parts and reading.timescaledb < (2, 22):
         _refuse(reading, table, f"another type of a column of {keys[0]}", f"drop {keys[0]} first, and add it again")
-
-
-def _columnstore(reading: Reading, table: Name, found: RelationFacts, subtype: str, command: Any) -> None:
-    version = _version(reading)
-    if subtype == "AT_AlterColumnType":
-        _columnstore_type(reading, table, found)
-        return
-    if subtype in _SINCE_2_18 and version < (2, 18):
-        _refuse_columnstore(reading, table, _SINCE_2_18[subtype], "disable the columnstore first")
-    if subtype == "AT_AddConstraint":
-        _add_columnstore_constraint(reading, table, found, getattr(command, "def").constraint)
-    if subtype == "AT_AddColumn":
-        _add_columnstore_column(reading, table, found, getattr(command, "def").column_def)
-    elif subtype == "AT_DropColumn":
-        store = found.columnstore
-        assert store is not None
-        ordered = [str(each).split()[0].strip('"') for each in store.orderby or ()]
-        if command.name in [*(store.segmentby or ()), *ordered]:
-            _refuse_columnstore(reading, table, f"dropping {command.name}, of segmentby or orderby", _REPARTITION)
-    elif subtype in _TRIGGERS:
-        if version < (2, 28, 3):
-            _refuse_columnstore(reading, table, "ENABLE or DISABLE TRIGGER", "drop the trigger, create it again")
-    elif subtype in ("AT_SetLogged", "AT_SetUnLogged"):
-        if version < (2, 23):
-            _refuse_columnstore(reading, table, "SET LOGGED or UNLOGGED", "decide when the table is created")
-    elif subtype not in _COLUMNSTORE_ALLOWS and subtype not in _NEVER:
-        words = {
-            "AT_ValidateConstraint": ("VALIDATE CONSTRAINT", "add it without NOT VALID, in a maintenance window"),
-            "AT_EnableRowSecurity": ("row security", "disable the columnstore, or check rights in a view"),
-        }
-        what, cure = words.get(subtype, (subtype.removeprefix("AT_"), "disable the columnstore first"))
-        _refuse_columnstore(reading, table, what, cure)
-
-
-def _columnstore_type(reading: Reading, table: Name, found: RelationFacts) -> None:
-    if _version(reading) < (2, 24):
-        _refuse_columnstore(reading, table, "another type", "convert its chunks to rowstore and disable it first")
-    elif found.compressed:
-        _refuse_columnstore(reading, table, "another type", "convert its chunks to rowstore first")
-
-
-_SINCE_2_18 = {
-    "AT_SetNotNull": "SET NOT NULL",
-    "AT_DropNotNull": "DROP NOT NULL",
-    "AT_AddConstraint": "a new constraint",
-}
-
-
-def _add_columnstore_constraint(reading: Reading, table: Name, found: RelationFacts, constraint: Any) -> None:
-    kind = grammar.enum_name("ConstrType", constraint.contype)
-    if kind == "CONSTR_FOREIGN" and _version(reading) < (2, 20):
-        _refuse_columnstore(reading, table, "a foreign key", "disable the columnstore first")
-    elif kind == "CONSTR_CHECK" and constraint.skip_validation and found.compressed:
-        # NOT VALID or not, the chunks in the columnstore are checked
-        reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.SCAN)
-        reading.report(rules.ADD_CHECK_TO_COLUMNSTORE, table)
-
-
-def _add_columnstore_column(reading: Reading, table: Name, found: RelationFacts, column: Any) -> None:
-    version = _version(reading)
-    kinds = {grammar.enum_name("ConstrType", each.constraint.contype): each.constraint for each in column.constraints}
-    default = kinds.get("CONSTR_DEFAULT")
-    generated = kinds.get("CONSTR_GENERATED")
-    if "CONSTR_FOREIGN" in kinds:
-        _refuse_columnstore(reading, table, "a foreign key beside a new column", "add the column first, then the key")
-    if types.of_node(column.type_name).name in types.SERIAL:
-        reading.report(rules.COLUMNSTORE_CORRUPTS, table, what="a new serial column")
-    elif "CONSTR_IDENTITY" in kinds:
-        _refuse_columnstore(reading, table, "a new identity column", "add a bigint without a DEFAULT")
-    elif generated is not None and generated.generated_kind != "v":
-        _refuse_columnstore(reading, table, "a generated column", "compute it in a view")
-    elif default is not None and not _is_constant(reading, default.raw_expr, version):
-        _refuse_columnstore(reading, table, "a DEFAULT that is no constant", "give a literal, or none and fill it")
-    elif default is None and "CONSTR_NOTNULL" in kinds:
-        _refuse_columnstore(reading, table, "NOT NULL without a DEFAULT", "give a DEFAULT")
-    if version < (2, 20) and ("CONSTR_CHECK" in kinds or "CONSTR_UNIQUE" in kinds):
-        _refuse_columnstore(reading, table, "a constraint beside a new column", "add the column first, then the CHECK")
-
-
-def _is_constant(reading: Reading, expression: Any, version: tuple[int, ...]) -> bool:
-    """Below 2.25 only a literal without a cast; since then, what is immutable."""
-    if version < (2, 25):
-        return is_constant(expression) and not len(grammar.find(expression, "TypeCast"))
-    stable = {"now", "current_setting", "transaction_timestamp", "statement_timestamp", "timezone", "to_char"}
-    named = functions(expression)
-    if len(grammar.find(expression, "SQLValueFunction")):
-        return False
-    return all(reading.facts.is_volatile(each.name) is False and each.name not in stable for each in named)
 
 
 def _dimensions(found: RelationFacts) -> list[str]:
@@ -393,16 +295,5 @@ def _dimensions(found: RelationFacts) -> list[str]:
     return [found.hypertable.column, *(each.column for each in found.hypertable.dimensions or ())]
 
 
-def _version(reading: Reading) -> tuple[int, ...]:
-    found = reading.facts.timescaledb
-    return found.number if found is not None else (2, 19)
-
-
 def _refuse(reading: Reading, table: Name, what: str, cure: str) -> None:
     reading.report(rules.HYPERTABLE_REFUSES, table, what=what, cure=cure)
-
-
-def _refuse_columnstore(reading: Reading, table: Name, what: str, cure: str) -> None:
-    found = reading.facts.timescaledb
-    version = found.version if found is not None else ""
-    reading.report(rules.COLUMNSTORE_REFUSES, table, what=what, cure=cure, version=version)

@@ -15,6 +15,7 @@ from tsext.safety.hazards import Hazard, Lock, Statement, Work
 from tsext.safety.names import Name
 from tsext.safety.rules import DOES_NOT_EXIST, NOT_IN_TRANSACTION, VERSION, Rule
 from tsext.safety.script import Script, State
+from tsext.sql import grammar
 
 Reader = Callable[["Reading", Any], None]
 
@@ -154,6 +155,12 @@ class Reading:
         zone = self.script.time_zone or self.facts.time_zone
         return zone.upper() in ("UTC", "ETC/UTC", "GMT", "UCT", "ZULU", "+00", "+00:00")
 
+    @property
+    def timescaledb(self) -> tuple[int, ...]:
+        """The version of TimescaleDB; the oldest that is tested, if it is not known."""
+        found = self.facts.timescaledb
+        return found.number if found is not None else (2, 19)
+
     # --- what is found out
 
     def lock(self, name: Name, mode: LockMode, work: Work | None = None) -> None:
@@ -220,3 +227,8 @@ class Reading:
 def columns_of(names: Any) -> str:
     """Column names as they stand in a call."""
     return ", ".join(f'"{each}"' for each in names)
+
+
+def cascades(node: Any) -> bool:
+    """Whether a statement, or a command of ALTER TABLE, says CASCADE."""
+    return grammar.enum_name("DropBehavior", node.behavior) == "DROP_CASCADE"

@@ -1,26 +1,18 @@
-"""Columns and constraints that are added to a table."""
+"""Constraints that are added, validated and dropped."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from tsext.catalog import RelationFacts
 from tsext.model.locks import LockMode
-from tsext.safety import rules, types
-from tsext.safety.expressions import (
-    columns_in,
-    constants_in,
-    is_null,
-    not_null_columns,
-    proves_not_null,
-    volatile_function,
-)
+from tsext.safety import rules
+from tsext.safety.expressions import columns_in, constants_in, constants_of, not_null_columns, proves_not_null
 from tsext.safety.hazards import Work
 from tsext.safety.names import Name
-from tsext.safety.reading import Reading, columns_of
+from tsext.safety.reading import Reading, cascades, columns_of
 from tsext.safety.script import Added
 from tsext.sql import grammar
-
-_SEPARATELY = "add the column without it, then set the DEFAULT, then op.backfill the rows that are there"
 
 
 def kind_of(constraint: Any) -> str:
@@ -31,105 +23,6 @@ def kind_of(constraint: Any) -> str:
 def constraints_of(column: Any) -> dict[str, Any]:
     """What stands beside a column's type, by kind."""
     return {kind_of(each.constraint): each.constraint for each in column.constraints}
-
-
-# --- columns
-
-
-def add_column(reading: Reading, table: Name, command: Any) -> None:
-    """``ADD COLUMN``, with the constraints that stand beside it."""
-    column = getattr(command, "def").column_def
-    if reading.column(table, column.colname) is not None:
-        reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
-        if not command.missing_ok:
-            reading.report(rules.EXISTS_ALREADY, what="column", name=f"{table}.{column.colname}")
-        return
-    constraints = constraints_of(column)
-    why = _rewrites(reading, column, constraints)
-    reading.script.change(table).columns[column.colname] = None
-    reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.REWRITE if why else None)
-    new = reading.is_new(table)
-    if why and not new:
-        reading.report(rules.ADD_COLUMN_REWRITE, table, column=column.colname, why=why[0], cure=why[1])
-    _check_null(reading, table, column, constraints)
-    for each in column.constraints:
-        _add_beside(reading, table, column, each.constraint)
-    if not new and types.of_node(column.type_name).name == "json":
-        reading.report(rules.JSON_COLUMN, table, column=column.colname)
-
-
-def _rewrites(reading: Reading, column: Any, constraints: dict[str, Any]) -> tuple[str, str] | None:
-    """Why a new column is written into every row, and what to do instead; None if it is not."""
-    type_ = types.of_node(column.type_name)
-    if type_.name in types.SERIAL:
-        return "a serial is numbered row by row", f"add an integer column, create a sequence for it; {_SEPARATELY}"
-    if "CONSTR_IDENTITY" in constraints:
-        return "an identity is numbered row by row", f"{_SEPARATELY}; then ADD GENERATED … AS IDENTITY"
-    generated = constraints.get("CONSTR_GENERATED")
-    if generated is not None:
-        if generated.generated_kind == "v":
-            reading.need_postgresql(18, "a virtual generated column", "write STORED")
-            return None
-        return "a stored generated column is computed for each row", (
-            "add a plain column, keep it up to date with a trigger, and op.backfill the rows that are there"
-        )
-    if _is_constrained_domain(reading, type_.name):
-        return "its type is a domain with constraints", "add the column with the domain's base type and a CHECK"
-    default = constraints.get("CONSTR_DEFAULT")
-    volatile = volatile_function(default.raw_expr, reading.facts) if default is not None else None
-    if volatile is None:
-        return None
-    name, sure = volatile
-    return f"{name}() {'gives' if sure else 'may give'} each row a value of its own", _SEPARATELY
-
-
-def _is_constrained_domain(reading: Reading, type_name: str) -> bool:
-    database, name = reading.facts.database, type_name.rpartition(".")[2]
-    return name in reading.script.constrained or (database is not None and name in database.constrained_domains)
-
-
-def _check_null(reading: Reading, table: Name, column: Any, constraints: dict[str, Any]) -> None:
-    """A new column that must not be null, and has nothing to be filled with."""
-    filled = ("CONSTR_GENERATED", "CONSTR_IDENTITY")
-    default = constraints.get("CONSTR_DEFAULT")
-    has_value = any(kind in constraints for kind in filled) or (default is not None and not is_null(default.raw_expr))
-    serial = types.of_node(column.type_name).name in types.SERIAL
-    if "CONSTR_NOTNULL" not in constraints and "CONSTR_PRIMARY" not in constraints:
-        return
-    if has_value or serial:
-        generated = constraints.get("CONSTR_GENERATED")
-        if generated is not None and generated.generated_kind == "v" and not reading.is_new(table):
-            reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.SCAN)
-            reading.report(rules.SET_NOT_NULL, table, column=column.colname)
-        return
-    reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.SCAN)
-    if reading.is_new(table):
-        return
-    found = reading.find(table)
-    if found is not None and found.has_rows:
-        reading.report(rules.NULLS, table, column=column.colname)
-    reading.report(rules.NOT_NULL_WITHOUT_DEFAULT, table, column=column.colname)
-
-
-def _add_beside(reading: Reading, table: Name, column: Any, constraint: Any) -> None:
-    """A constraint that stands beside a new column's type."""
-    kind = kind_of(constraint)
-    if kind == "CONSTR_FOREIGN":
-        # without a value the new column is null everywhere, which no foreign key minds
-        valued = any(each in constraints_of(column) for each in ("CONSTR_DEFAULT", "CONSTR_GENERATED"))
-        _foreign_key(reading, table, constraint, validated=valued)
-        found = reading.find(table)
-        if not valued and found is not None and found.hypertable is not None:
-            # TimescaleDB gives each chunk a constraint of its own, which looks at the rows
-            reading.lock(table, LockMode.SHARE_ROW_EXCLUSIVE, Work.SCAN)
-            referenced = Name.of_range(constraint.pktable)
-            words = {"name": f"fk_{table.name}_{referenced.name}", "referenced": referenced}
-            reading.report(rules.ADD_FOREIGN_KEY, table, referenced, **words)
-    elif kind in ("CONSTR_CHECK", "CONSTR_UNIQUE", "CONSTR_PRIMARY"):
-        _add(reading, table, constraint, [column.colname])
-
-
-# --- constraints
 
 
 def add_constraint(reading: Reading, table: Name, command: Any) -> None:
@@ -143,16 +36,16 @@ def add_constraint(reading: Reading, table: Name, command: Any) -> None:
     if kind_of(constraint) == "CONSTR_FOREIGN":
         columns = [each.string.sval for each in constraint.fk_attrs]
         reading.need_columns(table, *columns)
-        _foreign_key(reading, table, constraint, validated=not constraint.skip_validation)
+        add_foreign_key(reading, table, constraint, validated=not constraint.skip_validation)
     else:
         columns = [each.string.sval for each in constraint.keys]
         reading.need_columns(table, *columns)
-        _add(reading, table, constraint, columns)
+        add(reading, table, constraint, columns)
     if name:
         reading.script.change(table).constraints.setdefault(name, Added(validated=True))
 
 
-def _foreign_key(reading: Reading, table: Name, constraint: Any, *, validated: bool) -> None:
+def add_foreign_key(reading: Reading, table: Name, constraint: Any, *, validated: bool) -> None:
     referenced = Name.of_range(constraint.pktable)
     new = reading.is_new(table)
     _check_referenced(reading, referenced, constraint)
@@ -187,7 +80,7 @@ def _check_referenced(reading: Reading, referenced: Name, constraint: Any) -> No
         reading.report(rules.REFUSED, referenced, what=what, cure=f"add a unique key to {referenced} first")
 
 
-def _add(reading: Reading, table: Name, constraint: Any, columns: list[str]) -> None:
+def add(reading: Reading, table: Name, constraint: Any, columns: list[str]) -> None:
     kind = kind_of(constraint)
     if kind == "CONSTR_CHECK":
         _add_check(reading, table, constraint)
@@ -242,9 +135,6 @@ def is_proven(reading: Reading, table: Name, column: str) -> bool:
     return any(name in proves_not_null(each.definition) for each in valid)
 
 
-# --- keys
-
-
 def _add_key(reading: Reading, table: Name, constraint: Any, columns: list[str]) -> None:
     kind, new = kind_of(constraint), reading.is_new(table)
     if kind == "CONSTR_PRIMARY" and any(each.kind == "p" for each in reading.constraints(table)):
@@ -284,3 +174,66 @@ def _use_index(reading: Reading, table: Name, constraint: Any) -> None:
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.SCAN if nullable else None)
     if nullable and not reading.is_new(table):
         reading.report(rules.SET_NOT_NULL, table, column=", ".join(nullable))
+
+
+def validate(reading: Reading, table: Name, command: Any) -> None:
+    constraint, state = reading.constraint(table, command.name), reading.script.change(table)
+    added = state.constraints.get(command.name)
+    valid = (constraint is not None and constraint.validated) or (added is not None and added.validated)
+    work = None if valid else Work.SCAN
+    reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE, work)
+    if reading.find(table) is not None and constraint is None and added is None:
+        reading.report(rules.DOES_NOT_EXIST, table, what="constraint", name=command.name)
+    if constraint is not None and constraint.references:
+        reading.lock(Name(*constraint.references), LockMode.ROW_SHARE, work)
+    state.validated = True
+    if constraint is not None:
+        state.proven |= set(proves_not_null(constraint.definition))
+        state.checked.append(constants_of(constraint.definition))
+    if added is not None:
+        added.validated = True
+        state.proven |= set(added.not_null)
+        state.checked.append(added.constants)
+
+
+def drop_constraint(reading: Reading, table: Name, command: Any) -> None:
+    reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
+    found, constraint = reading.find(table), reading.constraint(table, command.name)
+    state = reading.script.change(table)
+    added = state.constraints.pop(command.name, None)
+    if found is not None and constraint is None and added is None:
+        if not command.missing_ok:
+            reading.report(rules.DOES_NOT_EXIST, table, what="constraint", name=command.name)
+        return
+    if constraint is not None and constraint.references:
+        reading.lock(Name(*constraint.references), LockMode.ACCESS_EXCLUSIVE)
+    if found is not None and constraint is not None and constraint.kind in "pu":
+        _drop_key(reading, table, found, command)
+    state.dropped.add(command.name)
+    if not state.new and added is None and not (state.proven or state.validated):
+        reading.report(rules.DROP_CONSTRAINT, table, name=command.name)
+
+
+def alter_constraint(reading: Reading, table: Name, command: Any) -> None:
+    """``ALTER CONSTRAINT``: whether it may be deferred."""
+    name = getattr(command, "def").atalter_constraint.conname
+    reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
+    known = reading.constraint(table, name) is not None or name in reading.state(table).constraints
+    if reading.find(table) is not None and not known:
+        reading.report(rules.DOES_NOT_EXIST, table, what="constraint", name=name)
+
+
+def _drop_key(reading: Reading, table: Name, found: RelationFacts, command: Any) -> None:
+    """A key that foreign keys of other tables may refer to."""
+    key = found.constraints[command.name]
+    others = [
+        Name(each.schema, each.name)
+        for each in reading.facts.referencing(found)
+        if any(one.index == key.index and one.kind == "f" for one in reading.constraints(Name(each.schema, each.name)))
+    ]
+    if cascades(command):
+        for each in others:
+            reading.lock(each, LockMode.ACCESS_EXCLUSIVE)
+    elif others:
+        shown = ", ".join(each.name for each in others)
+        reading.report(rules.DEPENDENTS, table, name=command.name, dependents=f"foreign keys of {shown}")
