@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tsext.model.locks import LockMode
-from tsext.safety import dynamic, rules
+from tsext.safety import dynamic, hypertables, rules
 from tsext.safety.hazards import Work
 from tsext.safety.names import Name, name_in
 from tsext.safety.reading import Reading, reads
@@ -160,7 +160,7 @@ def _create_hypertable(reading: Reading, call: Any) -> None:
     migrates = "migrate_data" in given and _is_true(given["migrate_data"])
     new = reading.is_new(table)
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.REWRITE if migrates and not new else None)
-    reading.script.change(table).hypertable = True
+    hypertables.make(reading, table, _dimension(call))
     elsewhere = [one.name for one in reading.facts.referencing(found)] if found is not None else []
     if elsewhere and reading.facts.timescaledb is not None and reading.facts.timescaledb.number < (2, 16):
         cure = "drop the foreign keys first"
@@ -170,6 +170,16 @@ def _create_hypertable(reading: Reading, call: Any) -> None:
     elif found is not None and found.has_rows and not migrates:
         cure = "a new hypertable beside it, filled in batches; or migrate_data=True in a maintenance window"
         reading.report(rules.NOT_EMPTY, table, what="create_hypertable", cure=cure)
+
+
+def _dimension(call: Any) -> str | None:
+    """The second argument: a column, or ``by_range('column')``; None if it is neither."""
+    if len(call.args) < 2:
+        return None
+    second = call.args[1].named_arg_expr.arg if _is_named(call.args[1]) else call.args[1]
+    if second.WhichOneof("node") == "func_call" and len(second.func_call.args):
+        second = second.func_call.args[0]
+    return second.a_const.sval.sval or None
 
 
 def _drop_chunks(reading: Reading, call: Any) -> None:

@@ -20,7 +20,8 @@ _SEPARATELY = "add the column without it, then set the DEFAULT, then op.backfill
 def add_column(reading: Reading, table: Name, command: Any) -> None:
     """``ADD COLUMN``, with the constraints that stand beside it."""
     column = getattr(command, "def").column_def
-    if reading.column(table, column.colname) is not None:
+    added = column.colname in reading.state(table).columns
+    if added or reading.column(table, column.colname) is not None:
         reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
         if not command.missing_ok:
             reading.report(rules.EXISTS_ALREADY, what="column", name=f"{table}.{column.colname}")
@@ -180,7 +181,7 @@ def set_not_null(reading: Reading, table: Name, command: Any) -> None:
     reading.need_columns(table, command.name)
     proven = is_proven(reading, table, command.name)
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, None if proven else Work.SCAN)
-    reading.script.change(table).proven.add(command.name)
+    reading.script.change(table).proven[command.name] = ""
     if not proven and not reading.is_new(table):
         reading.report(rules.SET_NOT_NULL, table, column=command.name)
 
@@ -189,7 +190,7 @@ def drop_not_null(reading: Reading, table: Name, command: Any) -> None:
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     if not reading.need_columns(table, command.name):
         return
-    reading.script.change(table).proven.discard(command.name)
+    reading.script.change(table).proven.pop(command.name, None)
     column = reading.column(table, command.name)
     keys = [each for each in reading.constraints(table) if each.kind == "p" and command.name in each.columns]
     if keys:

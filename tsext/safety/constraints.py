@@ -102,7 +102,7 @@ def _add_check(reading: Reading, table: Name, constraint: Any) -> None:
     valid = not constraint.skip_validation
     state.constraints[constraint.conname] = Added(valid, columns, constants_in(constraint.raw_expr))
     if valid:
-        state.proven |= set(columns)
+        state.proven |= dict.fromkeys(columns, constraint.conname)
         state.checked.append(constants_in(constraint.raw_expr))
     scans = valid and not new
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.SCAN if scans else None)
@@ -151,6 +151,7 @@ def _add_key(reading: Reading, table: Name, constraint: Any, columns: list[str])
             rules.REFUSED, table, what=f"{what} without {lacking}, by which it is partitioned", cure="add it"
         )
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, None if new else Work.BUILD)
+    reading.script.change(table).keys.append(frozenset(columns))
     by_kind = {"CONSTR_UNIQUE": rules.ADD_UNIQUE, "CONSTR_PRIMARY": rules.ADD_PRIMARY_KEY}
     if not new:
         name = constraint.conname or f"uq_{table.name}"
@@ -188,11 +189,11 @@ def validate(reading: Reading, table: Name, command: Any) -> None:
         reading.lock(Name(*constraint.references), LockMode.ROW_SHARE, work)
     state.validated = True
     if constraint is not None:
-        state.proven |= set(proves_not_null(constraint.definition))
+        state.proven |= dict.fromkeys(proves_not_null(constraint.definition), command.name)
         state.checked.append(constants_of(constraint.definition))
     if added is not None:
         added.validated = True
-        state.proven |= set(added.not_null)
+        state.proven |= dict.fromkeys(added.not_null, command.name)
         state.checked.append(added.constants)
 
 
@@ -209,8 +210,10 @@ def drop_constraint(reading: Reading, table: Name, command: Any) -> None:
         reading.lock(Name(*constraint.references), LockMode.ACCESS_EXCLUSIVE)
     if found is not None and constraint is not None and constraint.kind in "pu":
         _drop_key(reading, table, found, command)
+    helped = bool(state.proven or state.validated)
     state.dropped.add(command.name)
-    if not state.new and added is None and not (state.proven or state.validated):
+    state.proven = {column: by for column, by in state.proven.items() if by != command.name}
+    if not state.new and added is None and not helped:
         reading.report(rules.DROP_CONSTRAINT, table, name=command.name)
 
 

@@ -134,17 +134,24 @@ def refuse_alteration(reading: Reading, table: Name, subtype: str, command: Any)
     found = reading.find(table)
     if subtype == "AT_SetRelOptions":
         _set_options(reading, table, found, command)
-    if found is None or found.hypertable is None:
-        return
+    if reading.state(table).hypertable and subtype == "AT_AddConstraint":
+        _add_constraint(reading, table, getattr(command, "def").constraint)
+    if found is not None and found.hypertable is not None:
+        _refuse_on_hypertable(reading, table, found, subtype, command)
+        if found.columnstore is not None and subtype not in _NEVER:
+            columnstores.refuse_alteration(reading, table, found, subtype, command)
+
+
+def _refuse_on_hypertable(reading: Reading, table: Name, found: RelationFacts, subtype: str, command: Any) -> None:
     if subtype in _NEVER:
         _refuse(reading, table, _NEVER[subtype], "a hypertable has chunks of its own")
     elif subtype == "AT_AddColumn":
         _add_column(reading, table, found, getattr(command, "def").column_def)
     elif subtype == "AT_AddConstraint":
-        _add_constraint(reading, table, found, getattr(command, "def").constraint)
-    elif subtype == "AT_DropColumn" and command.name in _dimensions(found):
+        _add_constraint(reading, table, getattr(command, "def").constraint)
+    elif subtype == "AT_DropColumn" and command.name in dimensions(reading, table):
         _refuse(reading, table, f"dropping {command.name}, by which it is partitioned", _REPARTITION)
-    elif subtype == "AT_DropNotNull" and command.name == found.hypertable.column:
+    elif subtype == "AT_DropNotNull" and command.name in dimensions(reading, table)[:1]:
         _refuse(reading, table, f"a partitioning column {command.name} that may be null", "leave it NOT NULL")
     elif subtype == "AT_AlterColumnType":
         _column_type(reading, table, found, command)
@@ -153,8 +160,6 @@ def refuse_alteration(reading: Reading, table: Name, subtype: str, command: Any)
         _refuse(reading, table, "ENABLE or DISABLE TRIGGER below TimescaleDB 2.27", "drop the trigger, create it again")
     elif subtype in ("AT_SetLogged", "AT_SetUnLogged") and reading.timescaledb < (2, 23):
         _refuse(reading, table, "SET LOGGED or UNLOGGED below TimescaleDB 2.23", "decide when the table is created")
-    if found.columnstore is not None and subtype not in _NEVER:
-        columnstores.refuse_alteration(reading, table, found, subtype, command)
 
 
 def refuse_index(reading: Reading, table: Name, node: Any) -> bool:
@@ -175,9 +180,9 @@ def refuse_index(reading: Reading, table: Name, node: Any) -> bool:
     if node.unique and "transaction_per_chunk" in options:
         _refuse(reading, table, "a UNIQUE index with transaction_per_chunk", cure)
         return True
-    if node.unique and found is not None and found.hypertable is not None:
+    if node.unique:
         indexed = {each.index_elem.name for each in node.index_params}
-        return _lacks_dimension(reading, table, found, indexed, "a UNIQUE index")
+        return _lacks_dimension(reading, table, indexed, "a UNIQUE index")
     return False
 
 
@@ -227,8 +232,7 @@ def refuse_rule(reading: Reading, table: Name) -> None:
 
 def warn_of_moves(reading: Reading, table: Name, columns: list[str]) -> None:
     """UPDATE of what decides to which chunk a row belongs."""
-    found = reading.find(table)
-    for each in _dimensions(found) if found is not None else ():
+    for each in dimensions(reading, table):
         if each in columns:
             reading.report(rules.MOVED_ROWS, table, column=each)
 
@@ -239,10 +243,10 @@ def _add_column(reading: Reading, table: Name, found: RelationFacts, column: Any
         _refuse(reading, table, "a new identity column", "add a bigint with DEFAULT nextval('…')")
     unique = [kind for kind in ("CONSTR_UNIQUE", "CONSTR_PRIMARY") if kind in kinds]
     if unique:
-        _lacks_dimension(reading, table, found, {column.colname}, "a unique constraint")
+        _lacks_dimension(reading, table, {column.colname}, "a unique constraint")
 
 
-def _add_constraint(reading: Reading, table: Name, found: RelationFacts, constraint: Any) -> None:
+def _add_constraint(reading: Reading, table: Name, constraint: Any) -> None:
     kind = grammar.enum_name("ConstrType", constraint.contype)
     if kind in ("CONSTR_UNIQUE", "CONSTR_PRIMARY"):
         if constraint.indexname:
@@ -250,7 +254,7 @@ def _add_constraint(reading: Reading, table: Name, found: RelationFacts, constra
                 reading, table, "ADD CONSTRAINT … USING INDEX", "leave it a unique index: op.create_index_concurrently"
             )
             return
-        _lacks_dimension(reading, table, found, {each.string.sval for each in constraint.keys}, "a unique constraint")
+        _lacks_dimension(reading, table, {each.string.sval for each in constraint.keys}, "a unique constraint")
     elif kind == "CONSTR_FOREIGN":
         referenced = reading.find(Name.of_range(constraint.pktable))
         if referenced is not None and referenced.hypertable is not None:
@@ -259,11 +263,11 @@ def _add_constraint(reading: Reading, table: Name, found: RelationFacts, constra
             )
     elif kind == "CONSTR_EXCLUSION":
         named = {each.list.items[0].index_elem.name for each in constraint.exclusions}
-        _lacks_dimension(reading, table, found, named, "an exclusion constraint")
+        _lacks_dimension(reading, table, named, "an exclusion constraint")
 
 
-def _lacks_dimension(reading: Reading, table: Name, found: RelationFacts, columns: set[str], what: str) -> bool:
-    lacking = [each for each in _dimensions(found) if each not in columns]
+def _lacks_dimension(reading: Reading, table: Name, columns: set[str], what: str) -> bool:
+    lacking = [each for each in dimensions(reading, table) if each not in columns]
     if lacking:
         cure = f"add {', '.join(lacking)} to its columns"
         _refuse(reading, table, f"{what} without {', '.join(lacking)}, by which it is partitioned", cure)
@@ -271,7 +275,7 @@ def _lacks_dimension(reading: Reading, table: Name, found: RelationFacts, column
 
 
 def _column_type(reading: Reading, table: Name, found: RelationFacts, command: Any) -> None:
-    if command.name not in _dimensions(found) or command.name not in found.columns:
+    if command.name not in dimensions(reading, table) or command.name not in found.columns:
         return
     old = types.of_text(found.columns[command.name].type).name
     new = types.of_node(getattr(command, "def").column_def.type_name).name
@@ -289,10 +293,29 @@ def _refuse_type_of_key(reading: Reading, table: Name, found: RelationFacts, col
         _refuse(reading, table, f"another type of a column of {keys[0]}", f"drop {keys[0]} first, and add it again")
 
 
-def _dimensions(found: RelationFacts) -> list[str]:
-    if found.hypertable is None:
-        return []
-    return [found.hypertable.column, *(each.column for each in found.hypertable.dimensions or ())]
+def dimensions(reading: Reading, table: Name) -> list[str]:
+    """The columns by which a hypertable is partitioned, by the names that they have now."""
+    found, state = reading.find(table), reading.state(table)
+    renamed = {old: new for new, old in state.columns.items() if old is not None}
+    known = list(state.dimensions)
+    if found is not None and found.hypertable is not None:
+        known += [found.hypertable.column, *(each.column for each in found.hypertable.dimensions or ())]
+    return [renamed.get(each, each) for each in known]
+
+
+def make(reading: Reading, table: Name, column: str | None) -> None:
+    """A table is partitioned by a column; its unique keys must have it."""
+    state, found = reading.script.change(table), reading.find(table)
+    state.hypertable = True
+    if column is None:
+        return
+    state.dimensions.append(column)
+    keys = [*state.keys]
+    if found is not None:
+        keys += [frozenset(each.columns) for each in found.indexes.values() if each.unique]
+    for each in keys:
+        if _lacks_dimension(reading, table, set(each), "a unique key"):
+            return
 
 
 def _refuse(reading: Reading, table: Name, what: str, cure: str) -> None:

@@ -31,6 +31,8 @@ def create_index(reading: Reading, node: Any) -> None:
     if node.idxname:
         state = reading.script.create(Name(reading.script.key(table).schema, node.idxname), kind="i")
         state.index_of, state.indexed = reading.script.key(table), tuple(named)
+    if node.unique:
+        reading.script.change(table).keys.append(frozenset(named))
     refused = hypertables.refuse_index(reading, table, node) or _refuse_partitioned(reading, table, node, named)
     if node.concurrent:
         reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE, Work.BUILD)

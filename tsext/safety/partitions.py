@@ -46,7 +46,7 @@ def _proves(reading: Reading, partition: Name, parent: RelationFacts | None, bou
     if parent is not None:
         columns = [reading.column(partition, each) for each in parent.partition_key]
         nullable = any(each is not None and not each.not_null for each in columns)
-        if nullable and not set(parent.partition_key) <= reading.state(partition).proven:
+        if nullable and not set(parent.partition_key) <= set(reading.state(partition).proven):
             return False
         valid = [each for each in reading.constraints(partition) if each.kind == "c" and each.validated]
         keyed = [each for each in valid if set(parent.partition_key) <= set(each.columns)]

@@ -77,7 +77,7 @@ def _rename_column(reading: Reading, table: Name, node: Any) -> None:
     known = column.name if column is not None else node.subname
     state.lost.add(node.subname)
     state.columns[node.newname] = known
-    state.proven = {node.newname if each == node.subname else each for each in state.proven}
+    state.proven = {node.newname if each == node.subname else each: by for each, by in state.proven.items()}
     reading.report(rules.RENAME_COLUMN, table, column=node.subname)
 
 
@@ -92,6 +92,8 @@ def _rename_constraint(reading: Reading, table: Name, node: Any) -> None:
         proves = proves_not_null(known.definition) if known is not None else ()
         added = Added(known is None or known.validated, proves)
     state.constraints[node.newname] = added
+    if added.validated:
+        state.proven |= dict.fromkeys(added.not_null, node.newname)
 
 
 @reads("alter_object_schema_stmt")

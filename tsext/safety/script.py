@@ -42,8 +42,8 @@ class State:
     """Columns that were added or renamed, and the catalog's names of the latter."""
     lost: set[str] = field(default_factory=set)
     """The catalog's names of columns that were dropped or renamed."""
-    proven: set[str] = field(default_factory=set)
-    """Columns of which a valid CHECK says that they are not null."""
+    proven: dict[str, str] = field(default_factory=dict)
+    """Columns that are surely not null, and by which constraint; empty: the column's own NOT NULL."""
     constraints: dict[str, Added] = field(default_factory=dict)
     dropped: set[str] = field(default_factory=set)
     """Constraints, triggers and policies that were dropped."""
@@ -52,6 +52,10 @@ class State:
     checked: list[frozenset[str]] = field(default_factory=list)
     """Of each CHECK that is valid: its constants."""
     hypertable: bool = False
+    dimensions: list[str] = field(default_factory=list)
+    """Columns by which it was partitioned, as far as that can be told."""
+    keys: list[frozenset[str]] = field(default_factory=list)
+    """The columns of each unique key that it was created with, or got."""
     index_of: Name | None = None
     """Of a new index: its table."""
     indexed: tuple[str, ...] = ()

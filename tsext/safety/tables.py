@@ -22,11 +22,13 @@ def create_table(reading: Reading, node: Any) -> None:
         if not node.if_not_exists:
             reading.report(rules.EXISTS_ALREADY, what="relation", name=name)
         return
-    if not temporary and not (node.if_not_exists and reading.is_new(name)):
-        reading.script.create(name, kind="p" if node.HasField("partspec") else "r")
-    elif temporary:
-        name = Name("pg_temp", name.name)
-        reading.script.create(name, temporary=True)
+    name = Name("pg_temp", name.name) if temporary else name
+    if reading.is_new(name):
+        if not node.if_not_exists:
+            reading.report(rules.EXISTS_ALREADY, what="relation", name=name)
+        return
+    reading.script.create(name, temporary=temporary, kind="p" if node.HasField("partspec") else "r")
+    reading.script.change(name).keys += _keys(node)
     for parent in node.inh_relations:
         _create_child(reading, node, Name.of_range(parent.range_var))
     for each in node.table_elts:
@@ -42,11 +44,27 @@ def create_table(reading: Reading, node: Any) -> None:
     _create_hypertable(reading, name, node)
 
 
+def _keys(node: Any) -> list[frozenset[str]]:
+    """The columns of each unique key that a table is created with."""
+    found = []
+    for each in node.table_elts:
+        if each.WhichOneof("node") == "column_def":
+            kinds = {kind_of(one.constraint) for one in each.column_def.constraints}
+            found += [frozenset([each.column_def.colname])] if kinds & {"CONSTR_PRIMARY", "CONSTR_UNIQUE"} else []
+        elif each.WhichOneof("node") == "constraint" and kind_of(each.constraint) in (
+            "CONSTR_PRIMARY",
+            "CONSTR_UNIQUE",
+        ):
+            found.append(frozenset(one.string.sval for one in each.constraint.keys))
+    return found
+
+
 def _create_hypertable(reading: Reading, name: Name, node: Any) -> None:
     """``WITH (timescaledb.hypertable)``."""
     options = {each.def_elem.defname for each in node.options if each.def_elem.defnamespace in ("timescaledb", "tsdb")}
     if "hypertable" in options:
-        reading.script.change(name).hypertable = True
+        column = next((each.def_elem for each in node.options if each.def_elem.defname == "partition_column"), None)
+        hypertables.make(reading, name, column.arg.string.sval if column is not None else None)
         server = reading.facts.timescaledb
         if server is not None and server.number < (2, 20):
             needed, found = "TimescaleDB 2.20", f"TimescaleDB {server.version}"
