@@ -141,3 +141,11 @@ def test_slow_revisions_fail_staging(busy):
 
     assert "longer than max_execution_time" in output
     assert busy.scalar("SELECT version_num FROM alembic_version") == "002_b"
+
+
+def test_a_table_locked_against_everything_is_not_waited_for(busy):
+    with busy.engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE fresh AS SELECT 1 AS id")
+        connection.commit()
+        connection.exec_driver_sql("LOCK TABLE fresh IN ACCESS EXCLUSIVE MODE")
+        assert "locked against everything" in busy.run("alembic", "upgrade", "head", fails=True)

@@ -30,6 +30,9 @@ class ColumnFacts:
     generated: bool
     base: str
     """The same of the type that a domain is made of; otherwise ``type``."""
+    identity: bool
+    has_default: bool
+    """Whether it has a DEFAULT, or is generated."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class ConstraintFacts:
     columns: tuple[str, ...]
     references: RelationName | None
     index: str | None
+    referenced: tuple[str, ...] = ()
+    """The columns that a foreign key refers to."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,23 @@ class IndexFacts:
     whole: bool
     """Whether it is not partial."""
     columns: tuple[str, ...]
+    """In their order; without expressions."""
+    reads: tuple[str, ...] = ()
+    """All columns that it depends on, by its expressions and condition too."""
+    has_expressions: bool = False
+    immediate: bool = True
+    """Whether it is not deferrable."""
+
+
+@dataclass(frozen=True)
+class Dependent:
+    """What depends on a relation, and would not let it, or a column of it, be dropped."""
+
+    kind: str
+    """``view``, ``policy``, ``trigger``, ``generated column``, or ``default`` of a column."""
+    name: str
+    column: str | None
+    """What it reads of the relation; None: all of it."""
 
 
 @dataclass(frozen=True)
@@ -73,18 +95,36 @@ class RelationFacts:
     columns: Mapping[str, ColumnFacts]
     constraints: Mapping[str, ConstraintFacts]
     indexes: Mapping[str, IndexFacts]
-    dependents: tuple[tuple[str, str | None], ...] = ()
-    """Views that read it, each with a column of it that it reads."""
+    dependents: tuple[Dependent, ...] = ()
     index_of: RelationName | None = None
     """Of an index: its table."""
     default_partition: RelationName | None = None
+    partition_key: tuple[str, ...] = ()
+    parent: RelationName | None = None
+    """What it is a partition of, or inherits from."""
+    triggers: Mapping[str, str] = field(default_factory=dict)
+    """Triggers, and the functions that they run."""
+    policies: bool = False
+    """Whether it has row security policies."""
+    row_security: bool = False
+    """Whether row security is enabled."""
+    tablespace: str = "pg_default"
+    access_method: str = "heap"
+    replica_identity: str = "d"
+    """``pg_class.relreplident``: ``d`` default, ``n`` nothing, ``f`` full, ``i`` index."""
     persistence: str = "p"
     """``pg_class.relpersistence``: ``p`` permanent, ``u`` unlogged, ``t`` temporary."""
     hypertable: Hypertable | None = None
     columnstore: Columnstore | None = None
     compressed: int = 0
     """How many of its chunks are in the columnstore."""
-    continuous_aggregate: bool = False
+    aggregates: RelationName | None = None
+    """Of a continuous aggregate: the hypertable that it aggregates."""
+
+    @property
+    def continuous_aggregate(self) -> bool:
+        """Whether it is one."""
+        return self.aggregates is not None
 
     @property
     def has_rows(self) -> bool:
@@ -105,6 +145,12 @@ class DatabaseFacts:
     """Functions by name, the built-in ones that are not volatile left out."""
     constrained_domains: frozenset[str] = frozenset()
     """Domains that not every value of their base type passes, without their schemas."""
+    domains: Mapping[str, str] = field(default_factory=dict)
+    """Domains, without their schemas, and the types that they are made of."""
+    bodies: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Language and source of the functions and procedures that users wrote and that may change something, by name."""
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The values of enums, without their schemas."""
 
 
 def database_facts(connection: Connection) -> DatabaseFacts:
@@ -113,16 +159,27 @@ def database_facts(connection: Connection) -> DatabaseFacts:
         "SELECT current_setting('server_version_num')::int / 10000, current_schemas(false)::text[], "
         "current_setting('TimeZone')"
     ).one()
-    volatile = {each.name: each.volatile for each in rows(connection, "volatile_functions")}
-    domains = frozenset(each.name for each in rows(connection, "constrained_domains"))
-    return DatabaseFacts(row[0], _relations(connection), tuple(row[1]), row[2], volatile, domains)
+    domains = rows(connection, "domains")
+    return DatabaseFacts(
+        row[0],
+        _relations(connection),
+        tuple(row[1]),
+        row[2],
+        volatile={each.name: each.volatile for each in rows(connection, "volatile_functions")},
+        constrained_domains=frozenset(each.name for each in domains if each.constrained),
+        domains={each.name: each.base for each in domains},
+        bodies={each.name: (each.language, each.body) for each in rows(connection, "function_bodies")},
+        labels={each.name: tuple(each.labels) for each in rows(connection, "enums")},
+    )
 
 
 def _relations(connection: Connection) -> dict[RelationName, RelationFacts]:
     default = str(connection.dialect.default_schema_name)
     partitioned = {(each.schema or default, each.name): each for each in hypertables(connection)}
     stores = {(each.schema or default, each.name): each for each in columnstores(connection)}
-    aggregates = {(each.key[0] or default, each.key[1]) for each in continuous_aggregates(connection)}
+    aggregates = {
+        (each.key[0] or default, each.key[1]): each.source_hypertable for each in continuous_aggregates(connection)
+    }
     compressed = {}
     if stores and timescaledb(connection):
         compressed = {(each.schema, each.name): each.compressed for each in rows(connection, "compressed_chunks")}
@@ -134,7 +191,7 @@ def _relations(connection: Connection) -> dict[RelationName, RelationFacts]:
             hypertable=partitioned.get(name),
             columnstore=stores.get(name),
             compressed=compressed.get(name, 0),
-            continuous_aggregate=name in aggregates,
+            aggregates=aggregates.get(name),
         )
     return found
 
@@ -149,9 +206,17 @@ def _structure(row: Any) -> RelationFacts:
         columns={each[0]: ColumnFacts(*each) for each in row.columns or ()},
         constraints={each[0]: _constraint(each) for each in row.constraints or ()},
         indexes={each[0]: _index(each) for each in row.indexes or ()},
-        dependents=tuple((view, column) for view, column in row.dependents or ()),
+        dependents=tuple(Dependent(*each) for each in row.dependents or ()),
         index_of=_name(row.index_of),
         default_partition=_name(row.default_partition),
+        partition_key=tuple(row.partition_key or ()),
+        parent=_name(row.parent),
+        triggers=row.triggers or {},
+        tablespace=row.tablespace,
+        access_method=row.access_method,
+        policies=row.policies,
+        row_security=row.row_security,
+        replica_identity=row.replica_identity,
         persistence=row.persistence,
     )
 
@@ -161,10 +226,12 @@ def _name(found: list[str] | None) -> RelationName | None:
 
 
 def _index(found: list[Any]) -> IndexFacts:
-    name, unique, valid, whole, columns = found
-    return IndexFacts(name, unique, valid, whole, tuple(columns or ()))
+    name, unique, valid, whole, columns, reads, *others = found
+    return IndexFacts(name, unique, valid, whole, tuple(columns or ()), tuple(reads or ()), *others)
 
 
 def _constraint(found: list[Any]) -> ConstraintFacts:
-    name, kind, validated, definition, columns, references, index = found
-    return ConstraintFacts(name, kind, validated, definition, tuple(columns or ()), _name(references), index)
+    name, kind, validated, definition, columns, references, index, referenced = found
+    names = (tuple(each or ()) for each in (columns, referenced))
+    columns, referenced = names
+    return ConstraintFacts(name, kind, validated, definition, columns, _name(references), index, referenced)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -107,8 +108,9 @@ class Gate:
             phase = review.Phase.of(step.revision)
             if step.is_upgrade and phase.requires_application:
                 self.phases[step.revision.revision] = phase
-        found = foreseen(connection, [(step.revision, step.is_downgrade) for step in steps], self.settings)
-        checking.refuse(connection, found.touched if found else {}, self.settings)
+        with _looking(connection):
+            found = foreseen(connection, [(step.revision, step.is_downgrade) for step in steps], self.settings)
+            checking.refuse(connection, found.touched if found else {}, self.settings)
         if self.settings.unsafe_revisions == "ignore" or found is None:
             return
         verdicts = review.judge(found.readings, found.facts)
@@ -209,6 +211,24 @@ def running_versions(connection: Connection, settings: Settings) -> list[Version
             hint="let it return one row for each version that is running",
         ) from error
     return review.versions(",".join(str(row[0]) for row in rows), "application_version_query")
+
+
+@contextmanager
+def _looking(connection: Connection) -> Iterator[None]:
+    """Ask for sizes, which wait for whoever has locked a table against everything; not for long."""
+    with connection.begin_nested() as savepoint:
+        connection.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
+        try:
+            yield
+        except DBAPIError as error:
+            if "lock timeout" not in str(error.orig):
+                raise
+            raise PreflightFailed(
+                "what is pending cannot be judged: somebody holds a table locked against everything",
+                hint="wait for it, or end it: SELECT pid, relation::regclass FROM pg_locks "
+                "WHERE mode = 'AccessExclusiveLock' AND granted",
+            ) from error
+        savepoint.rollback()  # and with it the limit
 
 
 def _refuse_what_fails(verdicts: list[Verdict]) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from tsext.model.locks import LockMode
-from tsext.safety import rules
-from tsext.safety.definitions import need_license
+from tsext.safety import dynamic, hypertables, rules
 from tsext.safety.hazards import Work
 from tsext.safety.names import Name, name_in
 from tsext.safety.reading import Reading, reads
+from tsext.safety.script import Body
+from tsext.safety.tables import need_license
 from tsext.sql import grammar
 
 _LICENSED = {
@@ -20,6 +21,9 @@ _LICENSED = {
     "refresh_continuous_aggregate", "reorder_chunk", "move_chunk", "merge_chunks", "split_chunk", "recompress_chunk",
     "attach_chunk", "detach_chunk",
 }  # fmt: skip
+_DEEPEST = 5
+"""How many functions may call one another; what is deeper is not read."""
+
 _COMMITS = {"refresh_continuous_aggregate", "run_job", "reorder_chunk", "move_chunk", "merge_chunks_concurrently"}
 _CHUNK_WORK = {
     "compress_chunk", "decompress_chunk", "convert_to_columnstore", "convert_to_rowstore", "merge_chunks",
@@ -27,9 +31,15 @@ _CHUNK_WORK = {
 }  # fmt: skip
 _SETTINGS = {
     "set_chunk_time_interval", "set_partitioning_interval", "set_number_partitions", "set_integer_now_func",
-    "enable_chunk_skipping", "disable_chunk_skipping", "attach_tablespace", "detach_tablespace", "detach_tablespaces",
-    "add_dimension", "by_range", "by_hash", "show_chunks", "set_adaptive_chunking",
+    "enable_chunk_skipping", "disable_chunk_skipping", "by_range", "by_hash", "show_chunks", "set_adaptive_chunking",
 }  # fmt: skip
+_LOCKING = {
+    "add_dimension": (0, LockMode.SHARE_UPDATE_EXCLUSIVE),
+    "attach_tablespace": (1, LockMode.ACCESS_EXCLUSIVE),
+    "detach_tablespace": (1, LockMode.ACCESS_EXCLUSIVE),
+    "detach_tablespaces": (0, LockMode.ACCESS_EXCLUSIVE),
+}
+"""Settings that lock the hypertable for an instant, and which argument it is."""
 
 
 def read(reading: Reading, node: Any) -> None:
@@ -41,9 +51,42 @@ def read(reading: Reading, node: Any) -> None:
         elif name.name == "drop_chunks":
             _drop_chunks(reading, call)
         elif name.name in _LICENSED:
-            _licensed(reading, name.name)
+            _licensed(reading, name.name, node)
+        elif name.name in _LOCKING:
+            position, mode = _LOCKING[name.name]
+            if (table := _relation(call, position)) is not None:
+                reading.lock(table, mode)
+        elif name.name == "set_config":
+            _set_config(reading, call)
         elif name.name not in _SETTINGS and _is_users_own(reading, name, node):
-            reading.report(rules.USER_FUNCTION, name=f"{name}()")
+            _run(reading, name, f"{name}()")
+
+
+def _run(reading: Reading, name: Name, shown: str) -> None:
+    """A function that may change something: what it does if its body is known."""
+    found = _body(reading, name.name)
+    if found is None or reading.depth >= _DEEPEST:
+        reading.report(rules.USER_FUNCTION, name=shown)
+    else:
+        inner = reading.inner()
+        dynamic.run(inner, found)
+        reading.take(inner)
+
+
+def _body(reading: Reading, function: str) -> Body | None:
+    if function in reading.script.functions:
+        return reading.script.functions[function]
+    database = reading.facts.database
+    language, body = database.bodies.get(function, ("", "")) if database is not None else ("", "")
+    return grammar.body(language, body) if language else None
+
+
+def _set_config(reading: Reading, call: Any) -> None:
+    """``set_config('search_path', …)``, as pg_dump writes it."""
+    given = [each.a_const.sval.sval for each in call.args[:2] if each.WhichOneof("node") == "a_const"]
+    if len(given) == 2 and given[0] == "search_path":
+        schemas = [each.strip(' "') for each in given[1].split(",")]
+        reading.script.search_path = tuple(each for each in schemas if each) or reading.facts.search_path
 
 
 @reads("call_stmt")
@@ -53,9 +96,9 @@ def call_procedure(reading: Reading, node: Any) -> None:
     if name.name in _COMMITS:
         reading.refuse_in_transaction(f"CALL {name.name}")
     if name.name in _LICENSED:
-        _licensed(reading, name.name)
+        _licensed(reading, name.name, node)
     elif name.name != "record" or name.schema != "tsext":
-        reading.report(rules.USER_FUNCTION, name=f"procedure {name}")
+        _run(reading, name, f"procedure {name}")
 
 
 def _is_users_own(reading: Reading, name: Name, node: Any) -> bool:
@@ -64,6 +107,8 @@ def _is_users_own(reading: Reading, name: Name, node: Any) -> bool:
         return False
     if name.schema == "pg_catalog" or name.name.startswith("pg_"):
         return False
+    if name.name in reading.script.functions:
+        return True
     volatile = reading.facts.is_volatile(name.name)
     if reading.facts.database is not None:
         return name.name in reading.facts.database.volatile and bool(volatile) and name.name not in _KNOWN
@@ -80,14 +125,23 @@ _KNOWN = {
 }  # fmt: skip
 
 
-def _licensed(reading: Reading, function: str) -> None:
+def _licensed(reading: Reading, function: str, node: Any) -> None:
     need_license(reading, function)
     if function in _COMMITS:
         reading.refuse_in_transaction(function)
     if function == "add_retention_policy":
         reading.report(rules.DROP_CHUNKS, what="add_retention_policy")
     elif function in _CHUNK_WORK:
-        reading.report(rules.CHUNK_REWRITE, what=function)
+        named = (_relation(each) for each in grammar.find(node, "FuncCall") if _names_chunks(each, function))
+        tables = [each for each in named if each is not None]
+        for each in tables:
+            reading.lock(each, LockMode.ACCESS_EXCLUSIVE, Work.REWRITE)
+        reading.report(rules.CHUNK_REWRITE, *tables, what=function)
+
+
+def _names_chunks(call: Any, function: str) -> bool:
+    """Whether it is the call itself, of one chunk, or ``show_chunks``, which gives chunks to it."""
+    return Name.of_list(call.funcname).name in (function, "show_chunks")
 
 
 def _create_hypertable(reading: Reading, call: Any) -> None:
@@ -106,7 +160,11 @@ def _create_hypertable(reading: Reading, call: Any) -> None:
     migrates = "migrate_data" in given and _is_true(given["migrate_data"])
     new = reading.is_new(table)
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.REWRITE if migrates and not new else None)
-    reading.script.hypertables.add(table)
+    hypertables.make(reading, table, _dimension(call))
+    elsewhere = [one.name for one in reading.facts.referencing(found)] if found is not None else []
+    if elsewhere and reading.facts.timescaledb is not None and reading.facts.timescaledb.number < (2, 16):
+        cure = "drop the foreign keys first"
+        reading.report(rules.REFUSED, table, what=f"a hypertable that {elsewhere[0]} refers to", cure=cure)
     if migrates and not new and (found is None or found.has_rows):
         reading.report(rules.MIGRATE_DATA, table)
     elif found is not None and found.has_rows and not migrates:
@@ -114,22 +172,36 @@ def _create_hypertable(reading: Reading, call: Any) -> None:
         reading.report(rules.NOT_EMPTY, table, what="create_hypertable", cure=cure)
 
 
+def _dimension(call: Any) -> str | None:
+    """The second argument: a column, or ``by_range('column')``; None if it is neither."""
+    if len(call.args) < 2:
+        return None
+    second = call.args[1].named_arg_expr.arg if _is_named(call.args[1]) else call.args[1]
+    if second.WhichOneof("node") == "func_call" and len(second.func_call.args):
+        second = second.func_call.args[0]
+    return second.a_const.sval.sval or None
+
+
 def _drop_chunks(reading: Reading, call: Any) -> None:
     table = _relation(call)
     if table is not None:
         found = reading.find(table)
         reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
-        for each in found.constraints.values() if found is not None else ():
+        for each in reading.constraints(table):
             if each.references:
                 reading.lock(Name(*each.references), LockMode.ACCESS_EXCLUSIVE)
+        others = reading.facts.referencing(found) if found is not None else []
+        if others:
+            shown = ", ".join(f"foreign key of {each.name}" for each in others)
+            reading.report(rules.DEPENDENTS, table, name=f"chunks of {table}", dependents=shown)
     reading.report(rules.DROP_CHUNKS, *([table] if table else []), what="drop_chunks")
 
 
-def _relation(call: Any) -> Name | None:
-    """The first argument, if it is a literal that names a relation."""
-    if not len(call.args):
+def _relation(call: Any, position: int = 0) -> Name | None:
+    """An argument, if it is a literal that names a relation."""
+    if len(call.args) <= position:
         return None
-    first = call.args[0]
+    first = call.args[position]
     if _is_named(first):
         first = first.named_arg_expr.arg
     while first.WhichOneof("node") == "type_cast":

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from tsext.model.locks import LockMode
-from tsext.safety import calls, rules
-from tsext.safety.definitions import read_relations
+from tsext.safety import calls, hypertables, rules
 from tsext.safety.hazards import Work
 from tsext.safety.names import Name
 from tsext.safety.reading import READERS, Reading, reads
+from tsext.safety.tables import read_relations
 from tsext.sql import grammar
 
 _LOCK_MODES = tuple(LockMode)
@@ -23,13 +23,26 @@ def select(reading: Reading, node: Any) -> None:
         if kind in ("insert_stmt", "update_stmt", "delete_stmt", "merge_stmt"):
             READERS[kind](reading, getattr(each.ctequery, kind))
     if node.HasField("into_clause"):
-        reading.script.create(Name.of_range(node.into_clause.rel))
-    read_relations(reading, node)
+        into = node.into_clause.rel
+        reading.script.create(Name.of_range(into), temporary=into.relpersistence == "t")
+    read_relations(reading, node, work=Work.SCAN if _reads_everything(node) else None)
     for locking in node.locking_clause:
         named = [Name.of_range(each.range_var) for each in locking.locking_clause.locked_rels]
         for name in named or [Name.of_range(each) for each in grammar.find(node, "RangeVar")]:
             reading.lock(name, LockMode.ROW_SHARE)
     calls.read(reading, node)
+
+
+_WHOLE = {"count", "sum", "avg", "array_agg", "string_agg", "json_agg", "jsonb_agg", "bool_and", "bool_or"}
+"""Aggregates that no index answers."""
+
+
+def _reads_everything(node: Any) -> bool:
+    """Whether a query is sure to read all that it selects from."""
+    named = {
+        Name.of_list(each.funcname).name for target in node.target_list for each in grammar.find(target, "FuncCall")
+    }
+    return bool(len(node.from_clause) and named & _WHOLE)
 
 
 @reads("insert_stmt")
@@ -46,6 +59,8 @@ def insert(reading: Reading, node: Any) -> None:
 @reads("update_stmt")
 def update(reading: Reading, node: Any) -> None:
     """``UPDATE``."""
+    table = Name.of_range(node.relation)
+    hypertables.warn_of_moves(reading, table, [each.res_target.name for each in node.target_list])
     _change(reading, node, "UPDATE")
 
 
@@ -54,7 +69,7 @@ def delete(reading: Reading, node: Any) -> None:
     """``DELETE``."""
     table = Name.of_range(node.relation)
     if not reading.is_new(table):
-        everything = not node.HasField("where_clause") and not len(node.using_clause)
+        everything = not _has_condition(node) and not len(node.using_clause)
         reading.report(rules.DELETE_ALL if everything else rules.DELETE_SOME, table)
     _change(reading, node, "DELETE")
 
@@ -68,21 +83,55 @@ def merge(reading: Reading, node: Any) -> None:
 
 def _change(reading: Reading, node: Any, verb: str) -> None:
     table = Name.of_range(node.relation)
+    if reading.is_missing(table):
+        reading.report(rules.DOES_NOT_EXIST, what="relation", name=table)
+        return
     read_relations(reading, node, besides=table)
-    some = node.HasField("where_clause") and _names_a_value(node.where_clause)
+    some = _has_condition(node) and _names_a_value(reading, node)
     reading.lock(table, LockMode.ROW_EXCLUSIVE, None if some else Work.SCAN)
-    if not node.HasField("where_clause") and not reading.is_new(table):
+    if some or reading.is_new(table):
+        return
+    if not _has_condition(node):
         reading.report(rules.MASS_UPDATE, table, verb=verb)
+    elif not len(grammar.find(node.where_clause, "SelectStmt")):
+        reading.report(rules.WIDE_UPDATE, table, verb=verb)
 
 
-def _names_a_value(condition: Any) -> bool:
+def _has_condition(node: Any) -> bool:
+    """Whether it is about some rows: it has a WHERE that says something of them."""
+    return node.HasField("where_clause") and bool(
+        len(grammar.find(node.where_clause, "ColumnRef"))
+        or len(grammar.find(node.where_clause, "SubLink"))
+        or len(grammar.find(node.where_clause, "CurrentOfExpr"))
+    )
+
+
+def _is_of(reference: Any, table: Name, alias: str) -> bool:
+    """Whether a column is of the table that is changed, as far as its name tells."""
+    return len(reference.fields) == 1 or reference.fields[-2].string.sval in (table.name, alias)
+
+
+def _names_a_value(reading: Reading, node: Any) -> bool:
     """Whether it asks for certain values, as ``id = 1`` does, and so for few rows."""
-    for each in grammar.find(condition, "A_Expr"):
+    table, alias = Name.of_range(node.relation), node.relation.alias.aliasname
+    for each in grammar.find(node.where_clause, "A_Expr"):
         kind = grammar.enum_name("A_Expr_Kind", each.kind)
         operator = each.name[0].string.sval if len(each.name) else ""
-        if kind in ("AEXPR_OP", "AEXPR_IN") and operator == "=" and each.lexpr.WhichOneof("node") == "column_ref":
-            return True
+        column = each.lexpr.WhichOneof("node") == "column_ref"
+        other = each.rexpr.WhichOneof("node") == "column_ref"
+        if column and not _is_of(each.lexpr.column_ref, table, alias):
+            continue
+        if kind in ("AEXPR_OP", "AEXPR_IN", "AEXPR_OP_ANY") and operator == "=" and column and not other:
+            return _is_selective(reading, table, each.lexpr.column_ref.fields[-1].string.sval)
     return False
+
+
+def _is_selective(reading: Reading, table: Name, column: str) -> bool:
+    """Whether an index finds the rows that have a value; without a catalog, all columns may have one."""
+    found, known = reading.find(table), reading.column(table, column)
+    if found is None:
+        return True
+    return known is not None and any(each.columns[:1] == (known.name,) for each in found.indexes.values())
 
 
 @reads("truncate_stmt")
@@ -99,13 +148,19 @@ def truncate(reading: Reading, node: Any) -> None:
             continue
         reading.report(rules.TRUNCATE, table)
         found = reading.find(table)
+        if not each.range_var.inh:
+            hypertables.refuse_truncate_only(reading, table)
         others = reading.facts.referencing(found) if found is not None else []
-        together = {each.range_var.relname for each in node.relations}
-        left = [other.name for other in others if other.name not in together]
+        together = {reading.script.key(Name.of_range(one.range_var)) for one in node.relations}
+        keys = [Name(other.schema, other.name) for other in others]
+        left = [other for other in keys if other not in together and not reading.script.is_gone(other)]
+        if left and cascade:
+            hypertables.refuse_cascade(reading, table)
         if left and not cascade:
-            reading.report(rules.DEPENDENTS, table, name=table, dependents=f"foreign keys of {', '.join(left)}")
+            shown = ", ".join(other.name for other in left)
+            reading.report(rules.DEPENDENTS, table, name=table, dependents=f"foreign keys of {shown}")
         for other in left if cascade else ():
-            reading.lock(Name(None, other), LockMode.ACCESS_EXCLUSIVE)
+            reading.lock(other, LockMode.ACCESS_EXCLUSIVE)
 
 
 @reads("copy_stmt")
@@ -158,6 +213,12 @@ def cluster(reading: Reading, node: Any) -> None:
         reading.report(rules.VACUUM_FULL, what="CLUSTER", table="every table")
         return
     table = Name.of_range(node.relation)
+    found = reading.find(table)
+    if reading.is_missing(table):
+        reading.report(rules.DOES_NOT_EXIST, what="table", name=table)
+        return
+    if found is not None and (found.kind == "p" or found.hypertable is not None):
+        reading.refuse_in_transaction("CLUSTER of a partitioned table")
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.REWRITE)
     if not reading.is_new(table):
         reading.report(rules.VACUUM_FULL, table, what="CLUSTER")
@@ -176,6 +237,9 @@ def refresh(reading: Reading, node: Any) -> None:
     if reading.is_missing(view):
         reading.report(rules.DOES_NOT_EXIST, what="materialized view", name=view)
         return
+    if found is not None and found.kind != "m":
+        reading.report(rules.REFUSED, view, what="REFRESH of what is no materialized view", cure="correct its name")
+        return
     if node.concurrent:
         reading.lock(view, LockMode.EXCLUSIVE, Work.SCAN)
         unique = found is None or any(each.unique and each.valid and each.whole for each in found.indexes.values())
@@ -193,8 +257,13 @@ def refresh(reading: Reading, node: Any) -> None:
 def transaction(reading: Reading, node: Any) -> None:
     """``BEGIN``, ``COMMIT``, ``ROLLBACK``, savepoints."""
     kind = grammar.enum_name("TransactionStmtKind", node.kind)
-    if kind in ("TRANS_STMT_COMMIT", "TRANS_STMT_ROLLBACK", "TRANS_STMT_PREPARE"):
+    if kind in ("TRANS_STMT_BEGIN", "TRANS_STMT_START"):
+        reading.script.inside = True
+    elif kind in ("TRANS_STMT_COMMIT", "TRANS_STMT_ROLLBACK", "TRANS_STMT_PREPARE"):
+        reading.script.inside = node.chain
         reading.script.end_transaction()
+    elif kind in ("TRANS_STMT_COMMIT_PREPARED", "TRANS_STMT_ROLLBACK_PREPARED"):
+        reading.refuse_in_transaction("COMMIT PREPARED")
 
 
 @reads("explain_stmt")

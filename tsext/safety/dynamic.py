@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tsext.safety import rules
-from tsext.safety.reading import READERS, Reading, reads
+from tsext.safety import holding, rules
+from tsext.safety.reading import Reading, reads
+from tsext.safety.script import Body
 from tsext.sql import grammar
 
 
@@ -13,37 +14,44 @@ from tsext.sql import grammar
 def do(reading: Reading, node: Any) -> None:
     """``DO``: what its body says outright is read as if it stood alone; what it puts together is unknown."""
     arguments = {each.def_elem.defname: each.def_elem.arg.string.sval for each in node.args}
-    language = arguments.get("language", "plpgsql")
-    body = arguments.get("as", "")
-    found = _body(body) if language == "plpgsql" else None
-    if found is None:
+    language = arguments.get("language", "plpgsql").lower()
+    body = grammar.body(language, arguments.get("as", ""))
+    if body is None:
         reading.report(rules.DYNAMIC_SQL, what=f"DO in {language}")
-        return
-    for kind, text in found:
+    else:
+        run(reading, body)
+
+
+def run(reading: Reading, body: Body) -> None:
+    """What a body runs, in the order in which it is written."""
+    for kind, text in body:
         _run(reading, kind, text)
 
 
-def _body(body: str) -> list[tuple[str, str]] | None:
-    tag = "$tsext_body$"
-    if tag in body:
-        return None
-    return grammar.statements_in_body(f"CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS {tag}{body}{tag}")
-
-
 def _run(reading: Reading, kind: str, text: str) -> None:
+    if kind in ("commit", "rollback"):
+        reading.refuse_in_transaction(f"{kind.upper()} in DO, or in a procedure,")
+        reading.script.end_transaction()
+        return
     if kind in ("dynexecute", "dynfors"):
         literal = _literal(text)
         if literal is None:
             reading.report(rules.DYNAMIC_SQL, what="EXECUTE")
             return
         text = literal
-    elif kind not in ("execsql", "perform", "fors", "call"):
+    elif kind not in ("execsql", "perform", "fors", "call", "sql"):
         return
-    read = grammar.tree(text)
-    if read is None:
+    try:
+        statements = grammar.parse(text)
+    except grammar.GrammarError:
         reading.report(rules.DYNAMIC_SQL, what="a statement in DO")
-    elif read[0] in READERS:
-        READERS[read[0]](reading, read[1])
+        return
+    for start, end in statements.statements:
+        read = grammar.tree(statements.text[start:end])
+        if read is None:
+            reading.report(rules.DYNAMIC_SQL, what="a statement in DO")
+        else:
+            holding.read_inside(reading, *read)
 
 
 def _literal(expression: str) -> str | None:
@@ -66,5 +74,4 @@ def execute(reading: Reading, node: Any) -> None:
 def prepare(reading: Reading, node: Any) -> None:
     """``PREPARE``: read when it is prepared, as if it ran."""
     kind = node.query.WhichOneof("node")
-    if kind in READERS:
-        READERS[kind](reading, getattr(node.query, kind))
+    holding.read(reading, kind, getattr(node.query, kind))

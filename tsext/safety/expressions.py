@@ -33,6 +33,26 @@ def functions(node: Any) -> list[Name]:
     return [Name.of_list(each.funcname) for each in grammar.find(node, "FuncCall")]
 
 
+def columns_in(expression: Any) -> set[str]:
+    """The columns that an expression over one table names."""
+    references = (each.fields[-1] for each in grammar.find(expression, "ColumnRef"))
+    return {each.string.sval for each in references if each.WhichOneof("node") == "string"}
+
+
+def constants_in(expression: Any) -> frozenset[str]:
+    """The constants of an expression, as text."""
+    values = ((each, each.WhichOneof("val")) for each in grammar.find(expression, "A_Const"))
+    return frozenset(
+        str(getattr(getattr(each, kind), kind)) for each, kind in values if kind in ("sval", "ival", "fval")
+    )
+
+
+def constants_of(definition: str) -> frozenset[str]:
+    """The same of a constraint's definition, as ``pg_get_constraintdef`` writes it."""
+    read = grammar.tree("ALTER TABLE t ADD " + definition)
+    return constants_in(read[1]) if read is not None else frozenset()
+
+
 def volatile_function(expression: Any, facts: Facts) -> tuple[str, bool] | None:
     """A function that may give another value for each row, and whether that is sure; None if there is none."""
     found = [(each.name, facts.is_volatile(each.name)) for each in functions(expression)]

@@ -46,11 +46,25 @@ class Facts:
     database: DatabaseFacts | None = field(default=None, repr=False)
     """None: the catalog is not at hand."""
 
+    @classmethod
+    def unknown(cls, postgresql: int = 17, timescaledb: TimescaleInfo | None = None) -> Facts:
+        """Of a database that cannot be asked: its versions at most."""
+        return cls(postgresql, timescaledb)
+
+    @property
+    def search_path(self) -> tuple[str, ...]:
+        """The schemas in which names are looked up; ``public``, if that is not known."""
+        return (self.database.search_path if self.database is not None else ()) or ("public",)
+
+    def has(self, name: Name) -> bool:
+        """Whether the catalog has a relation of this schema and name."""
+        return self.database is not None and (name.schema or "", name.name) in self.database.relations
+
     def find(self, name: Name) -> RelationFacts | None:
         """The relation that PostgreSQL finds under a name; None if there is none, or it is not known."""
         if self.database is None:
             return None
-        schemas = (name.schema,) if name.schema else self.database.search_path
+        schemas = (name.schema,) if name.schema else self.search_path
         found = (self.database.relations.get((schema, name.name)) for schema in schemas)
         return next((each for each in found if each is not None), None)
 
@@ -62,6 +76,26 @@ class Facts:
         others = (each for each in self.database.relations.values() if each is not relation)
         return [each for each in others if any(one.references == key for one in each.constraints.values())]
 
+    def inheriting(self, relation: RelationFacts) -> list[RelationFacts]:
+        """Tables that inherit from one, but are no partitions."""
+        if self.database is None or relation.kind == "p":
+            return []
+        return [each for each in self.database.relations.values() if each.parent == (relation.schema, relation.name)]
+
+    def users_of_type(self, name: str) -> list[tuple[RelationFacts, str]]:
+        """Tables and columns of a type, or of an array of it."""
+        relations = self.database.relations.values() if self.database is not None else ()
+        return [
+            (each, column.name)
+            for each in relations
+            for column in each.columns.values()
+            if each.kind in "rpm" and column.type.rpartition(".")[2].removesuffix("[]").strip('"') == name
+        ]
+
+    def columns_of_type(self, name: str) -> list[str]:
+        """The same, as text."""
+        return [f"{each.name}.{column}" for each, column in self.users_of_type(name)]
+
     def is_volatile(self, function: str) -> bool | None:
         """Whether a function may give another value for each row; None if that is not known."""
         if self.database is not None:
@@ -70,10 +104,19 @@ class Facts:
             return True
         return False if function in _STABLE else None
 
+    def domain_base(self, name: str) -> str | None:
+        """The type that a domain is made of; None if it is none, or that is not known."""
+        return self.database.domains.get(name.rpartition(".")[2]) if self.database is not None else None
+
     @property
-    def utc(self) -> bool:
-        """Whether the session's time zone is UTC, so that timestamp and timestamptz have the same bytes."""
-        return self.database is not None and self.database.time_zone.upper() in ("UTC", "ETC/UTC", "GMT", "UCT", "ZULU")
+    def constrained_domains(self) -> frozenset[str]:
+        """Domains that not every value of their base type passes, without their schemas."""
+        return self.database.constrained_domains if self.database is not None else frozenset()
+
+    @property
+    def time_zone(self) -> str:
+        """The session's; empty if it is not known."""
+        return self.database.time_zone if self.database is not None else ""
 
 
 def facts(connection: Connection) -> Facts:

@@ -62,7 +62,8 @@ class Lock:
     """A table lock that a statement takes, and what is done under it."""
 
     relation: str
-    """Quoted where SQL needs it, with its schema if it was written or is known; of a hypertable, its chunks too."""
+    """Quoted where SQL needs it, with its schema if it is written or the catalog is known; of a hypertable, its chunks
+    too."""
     mode: LockMode
     work: Work | None = None
     """None: it is held for an instant, or as long as the transaction goes on."""
@@ -78,6 +79,9 @@ class Hazard(Finding):
 
     axis: Axis
     statement: Statement
+    """As it was given."""
+    line: int = 1
+    """Where what it is about begins in the file, should the statement given be several."""
     mode: LockMode | None = None
     work: Work | None = None
     relations: tuple[str, ...] = ()

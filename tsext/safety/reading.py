@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
-from tsext.catalog import RelationFacts
+from tsext.catalog import ColumnFacts, ConstraintFacts, RelationFacts
 from tsext.model.locks import LockMode
 from tsext.safety.facts import Facts, estimate
 from tsext.safety.hazards import Hazard, Lock, Statement, Work
 from tsext.safety.names import Name
-from tsext.safety.rules import NOT_IN_TRANSACTION, Rule
-from tsext.safety.script import Script
+from tsext.safety.rules import DOES_NOT_EXIST, NOT_IN_TRANSACTION, VERSION, Rule
+from tsext.safety.script import Script, State
+from tsext.sql import grammar
 
 Reader = Callable[["Reading", Any], None]
 
 READERS: dict[str, Reader] = {}
 """What reads a statement, by the kind of its parse tree."""
+
+_WORST = [None, Work.SCAN, Work.BUILD, Work.REWRITE]
+
+_THEIRS = re.compile(r"pg_|information_schema$|tsext$|_?timescaledb_")
+"""Schemas of which the catalog's facts say nothing."""
 
 
 def reads(*kinds: str) -> Callable[[Reader], Reader]:
@@ -30,68 +38,197 @@ def reads(*kinds: str) -> Callable[[Reader], Reader]:
     return register
 
 
+@dataclass(frozen=True)
+class Part:
+    """One statement of those that were given as one."""
+
+    given: Statement
+    statement: Statement
+
+
 class Reading:
     """One statement, and what has been found out about it."""
 
-    def __init__(self, statement: Statement, facts: Facts, script: Script, *, in_transaction: bool) -> None:
-        self.statement = statement
+    def __init__(self, part: Part, facts: Facts, script: Script, *, in_transaction: bool) -> None:
+        self.part = part
         self.facts = facts
         self.script = script
         self.in_transaction = in_transaction
         self.locks: dict[Name, Lock] = {}
+        self.others: tuple[Lock, ...] = ()
+        """The locks on relations that were there before the revision."""
         self.hazards: list[Hazard] = []
+        self.commands = 1
+        """Of an ``ALTER TABLE``."""
+        self.depth = 0
+        """How many statements and functions run this one."""
+        self._created_before = {name for name, state in script.states.items() if state.new}
 
-    def lock(self, name: Name, mode: LockMode, work: Work | None = None) -> None:
-        """The statement locks a relation; of several locks the strongest counts."""
-        found = self.facts.find(name)
-        earlier = self.locks.get(name)
-        if earlier is not None and earlier.mode.strength > mode.strength:
-            mode = earlier.mode
-        if earlier is not None and work is None:
-            work = earlier.work
-        parts = found.parts if found is not None else 0
-        self.locks[name] = Lock(str(name), mode, work, parts, estimate(work, found))
+    @property
+    def text(self) -> str:
+        """The statement as it is written."""
+        return self.part.statement.text
+
+    def inner(self) -> Reading:
+        """For a statement that this one runs."""
+        inner = Reading(self.part, self.facts, self.script, in_transaction=self.in_transaction)
+        inner.depth = self.depth + 1
+        return inner
+
+    def take(self, inner: Reading) -> None:
+        """What was found out about a statement that this one runs."""
+        self.hazards += inner.hazards
+        for name, lock in inner.locks.items():
+            earlier = self.locks.get(name)
+            if earlier is None or lock.mode.strength > earlier.mode.strength:
+                self.locks[name] = replace(lock, work=lock.work or (earlier.work if earlier is not None else None))
+            elif earlier.work is None:
+                self.locks[name] = replace(earlier, work=lock.work, estimate=lock.estimate)
+
+    def locks_of_others(self) -> tuple[Lock, ...]:
+        """Its locks on relations that were there before the revision."""
+        new = self._created_before
+        return tuple(each for name, each in self.locks.items() if name not in new and not self.is_new(name))
+
+    # --- what is known of names
 
     def is_new(self, name: Name) -> bool:
         """Whether the relation was created by an earlier statement, or is temporary."""
         return self.script.is_new(name)
 
+    def state(self, name: Name) -> State:
+        """What earlier statements have done to a relation."""
+        return self.script.of(name)
+
     def find(self, name: Name) -> RelationFacts | None:
         """What the catalog knows of a relation, unless earlier statements have replaced it."""
-        return None if self.script.is_new(name) or self.script.is_gone(name) else self.facts.find(name)
+        state = self.script.of(name)
+        return None if state.new or state.gone else self.facts.find(state.was or self.script.key(name))
 
     def is_missing(self, name: Name) -> bool:
         """Whether there is surely no such relation."""
-        return self.facts.database is not None and not self.is_new(name) and self.find(name) is None
+        if self.facts.database is None or _THEIRS.match(name.schema or name.name):
+            return False
+        return not self.is_new(name) and self.find(name) is None
 
-    def report(self, rule: Rule, *relations: Name, **words: object) -> None:
+    def column(self, table: Name, name: str) -> ColumnFacts | None:
+        """What the catalog knows of a column, by the name it has now."""
+        found, state = self.find(table), self.state(table)
+        if found is None or (name in state.lost and name not in state.columns):
+            return None
+        known = state.columns.get(name, name)
+        return None if known is None else found.columns.get(known)
+
+    def is_own_column(self, table: Name, name: str) -> bool:
+        """Whether an earlier statement added it."""
+        state = self.state(table)
+        return state.new or state.columns.get(name, name) is None
+
+    def lacks_column(self, table: Name, name: str) -> bool:
+        """Whether there is surely no such column."""
+        found = self.find(table)
+        if found is None or not found.columns or self.is_own_column(table, name):
+            return False
+        return self.column(table, name) is None
+
+    def need_columns(self, table: Name, *names: str) -> bool:
+        """Report columns that are not there; whether all are."""
+        missing = [each for each in names if each and self.lacks_column(table, each)]
+        for each in missing:
+            self.report(DOES_NOT_EXIST, what="column", name=f"{table}.{each}")
+        return not missing
+
+    def constraint(self, table: Name, name: str) -> ConstraintFacts | None:
+        """What the catalog knows of a constraint that is still there."""
+        found = self.find(table)
+        return None if found is None or name in self.state(table).dropped else found.constraints.get(name)
+
+    def constraints(self, table: Name) -> list[ConstraintFacts]:
+        """All that the catalog knows of, and that are still there."""
+        found = self.find(table)
+        dropped = self.state(table).dropped
+        return [each for each in found.constraints.values() if each.name not in dropped] if found is not None else []
+
+    @property
+    def is_utc(self) -> bool:
+        """Whether the session's time zone is UTC, so that timestamp and timestamptz have the same bytes."""
+        zone = self.script.time_zone or self.facts.time_zone
+        return zone.upper() in ("UTC", "ETC/UTC", "GMT", "UCT", "ZULU", "+00", "+00:00")
+
+    @property
+    def timescaledb(self) -> tuple[int, ...]:
+        """The version of TimescaleDB; the oldest that is tested, if it is not known."""
+        found = self.facts.timescaledb
+        return found.number if found is not None else (2, 19)
+
+    # --- what is found out
+
+    def lock(self, name: Name, mode: LockMode, work: Work | None = None) -> None:
+        """The statement locks a relation; of several locks the strongest counts."""
+        key, found = self.script.key(name), self.find(name)
+        earlier = self.locks.get(key)
+        if earlier is not None and earlier.mode.strength > mode.strength:
+            mode = earlier.mode
+        if earlier is not None:
+            work = max(earlier.work, work, key=_WORST.index)
+        shown = key if self.facts.database is not None and key.schema != "pg_temp" else name
+        self.locks[key] = Lock(str(shown), mode, work, found.parts if found is not None else 0, estimate(work, found))
+
+    def forget_lock(self, name: Name) -> None:
+        """The statement does not lock it after all."""
+        self.locks.pop(self.script.key(name), None)
+
+    def is_locked(self, name: Name) -> bool:
+        """Whether the statement locks it already."""
+        return self.script.key(name) in self.locks
+
+    def report(self, rule: Rule, *relations: Name, **words: object) -> Hazard:
         """Say something of the statement; the rule's words are filled in."""
-        locks = [self.locks[each] for each in relations if each in self.locks]
+        keys = [self.script.key(each) for each in relations]
+        locks = [self.locks[each] for each in keys if each in self.locks]
         strongest = max(locks, key=lambda each: each.mode.strength, default=None)
         filled = defaultdict(lambda: "…", {name: str(word) for name, word in words.items()})
         if relations:
             filled.setdefault("table", str(relations[0]))
-        self.hazards.append(
-            Hazard(
-                rule.id,
-                rule.message.format_map(filled),
-                rule.hint.format_map(filled),
-                rule.severity,
-                axis=rule.axis,
-                statement=self.statement,
-                mode=strongest.mode if strongest else None,
-                work=strongest.work if strongest else None,
-                relations=tuple(str(each) for each in relations),
-                estimate=strongest.estimate if strongest else None,
-            )
+        hazard = Hazard(
+            rule.id,
+            rule.message.format_map(filled),
+            rule.hint.format_map(filled),
+            rule.severity,
+            axis=rule.axis,
+            statement=self.part.given,
+            line=self.part.statement.line,
+            mode=strongest.mode if strongest else None,
+            work=strongest.work if strongest else None,
+            relations=tuple(str(each) for each in relations),
+            estimate=strongest.estimate if strongest else None,
         )
+        self.hazards.append(hazard)
+        return hazard
+
+    def report_parting(self, rule: Rule, name: Name, **words: object) -> None:
+        """The same of something that others miss, unless a later statement gives its name to something else."""
+        self.script.miss(name, self.report(rule, *([name] if self.is_locked(name) else []), name=name, **words))
 
     def refuse_in_transaction(self, what: str) -> None:
         """The statement commits by itself."""
         if self.in_transaction:
             self.report(NOT_IN_TRANSACTION, what=what)
 
+    def need_postgresql(self, version: int, what: str, cure: str) -> bool:
+        """Report what an older server lacks; whether this one has it, as far as is known."""
+        if self.facts.database is None or self.facts.postgresql >= version:
+            return True
+        needed, found = f"PostgreSQL {version}", f"PostgreSQL {self.facts.postgresql}"
+        self.report(VERSION, what=what, cure=cure, needed=needed, found=found)
+        return False
+
 
 def columns_of(names: Any) -> str:
     """Column names as they stand in a call."""
     return ", ".join(f'"{each}"' for each in names)
+
+
+def cascades(node: Any) -> bool:
+    """Whether a statement, or a command of ALTER TABLE, says CASCADE."""
+    return grammar.enum_name("DropBehavior", node.behavior) == "DROP_CASCADE"

@@ -64,6 +64,13 @@ ADD_CHECK = _rule(
     "a new CHECK of {table} is checked against every row while nobody can read or write it",
     'op.add_check("{name}", "{table}", …), which adds it NOT VALID and validates it afterwards',
 )
+ADD_CHECK_TO_COLUMNSTORE = _rule(
+    "add-check-to-columnstore",
+    Axis.LOCK,
+    "a new CHECK of {table} is checked against every chunk in the columnstore while nobody can read or write it, NOT "
+    "VALID or not",
+    "add it in a maintenance window, or check it in a trigger",
+)
 ADD_FOREIGN_KEY = _rule(
     "add-foreign-key",
     Axis.LOCK,
@@ -120,6 +127,12 @@ ATTACH_PARTITION = _rule(
     "ATTACH PARTITION scans {table} under an ACCESS EXCLUSIVE lock, unless a valid CHECK proves its bounds",
     "add a CHECK that says the same as the bounds (op.add_check), attach, then drop the CHECK",
 )
+ATTACH_WITHOUT_INDEX = _rule(
+    "attach-without-index",
+    Axis.LOCK,
+    "ATTACH PARTITION builds indexes of {table} as its parent has them, under an ACCESS EXCLUSIVE lock: {names}",
+    "create them concurrently before it is attached",
+)
 DEFAULT_PARTITION = _rule(
     "default-partition",
     Axis.LOCK,
@@ -156,6 +169,13 @@ MASS_UPDATE = _rule(
     Axis.LOCK,
     "{verb} on every row of {table} keeps all of them locked until it is committed, and doubles them on disk",
     'op.backfill("{table}", …), in batches that are committed one by one',
+)
+WIDE_UPDATE = _rule(
+    "wide-update",
+    Axis.LOCK,
+    "{verb} locks the rows of {table} that it finds until it is committed, and those may be many",
+    'op.backfill("{table}", …), in batches that are committed one by one',
+    Severity.WARNING,
 )
 WORK_UNDER_LOCK = _rule(
     "work-under-lock",
@@ -259,7 +279,19 @@ JSON_COLUMN = _rule(
     Axis.COMPATIBILITY,
     "json has no equality: SELECT DISTINCT and UNION over {table} fail with the column {column}",
     "use jsonb",
+)
+JSON_COLUMN_OF_NEW_TABLE = _rule(
+    "json-column-of-new-table",
+    Axis.COMPATIBILITY,
+    "json has no equality: SELECT DISTINCT and UNION over {table} will fail with the column {column}",
+    "use jsonb",
     Severity.WARNING,
+)
+NO_REPLICA_IDENTITY = _rule(
+    "no-replica-identity",
+    Axis.COMPATIBILITY,
+    "UPDATE and DELETE of {table} fail once it is published: nothing tells its rows apart",
+    "give it a primary key, or ALTER TABLE {table} REPLICA IDENTITY …, first",
 )
 RENAME_ENUM_VALUE = _rule(
     "rename-enum-value",
@@ -375,6 +407,25 @@ DEPENDENTS = _rule(
     Axis.WILL_FAIL,
     "{name} cannot be dropped or changed: {dependents} depend on it",
     "drop them first, and create them again afterwards",
+)
+INVALID_INDEX = _rule(
+    "invalid-index",
+    Axis.WILL_FAIL,
+    "the index {name} of {table} is there, but INVALID, so that IF NOT EXISTS leaves it as it is",
+    "op.create_index_concurrently, which builds such an index anew",
+)
+REFUSED = _rule(
+    "refused",
+    Axis.WILL_FAIL,
+    "{table}: PostgreSQL refuses {what}",
+    "{cure}",
+)
+MOVED_ROWS = _rule(
+    "moved-rows",
+    Axis.WILL_FAIL,
+    "hypertable {table}: an UPDATE of {column} fails where the row would belong to another chunk",
+    "DELETE and INSERT such rows",
+    Severity.WARNING,
 )
 CONCURRENTLY_UNSUPPORTED = _rule(
     "concurrently-unsupported",

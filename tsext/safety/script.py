@@ -2,85 +2,171 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tsext.model.locks import LockMode
+from tsext.safety.facts import Facts
+from tsext.safety.hazards import Hazard
 from tsext.safety.names import Name
+
+_TEMPORARY = "pg_temp"
+
+Body = list[tuple[str, str]]
+"""Of a function: kind and text of the statements in it, as :func:`tsext.sql.grammar.statements_in_body` tells them."""
 
 
 @dataclass
+class Added:
+    """A constraint that was added."""
+
+    validated: bool
+    not_null: tuple[str, ...] = ()
+    """The columns that it proves not null, once it is valid."""
+    constants: frozenset[str] = frozenset()
+    """The constants in a CHECK, by which it may say which rows belong to a partition."""
+
+
+@dataclass
+class State:
+    """What the statements before have done to one relation."""
+
+    new: bool = False
+    """It was created, and so is used by nobody."""
+    gone: bool = False
+    """It was dropped, or has another name now."""
+    was: Name | None = None
+    """The name by which the catalog knows it, if it was renamed."""
+    kind: str = "r"
+    """Of a new one: ``pg_class.relkind``."""
+    columns: dict[str, str | None] = field(default_factory=dict)
+    """Columns that were added or renamed, and the catalog's names of the latter."""
+    lost: set[str] = field(default_factory=set)
+    """The catalog's names of columns that were dropped or renamed."""
+    proven: dict[str, str] = field(default_factory=dict)
+    """Columns that are surely not null, and by which constraint; empty: the column's own NOT NULL."""
+    constraints: dict[str, Added] = field(default_factory=dict)
+    dropped: set[str] = field(default_factory=set)
+    """Constraints, triggers and policies that were dropped."""
+    validated: bool = False
+    """A constraint of it was validated."""
+    checked: list[frozenset[str]] = field(default_factory=list)
+    """Of each CHECK that is valid: its constants."""
+    hypertable: bool = False
+    dimensions: list[str] = field(default_factory=list)
+    """Columns by which it was partitioned, as far as that can be told."""
+    keys: list[frozenset[str]] = field(default_factory=list)
+    """The columns of each unique key that it was created with, or got."""
+    index_of: Name | None = None
+    """Of a new index: its table."""
+    indexed: tuple[str, ...] = ()
+    """Of a new index: its columns."""
+    policies: bool = False
+    """It got a row security policy."""
+    triggers: set[str] = field(default_factory=set)
+    """Triggers that were created."""
+
+
 class Script:
-    """The state after some statements of one revision."""
+    """The state after some statements."""
 
-    relations: set[Name] = field(default_factory=set)
-    """Tables, views, indexes and so on that were created, by the names they have now."""
-    types: set[Name] = field(default_factory=set)
-    columns: set[tuple[Name, str]] = field(default_factory=set)
-    """Columns that were added to tables that were there before."""
-    proven: set[tuple[Name, str]] = field(default_factory=set)
-    """Columns of which a valid CHECK says that they are not null."""
-    not_valid: dict[tuple[Name, str], tuple[str, ...]] = field(default_factory=dict)
-    """Constraints added NOT VALID, and the columns that they prove not null."""
-    validated: set[Name] = field(default_factory=set)
-    """Tables of which a constraint was validated."""
-    gone: set[Name] = field(default_factory=set)
-    """What was dropped, or has another name now."""
-    index_tables: dict[Name, Name] = field(default_factory=dict)
-    """Indexes that were created, and their tables."""
-    checked: set[Name] = field(default_factory=set)
-    """Tables that got a CHECK, so that a partition may be attached without a scan."""
-    held: dict[Name, LockMode] = field(default_factory=dict)
-    """The strongest lock that the transaction holds on each table that was there before, if it makes others wait."""
-    enum_values: dict[str, Name] = field(default_factory=dict)
-    """Values that the transaction has added to enums that were there before."""
-    hypertables: set[Name] = field(default_factory=set)
-    """Tables that were made hypertables."""
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self.search_path = facts.search_path
+        self.states: dict[Name, State] = {}
+        self.types: set[str] = set()
+        """Types that were created, without their schemas."""
+        self.constrained: set[str] = set()
+        """Domains with constraints that were created, without their schemas."""
+        self.functions: dict[str, Body | None] = {}
+        """Functions that were created, without their schemas; None: the body cannot be read."""
+        self.held: dict[Name, LockMode] = {}
+        """The strongest lock that the transaction holds on each relation that was there before, if others wait."""
+        self.enum_values: dict[str, Name] = {}
+        """Values that the transaction has added to enums that were there before."""
+        self.time_zone: str | None = None
+        """The session's, if it was set."""
+        self.inside = False
+        """After a BEGIN that is written out."""
+        self.forgotten: list[Hazard] = []
+        """What has turned out to be none."""
+        self._missed: dict[Name, Hazard] = {}
 
-    def create(self, name: Name) -> None:
-        """A relation is new."""
-        self.relations.add(name)
-        self.gone.discard(name)
+    # --- names
+
+    def key(self, name: Name) -> Name:
+        """Schema and name of the relation that PostgreSQL would find; where it would create it, if there is none."""
+        if name.schema is not None:
+            return name
+        for schema in (_TEMPORARY, *self.search_path):
+            candidate = Name(schema, name.name)
+            state = self.states.get(candidate)
+            if (state is not None and not state.gone) or (state is None and self.facts.has(candidate)):
+                return candidate
+        return Name(self.search_path[0], name.name)
+
+    def of(self, name: Name) -> State:
+        """What was done to a relation."""
+        return self.states.get(self.key(name), State())
+
+    def change(self, name: Name) -> State:
+        """The same, to write into."""
+        return self.states.setdefault(self.key(name), State())
 
     def is_new(self, name: Name) -> bool:
         """Whether it was created here, and so is used by nobody."""
-        return self._among(name, self.relations)
+        return self.of(name).new
 
     def is_gone(self, name: Name) -> bool:
         """Whether it was dropped or renamed here."""
-        return self._among(name, self.gone)
+        return self.of(name).gone
 
-    def rename(self, old: Name, new: Name) -> None:
-        """A relation has another name."""
-        if self.is_new(old):
-            self.relations = {each for each in self.relations if not same(each, old)} | {new}
-        else:
-            self.gone.add(old)
-            if old in self.held:
-                self.held[new] = self.held.pop(old)
-        self.columns |= {(new, column) for table, column in self.columns if same(table, old)}
+    # --- changes
+
+    def create(self, name: Name, *, temporary: bool = False, kind: str = "r") -> State:
+        """A relation is new."""
+        key = Name(_TEMPORARY if temporary else name.schema or self.search_path[0], name.name)
+        self.states[key] = State(new=True, kind=kind)
+        self.replace(key)
+        return self.states[key]
 
     def drop(self, name: Name) -> None:
         """A relation is gone."""
-        self.relations = {each for each in self.relations if not same(each, name)}
-        self.gone.add(name)
+        self.states[self.key(name)] = State(gone=True)
+
+    def rename(self, old: Name, new: Name) -> None:
+        """A relation has another name."""
+        key = self.key(old)
+        state = self.change(old)
+        if not state.new and state.was is None:
+            state.was = key
+        self.states[key] = State(gone=True)
+        renamed = Name(new.schema or key.schema, new.name)
+        self.states[renamed] = state
+        if key in self.held:
+            self.held[renamed] = self.held.pop(key)
+        self.replace(renamed)
+
+    def miss(self, name: Name, hazard: Hazard) -> None:
+        """Something is gone that others use, unless something else takes its name in time."""
+        self._missed[self.key(name)] = hazard
+
+    def replace(self, name: Name) -> None:
+        """Something takes a name, maybe before anybody has missed what had it."""
+        hazard = self._missed.pop(self.key(name), None)
+        if hazard is not None:
+            self.forgotten.append(hazard)
+
+    # --- transactions
 
     def hold(self, name: Name, mode: LockMode) -> None:
         """The transaction holds a lock until its end."""
         if mode.blocks_writes and not self.is_new(name):
-            held = self.held.get(name)
-            self.held[name] = mode if held is None or mode.strength > held.strength else held
+            key = self.key(name)
+            held = self.held.get(key)
+            self.held[key] = mode if held is None or mode.strength > held.strength else held
 
     def end_transaction(self) -> None:
-        """Its locks are released, and what it added may be used."""
+        """Its locks are released, and others see what it did."""
         self.held.clear()
         self.enum_values.clear()
-
-    @staticmethod
-    def _among(name: Name, names: Iterable[Name]) -> bool:
-        return any(same(each, name) for each in names)
-
-
-def same(one: Name, other: Name) -> bool:
-    """Whether two names are of one relation, as far as they tell: a schema that is not written may be any."""
-    return one.name == other.name and (one.schema == other.schema or None in (one.schema, other.schema))
+        self._missed.clear()

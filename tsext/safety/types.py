@@ -39,6 +39,13 @@ _MODIFIED = {
 }  # fmt: skip
 """Types of which a longer one needs no rewrite."""
 
+_PRECISE = {each for each in _MODIFIED if "time" in each or each == "interval"}
+_MICROSECONDS = 6
+"""The greatest precision of times, which says the same as none."""
+
+_ALL_FIELDS = 0x7FFF
+"""``INTERVAL_FULL_RANGE`` in PostgreSQL's timestamp.h."""
+
 _ORDERED = ("smallint", "integer", "bigint", "numeric")
 
 
@@ -75,7 +82,10 @@ def of_node(node: Any) -> Type:
     modifiers = tuple(each.a_const.ival.ival for each in node.typmods if each.a_const.WhichOneof("val") == "ival")
     if known == "character" and not modifiers and name == "bpchar" and schema == "pg_catalog":
         modifiers = (1,)
-    if known == "interval":
+    if known == "interval" and modifiers:
+        # the first says which fields it has: all of them, or some
+        shown, modifiers = (shown, modifiers[1:]) if modifiers[0] == _ALL_FIELDS else (f"interval {modifiers[0]}", ())
+    if known in _PRECISE and modifiers == (_MICROSECONDS,):
         modifiers = ()
     return Type(shown, modifiers, bool(len(node.array_bounds)))
 
@@ -85,7 +95,10 @@ def of_text(text: str) -> Type:
     array = text.endswith("[]")
     given = re.search(r"\(([\d,]+)\)", text)
     modifiers = tuple(int(each) for each in given[1].split(",")) if given else ()
-    return Type(re.sub(r"\([\d,]+\)|\[\]", "", text), modifiers, array)
+    name = re.sub(r"\([\d,]+\)|\[\]", "", text)
+    if name in _PRECISE and modifiers == (_MICROSECONDS,):
+        modifiers = ()
+    return Type(name, modifiers, array)
 
 
 def change(old: Type, new: Type, *, utc: bool) -> Change:

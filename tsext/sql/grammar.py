@@ -72,10 +72,10 @@ def tree(statement: str) -> tuple[str, Any] | None:
     """The kind of one statement and its parse tree, such as ``("copy_stmt", CopyStmt)``.
 
     :param statement: taken from :attr:`Script.text`.
-    :return: None if it is no statement, is longer than :data:`LONGEST_TREE`, or is nested so deep (some 45
-        levels) that protobuf refuses the tree.
+    :return: None if it is no statement, is longer than :data:`LONGEST_TREE` and may be nested deep, or is nested so
+        deep (some 45 levels) that protobuf refuses the tree.
     """
-    if len(statement) > LONGEST_TREE:
+    if len(statement) > LONGEST_TREE and not _is_flat(statement):
         return None
     postgast, protobuf = _postgast(), import_module("google.protobuf.message")
     try:
@@ -84,6 +84,34 @@ def tree(statement: str) -> tuple[str, Any] | None:
         return None
     kind = node.WhichOneof("node")
     return None if kind is None else (kind, getattr(node, kind))
+
+
+def _is_flat(statement: str) -> bool:
+    """Whether it is long by its lists, as an INSERT of many rows is, or by its strings, and not by nesting."""
+    postgast = _postgast()
+    try:
+        tokens = postgast.scan(statement).tokens
+    except postgast.PgQueryError:
+        return False
+    opening, closing, comma = (ord(each) for each in "(),")
+    items, depth = [0], 0
+    for each in tokens:
+        if each.token == closing and len(items) > 1:
+            depth -= items.pop()
+        elif each.token == comma:
+            depth -= items[-1]
+            items[-1] = 0
+        items[-1] += 1
+        depth += 1
+        if each.token == opening:
+            items.append(0)
+        if depth > _DEEPEST:
+            return False
+    return True
+
+
+_DEEPEST = 3_000
+"""In tokens since the last comma, in all parentheses that are open: no tree is deeper than that."""
 
 
 def relations(query: str) -> set[tuple[str | None, str]]:
@@ -111,14 +139,19 @@ def printed(node: Any) -> str:
         return ""
 
 
-def statements_in_body(function: str) -> list[tuple[str, str]] | None:
-    """What a ``CREATE FUNCTION … LANGUAGE plpgsql`` runs: kind of PL/pgSQL statement, and its SQL text.
+def body(language: str, text: str) -> list[tuple[str, str]] | None:
+    """What the body of a function runs, or that of DO: kind of PL/pgSQL statement, ``sql`` in SQL, and its text.
 
-    :return: None if its body cannot be read.
+    :return: None if it cannot be read, as in other languages.
     """
+    if language == "sql":
+        return [("sql", text)]
+    tag = "$tsext_body$"
+    if language != "plpgsql" or tag in text:
+        return None
     postgast = _postgast()
     try:
-        found = postgast.parse_plpgsql(function)
+        found = postgast.parse_plpgsql(f"CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS {tag}{text}{tag}")
     except (postgast.PgQueryError, ValueError):
         return None
     return list(_sql_in(found))
@@ -134,7 +167,25 @@ def _sql_in(tree: Any) -> Iterator[tuple[str, str]]:
                 for text in ("sqlstmt", "query", "expr"):
                     if isinstance(inner.get(text), dict) and "PLpgSQL_expr" in inner[text]:
                         yield kind.removeprefix("PLpgSQL_stmt_"), inner[text]["PLpgSQL_expr"]["query"]
+                if kind in ("PLpgSQL_stmt_commit", "PLpgSQL_stmt_rollback"):
+                    yield kind.removeprefix("PLpgSQL_stmt_"), ""
             yield from _sql_in(inner)
+
+
+def words(statement: str, count: int) -> list[str]:
+    """The first tokens of a statement, as they are written; fewer if it cannot be read."""
+    postgast = _postgast()
+    start = statement[:_HEAD]
+    try:
+        tokens = postgast.scan(start).tokens
+    except postgast.PgQueryError:  # it ends within a token
+        return start.split()[:count]
+    data = start.encode()
+    return [data[each.start : each.end].decode() for each in tokens[:count]]
+
+
+_HEAD = 1000
+"""How much of a statement is looked at for its first words, in characters."""
 
 
 def enum_name(enum: str, value: int) -> str:

@@ -1,7 +1,11 @@
 WITH RECURSIVE chosen AS (
     SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind,
-        c.relpersistence::text AS persistence
+        c.relpersistence::text AS persistence, c.relreplident::text AS replica_identity,
+        c.relrowsecurity AS row_security,
+        coalesce(s.spcname, 'pg_default')::text AS tablespace, coalesce(m.amname, '')::text AS access_method
     FROM pg_class AS c
+    LEFT JOIN pg_tablespace AS s ON s.oid = c.reltablespace
+    LEFT JOIN pg_am AS m ON m.oid = c.relam
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'i', 'I')
         AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'tsext')
@@ -25,7 +29,8 @@ sizes AS (
 columns AS (
     SELECT a.attrelid AS oid, json_agg(json_build_array(
         a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgenerated <> '',
-        CASE t.typtype WHEN 'd' THEN format_type(t.typbasetype, t.typtypmod) ELSE format_type(a.atttypid, a.atttypmod) END
+        CASE t.typtype WHEN 'd' THEN format_type(t.typbasetype, t.typtypmod) ELSE format_type(a.atttypid, a.atttypmod) END,
+        a.attidentity <> '', a.atthasdef
     ) ORDER BY a.attnum) AS found
     FROM pg_attribute AS a
     JOIN chosen ON chosen.oid = a.attrelid AND chosen.kind IN ('r', 'p', 'v', 'm', 'f')
@@ -39,7 +44,9 @@ constraints AS (
         (SELECT array_agg(a.attname::text) FROM pg_attribute AS a WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)),
         CASE WHEN k.confrelid <> 0 THEN (SELECT ARRAY[n.nspname::text, c.relname::text] FROM pg_class AS c
             JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = k.confrelid) END,
-        CASE WHEN k.conindid <> 0 THEN (SELECT c.relname FROM pg_class AS c WHERE c.oid = k.conindid) END
+        CASE WHEN k.conindid <> 0 THEN (SELECT c.relname FROM pg_class AS c WHERE c.oid = k.conindid) END,
+        (SELECT array_agg(a.attname::text) FROM pg_attribute AS a
+            WHERE a.attrelid = k.confrelid AND a.attnum = ANY (k.confkey))
     )) AS found
     FROM pg_constraint AS k
     JOIN chosen ON chosen.oid = k.conrelid
@@ -49,20 +56,53 @@ constraints AS (
 indexes AS (
     SELECT i.indrelid AS oid, json_agg(json_build_array(
         c.relname, i.indisunique, i.indisvalid, i.indpred IS NULL,
-        (SELECT array_agg(a.attname::text) FROM pg_attribute AS a WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey))
+        (SELECT array_agg(a.attname::text ORDER BY key.position) FROM unnest(i.indkey) WITH ORDINALITY AS key (attnum, position)
+            JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = key.attnum),
+        (SELECT array_agg(DISTINCT a.attname::text) FROM pg_depend AS d
+            JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+            WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid AND d.refobjid = i.indrelid AND d.refobjsubid > 0),
+        i.indexprs IS NOT NULL, i.indimmediate
     )) AS found
     FROM pg_index AS i
     JOIN pg_class AS c ON c.oid = i.indexrelid
     JOIN chosen ON chosen.oid = i.indrelid
     GROUP BY 1
 ),
-dependents AS (
-    SELECT d.refobjid AS oid, json_agg(DISTINCT jsonb_build_array(r.ev_class::regclass::text, a.attname)) AS found
+depending (oid, kind, name, attnum) AS (
+    SELECT d.refobjid, 'view', r.ev_class::regclass::text, d.refobjsubid
     FROM pg_depend AS d
     JOIN pg_rewrite AS r ON r.oid = d.objid
-    JOIN chosen ON chosen.oid = d.refobjid
-    LEFT JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid AND d.refobjsubid > 0
     WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND r.ev_class <> d.refobjid
+    UNION ALL
+    SELECT d.refobjid, 'policy', p.polname, d.refobjsubid
+    FROM pg_depend AS d
+    JOIN pg_policy AS p ON p.oid = d.objid
+    WHERE d.classid = 'pg_policy'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0
+    UNION ALL
+    SELECT d.refobjid, 'trigger', t.tgname, d.refobjsubid
+    FROM pg_depend AS d
+    JOIN pg_trigger AS t ON t.oid = d.objid
+    WHERE d.classid = 'pg_trigger'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0
+        AND NOT t.tgisinternal
+    UNION ALL
+    SELECT d.refobjid, 'generated column', a.attname, d.refobjsubid
+    FROM pg_depend AS d
+    JOIN pg_attrdef AS f ON f.oid = d.objid
+    JOIN pg_attribute AS a ON a.attrelid = f.adrelid AND a.attnum = f.adnum AND a.attgenerated <> ''
+    WHERE d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = f.adrelid
+        AND d.refobjsubid > 0 AND d.refobjsubid <> f.adnum
+    UNION ALL
+    SELECT d.refobjid, 'default', f.adrelid::regclass::text || '.' || a.attname, 0
+    FROM pg_depend AS d
+    JOIN pg_attrdef AS f ON f.oid = d.objid
+    JOIN pg_attribute AS a ON a.attrelid = f.adrelid AND a.attnum = f.adnum
+    WHERE d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> f.adrelid
+),
+dependents AS (
+    SELECT d.oid, json_agg(DISTINCT jsonb_build_array(d.kind, d.name, a.attname)) AS found
+    FROM depending AS d
+    JOIN chosen ON chosen.oid = d.oid
+    LEFT JOIN pg_attribute AS a ON a.attrelid = d.oid AND a.attnum = d.attnum AND d.attnum > 0
     GROUP BY 1
 )
 SELECT
@@ -70,6 +110,8 @@ SELECT
     chosen.name,
     chosen.kind,
     chosen.persistence,
+    chosen.replica_identity,
+    chosen.row_security,
     coalesce(sizes.bytes, 0) AS bytes,
     coalesce(sizes.parts, 0) AS parts,
     columns.found AS columns,
@@ -79,7 +121,16 @@ SELECT
     (SELECT ARRAY[n.nspname::text, c.relname::text] FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indrelid
         JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE i.indexrelid = chosen.oid) AS index_of,
     (SELECT ARRAY[n.nspname::text, c.relname::text] FROM pg_partitioned_table AS p JOIN pg_class AS c ON c.oid = p.partdefid
-        JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE p.partrelid = chosen.oid) AS default_partition
+        JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE p.partrelid = chosen.oid) AS default_partition,
+    (SELECT array_agg(a.attname::text) FROM pg_partitioned_table AS p JOIN pg_attribute AS a
+        ON a.attrelid = p.partrelid AND a.attnum = ANY (p.partattrs) WHERE p.partrelid = chosen.oid) AS partition_key,
+    (SELECT ARRAY[n.nspname::text, c.relname::text] FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhparent
+        JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE i.inhrelid = chosen.oid LIMIT 1) AS parent,
+    (SELECT json_object_agg(t.tgname, p.proname) FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid
+        WHERE t.tgrelid = chosen.oid AND NOT t.tgisinternal) AS triggers,
+    chosen.tablespace,
+    chosen.access_method,
+    EXISTS (SELECT FROM pg_policy AS p WHERE p.polrelid = chosen.oid) AS policies
 FROM chosen
 LEFT JOIN sizes ON sizes.root = chosen.oid
 LEFT JOIN columns ON columns.oid = chosen.oid

@@ -1,0 +1,110 @@
+"""Columns that get another type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tsext.catalog import ColumnFacts
+from tsext.model.locks import LockMode
+from tsext.safety import columns, rules, types
+from tsext.safety.hazards import Work
+from tsext.safety.names import Name
+from tsext.safety.reading import Reading
+
+
+def column_type(reading: Reading, table: Name, command: Any) -> None:
+    definition = getattr(command, "def").column_def
+    new = types.of_node(definition.type_name)
+    if not reading.need_columns(table, command.name):
+        reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
+        return
+    column = reading.column(table, command.name)
+    change = _change_of(reading, definition, command.name, column)
+    work = Work.REWRITE if change.rewrites else _smaller_work(reading, table, column, change)
+    if definition.HasField("coll_clause") and work is None and _is_indexed(reading, table, column):
+        work = Work.BUILD
+    reading.lock(table, LockMode.ACCESS_EXCLUSIVE, work)
+    if reading.is_new(table):
+        return
+    if column is not None:
+        _check_readers(reading, table, command.name, column)
+        _lock_foreign_keys(reading, table, column.name, Work.SCAN if change.rewrites else None)
+    if work is not None:
+        did = {Work.REWRITE: "rewrites the table", Work.BUILD: "builds its indexes anew", Work.SCAN: "scans the table"}
+        words = {"column": command.name, "work": did[work] if column is not None else "may rewrite the table"}
+        reading.report(rules.ALTER_COLUMN_TYPE, table, **words)
+    old = types.of_text(column.base) if column is not None else "the old type"
+    if change.narrows:
+        reading.report(rules.NARROWER_TYPE, table, column=command.name, old=old, new=new)
+    elif change.rewrites:
+        reading.report(rules.NEW_TYPE, table, column=command.name, new=new)
+
+
+def _change_of(reading: Reading, definition: Any, name: str, column: ColumnFacts | None) -> types.Change:
+    new = types.of_node(definition.type_name)
+    if column is None:
+        return types.Change(rewrites=True)
+    base = reading.facts.domain_base(new.name)
+    if base is not None and new.name.rpartition(".")[2] in reading.facts.constrained_domains:
+        return types.Change(rewrites=True)
+    target = types.of_text(base) if base is not None else new
+    change = types.change(types.of_text(column.base), target, utc=reading.is_utc)
+    if definition.HasField("raw_default") and not _is_plain_cast(definition.raw_default, name, new):
+        change = types.Change(rewrites=True, narrows=change.narrows)
+    return change
+
+
+def _check_readers(reading: Reading, table: Name, name: str, column: ColumnFacts) -> None:
+    """Views and so on that read a column do not let its type be changed."""
+    found = reading.find(table)
+    if found is not None and column.name in found.partition_key:
+        what = f"another type of {name}, by which it is partitioned"
+        reading.report(rules.REFUSED, table, what=what, cure="make a new table and copy in batches")
+    if readers := columns.depending(reading, table, column.name):
+        shown = ", ".join(sorted(f"{each.kind} {each.name}" for each in readers))
+        reading.report(rules.DEPENDENTS, table, name=f"{table}.{name}", dependents=shown)
+
+
+def _lock_foreign_keys(reading: Reading, table: Name, column: str, work: Work | None) -> None:
+    """The foreign keys of a column, and those to it, are made anew, and checked again if its values change."""
+    for each in reading.constraints(table):
+        if each.references and column in each.columns:
+            reading.lock(Name(*each.references), LockMode.ACCESS_EXCLUSIVE, work if each.validated else None)
+    found = reading.find(table)
+    if found is None:
+        return
+    for other in reading.facts.referencing(found):
+        name = Name(other.schema, other.name)
+        for each in reading.constraints(name):
+            if each.references == (found.schema, found.name) and column in each.referenced:
+                reading.lock(name, LockMode.ACCESS_EXCLUSIVE, work if each.validated else None)
+
+
+def _is_indexed(reading: Reading, table: Name, column: ColumnFacts | None) -> bool:
+    found = reading.find(table)
+    if found is None or column is None:
+        return True
+    return any(column.name in each.reads or column.name in each.columns for each in found.indexes.values())
+
+
+def _smaller_work(reading: Reading, table: Name, column: ColumnFacts | None, change: types.Change) -> Work | None:
+    """What is done where the rows stay as they are: indexes built anew, CHECKs checked again."""
+    found = reading.find(table)
+    if found is None or column is None:
+        return None
+    indexes = [each for each in found.indexes.values() if column.name in each.reads or column.name in each.columns]
+    if indexes and (change.reindexes or any(not each.whole or each.has_expressions for each in indexes)):
+        return Work.BUILD
+    checks = [each for each in reading.constraints(table) if each.kind == "c" and column.name in each.columns]
+    return Work.SCAN if checks else None
+
+
+def _is_plain_cast(expression: Any, column: str, new: types.Type) -> bool:
+    """Whether USING says what would be done without it."""
+    if expression.WhichOneof("node") == "type_cast":
+        if types.of_node(expression.type_cast.type_name) != new:
+            return False
+        expression = expression.type_cast.arg
+    if expression.WhichOneof("node") != "column_ref":
+        return False
+    return bool(expression.column_ref.fields[-1].string.sval == column)

@@ -1,0 +1,242 @@
+"""Constraints that are added, validated and dropped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tsext.catalog import RelationFacts
+from tsext.model.locks import LockMode
+from tsext.safety import rules
+from tsext.safety.expressions import columns_in, constants_in, constants_of, not_null_columns, proves_not_null
+from tsext.safety.hazards import Work
+from tsext.safety.names import Name
+from tsext.safety.reading import Reading, cascades, columns_of
+from tsext.safety.script import Added
+from tsext.sql import grammar
+
+
+def kind_of(constraint: Any) -> str:
+    """Such as ``CONSTR_CHECK``."""
+    return grammar.enum_name("ConstrType", constraint.contype)
+
+
+def constraints_of(column: Any) -> dict[str, Any]:
+    """What stands beside a column's type, by kind."""
+    return {kind_of(each.constraint): each.constraint for each in column.constraints}
+
+
+def add_constraint(reading: Reading, table: Name, command: Any) -> None:
+    """``ADD [CONSTRAINT …]``."""
+    constraint = getattr(command, "def").constraint
+    name = constraint.conname
+    if name and (reading.constraint(table, name) is not None or name in reading.state(table).constraints):
+        reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
+        reading.report(rules.EXISTS_ALREADY, table, what="constraint", name=name)
+        return
+    if kind_of(constraint) == "CONSTR_FOREIGN":
+        columns = [each.string.sval for each in constraint.fk_attrs]
+        reading.need_columns(table, *columns)
+        add_foreign_key(reading, table, constraint, validated=not constraint.skip_validation)
+    else:
+        columns = [each.string.sval for each in constraint.keys]
+        reading.need_columns(table, *columns)
+        add(reading, table, constraint, columns)
+    if name:
+        reading.script.change(table).constraints.setdefault(name, Added(validated=True))
+
+
+def add_foreign_key(reading: Reading, table: Name, constraint: Any, *, validated: bool) -> None:
+    referenced = Name.of_range(constraint.pktable)
+    new = reading.is_new(table)
+    _check_referenced(reading, referenced, constraint)
+    found = reading.find(table)
+    if constraint.skip_validation and found is not None and found.kind == "p" and reading.facts.postgresql < 18:
+        cure = "add it in a maintenance window, or to each partition"
+        reading.need_postgresql(18, "a foreign key NOT VALID of a partitioned table", cure)
+    work = Work.SCAN if validated and not new else None
+    reading.lock(table, LockMode.SHARE_ROW_EXCLUSIVE, work)
+    reading.lock(referenced, LockMode.SHARE_ROW_EXCLUSIVE, work)
+    if constraint.skip_validation:
+        reading.script.change(table).constraints[constraint.conname] = Added(validated=False)
+    elif work is not None:
+        name = constraint.conname or f"fk_{table.name}_{referenced.name}"
+        reading.report(rules.ADD_FOREIGN_KEY, table, referenced, name=name, referenced=referenced)
+
+
+def _check_referenced(reading: Reading, referenced: Name, constraint: Any) -> None:
+    """A foreign key needs a table, and a unique key of it."""
+    if reading.is_missing(referenced):
+        reading.report(rules.DOES_NOT_EXIST, what="table", name=referenced)
+        return
+    found = reading.find(referenced)
+    columns = {each.string.sval for each in constraint.pk_attrs}
+    if found is None or not reading.need_columns(referenced, *columns) or reading.state(referenced).constraints:
+        return
+    primary = [set(each.columns) for each in reading.constraints(referenced) if each.kind == "p"]
+    usable = (each for each in found.indexes.values() if each.unique and each.whole and not each.has_expressions)
+    keys = [set(each.columns) for each in usable] + primary
+    if (columns not in keys) if columns else not primary:
+        what = f"a foreign key to columns of {referenced} that no unique key has"
+        reading.report(rules.REFUSED, referenced, what=what, cure=f"add a unique key to {referenced} first")
+
+
+def add(reading: Reading, table: Name, constraint: Any, columns: list[str]) -> None:
+    kind = kind_of(constraint)
+    if kind == "CONSTR_CHECK":
+        _add_check(reading, table, constraint)
+    elif kind == "CONSTR_NOTNULL":
+        reading.need_postgresql(18, "ADD … NOT NULL", "ALTER COLUMN … SET NOT NULL")
+        _add_not_null(reading, table, constraint, columns)
+    elif kind in ("CONSTR_UNIQUE", "CONSTR_PRIMARY", "CONSTR_EXCLUSION"):
+        _add_key(reading, table, constraint, columns)
+    else:
+        reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
+
+
+def _add_check(reading: Reading, table: Name, constraint: Any) -> None:
+    columns = not_null_columns(constraint.raw_expr)
+    reading.need_columns(table, *columns_in(constraint.raw_expr))
+    if not constraint.is_enforced:
+        reading.need_postgresql(18, "NOT ENFORCED", "leave it out")
+    new, state = reading.is_new(table), reading.script.change(table)
+    valid = not constraint.skip_validation
+    state.constraints[constraint.conname] = Added(valid, columns, constants_in(constraint.raw_expr))
+    if valid:
+        state.proven |= dict.fromkeys(columns, constraint.conname)
+        state.checked.append(constants_in(constraint.raw_expr))
+    scans = valid and not new
+    reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.SCAN if scans else None)
+    if scans:
+        reading.report(rules.ADD_CHECK, table, name=constraint.conname or f"ck_{table.name}")
+
+
+def _add_not_null(reading: Reading, table: Name, constraint: Any, columns: list[str]) -> None:
+    proven = all(is_proven(reading, table, column) for column in columns)
+    if constraint.skip_validation:
+        reading.script.change(table).constraints[constraint.conname] = Added(False, tuple(columns))
+    scans = not (constraint.skip_validation or proven or reading.is_new(table))
+    reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.SCAN if scans else None)
+    if scans:
+        reading.report(rules.SET_NOT_NULL, table, column=", ".join(columns))
+
+
+def is_proven(reading: Reading, table: Name, column: str) -> bool:
+    """Whether a valid constraint says that the column is not null, so that nothing needs to be scanned."""
+    state = reading.state(table)
+    if column in state.proven:
+        return True
+    if reading.find(table) is None:
+        return reading.facts.database is None and state.validated
+    known = reading.column(table, column)
+    if known is not None and known.not_null:
+        return True
+    valid = [each for each in reading.constraints(table) if each.kind in "cn" and each.validated]
+    name = known.name if known is not None else column
+    return any(name in proves_not_null(each.definition) for each in valid)
+
+
+def _add_key(reading: Reading, table: Name, constraint: Any, columns: list[str]) -> None:
+    kind, new = kind_of(constraint), reading.is_new(table)
+    if kind == "CONSTR_PRIMARY" and any(each.kind == "p" for each in reading.constraints(table)):
+        reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
+        reading.report(rules.EXISTS_ALREADY, table, what="primary key of", name=table)
+        return
+    if constraint.indexname:
+        _use_index(reading, table, constraint)
+        return
+    found = reading.find(table)
+    if found is not None and not set(found.partition_key) <= set(columns) and kind != "CONSTR_EXCLUSION":
+        what, lacking = "a unique constraint", ", ".join(sorted(set(found.partition_key) - set(columns)))
+        reading.report(
+            rules.REFUSED, table, what=f"{what} without {lacking}, by which it is partitioned", cure="add it"
+        )
+    reading.lock(table, LockMode.ACCESS_EXCLUSIVE, None if new else Work.BUILD)
+    reading.script.change(table).keys.append(frozenset(columns))
+    by_kind = {"CONSTR_UNIQUE": rules.ADD_UNIQUE, "CONSTR_PRIMARY": rules.ADD_PRIMARY_KEY}
+    if not new:
+        name = constraint.conname or f"uq_{table.name}"
+        reading.report(by_kind.get(kind, rules.ADD_EXCLUSION), table, name=name, columns=columns_of(columns))
+
+
+def _use_index(reading: Reading, table: Name, constraint: Any) -> None:
+    """``ADD CONSTRAINT … USING INDEX``: instant, but for a primary key over columns that may be null."""
+    index = Name(reading.script.key(table).schema, constraint.indexname)
+    found, made = reading.find(table), reading.state(index)
+    known = found.indexes.get(constraint.indexname) if found is not None and not made.gone else None
+    nullable: list[str] = []
+    if found is not None and known is None and not made.new:
+        reading.report(rules.DOES_NOT_EXIST, table, what="index", name=index)
+    elif known is not None and not (known.unique and known.whole and known.valid and not known.has_expressions):
+        wanted = "a valid unique index, without WHERE and expressions"
+        reading.report(rules.REFUSED, table, what=f"{known.name} as a constraint", cure=f"it takes {wanted}")
+    if kind_of(constraint) == "CONSTR_PRIMARY" and found is not None:
+        columns = made.indexed if made.new else known.columns if known is not None else ()
+        nullable = [each for each in columns if not is_proven(reading, table, each)]
+    reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.SCAN if nullable else None)
+    if nullable and not reading.is_new(table):
+        reading.report(rules.SET_NOT_NULL, table, column=", ".join(nullable))
+
+
+def validate(reading: Reading, table: Name, command: Any) -> None:
+    constraint, state = reading.constraint(table, command.name), reading.script.change(table)
+    added = state.constraints.get(command.name)
+    valid = (constraint is not None and constraint.validated) or (added is not None and added.validated)
+    work = None if valid else Work.SCAN
+    reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE, work)
+    if reading.find(table) is not None and constraint is None and added is None:
+        reading.report(rules.DOES_NOT_EXIST, table, what="constraint", name=command.name)
+    if constraint is not None and constraint.references:
+        reading.lock(Name(*constraint.references), LockMode.ROW_SHARE, work)
+    state.validated = True
+    if constraint is not None:
+        state.proven |= dict.fromkeys(proves_not_null(constraint.definition), command.name)
+        state.checked.append(constants_of(constraint.definition))
+    if added is not None:
+        added.validated = True
+        state.proven |= dict.fromkeys(added.not_null, command.name)
+        state.checked.append(added.constants)
+
+
+def drop_constraint(reading: Reading, table: Name, command: Any) -> None:
+    reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
+    found, constraint = reading.find(table), reading.constraint(table, command.name)
+    state = reading.script.change(table)
+    added = state.constraints.pop(command.name, None)
+    if found is not None and constraint is None and added is None:
+        if not command.missing_ok:
+            reading.report(rules.DOES_NOT_EXIST, table, what="constraint", name=command.name)
+        return
+    if constraint is not None and constraint.references:
+        reading.lock(Name(*constraint.references), LockMode.ACCESS_EXCLUSIVE)
+    if found is not None and constraint is not None and constraint.kind in "pu":
+        _drop_key(reading, table, found, command)
+    helped = bool(state.proven or state.validated)
+    state.dropped.add(command.name)
+    state.proven = {column: by for column, by in state.proven.items() if by != command.name}
+    if not state.new and added is None and not helped:
+        reading.report(rules.DROP_CONSTRAINT, table, name=command.name)
+
+
+def alter_constraint(reading: Reading, table: Name, command: Any) -> None:
+    """``ALTER CONSTRAINT``: whether it may be deferred."""
+    name = getattr(command, "def").atalter_constraint.conname
+    reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
+    known = reading.constraint(table, name) is not None or name in reading.state(table).constraints
+    if reading.find(table) is not None and not known:
+        reading.report(rules.DOES_NOT_EXIST, table, what="constraint", name=name)
+
+
+def _drop_key(reading: Reading, table: Name, found: RelationFacts, command: Any) -> None:
+    """A key that foreign keys of other tables may refer to."""
+    key = found.constraints[command.name]
+    others = [
+        Name(each.schema, each.name)
+        for each in reading.facts.referencing(found)
+        if any(one.index == key.index and one.kind == "f" for one in reading.constraints(Name(each.schema, each.name)))
+    ]
+    if cascades(command):
+        for each in others:
+            reading.lock(each, LockMode.ACCESS_EXCLUSIVE)
+    elif others:
+        shown = ", ".join(each.name for each in others)
+        reading.report(rules.DEPENDENTS, table, name=command.name, dependents=f"foreign keys of {shown}")

@@ -1,0 +1,70 @@
+"""What locks that are held do to what comes after them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from tsext.errors import Severity
+from tsext.model.locks import LockMode
+from tsext.safety import rules
+from tsext.safety.hazards import Axis, Hazard
+from tsext.safety.names import Name
+from tsext.safety.reading import READERS, Reading
+from tsext.sql import grammar
+
+
+def read(reading: Reading, kind: str, node: Any) -> None:
+    """One statement, by its tree."""
+    _use_enum_values(reading, kind, node)
+    if kind in READERS:
+        READERS[kind](reading, node)
+    else:
+        reading.report(rules.UNKNOWN_STATEMENT, what=kind.removesuffix("_stmt").replace("_", " ").upper())
+
+
+def read_inside(reading: Reading, kind: str, node: Any) -> None:
+    """A statement that another runs, as DO and functions do; it holds its locks until the other is done."""
+    inner = reading.inner()
+    before = dict(reading.script.held)
+    read(inner, kind, node)
+    judge(inner, before)
+    hold(inner)
+    reading.take(inner)
+
+
+def hold(reading: Reading) -> None:
+    """The locks of a statement are held until the end of the transaction."""
+    for name, lock in reading.locks.items():
+        reading.script.hold(name, lock.mode)
+
+
+def judge(reading: Reading, held: dict[Name, LockMode]) -> None:
+    """Report work that is harmless by itself, while the lock of an earlier command makes others wait."""
+    working = {name: lock for name, lock in reading.locks.items() if lock.work and not reading.is_new(name)}
+    if not working or any(_stops(each) for each in reading.hazards):
+        return
+    several = reading.commands > 1
+    own = {name: lock.mode for name, lock in working.items() if several and lock.mode.blocks_writes}
+    locks = {**own, **held}
+    if not locks:
+        return
+    worst = max(locks, key=lambda each: locks[each].strength)
+    words = {"what": " ".join(reading.text.split(None, 2)[:2]), "mode": locks[worst].name.replace("_", " ")}
+    hazard = reading.report(rules.WORK_UNDER_LOCK, worst, *(each for each in working if each != worst), **words)
+    reading.hazards[-1] = replace(hazard, mode=locks[worst], work=next(iter(working.values())).work)
+
+
+def _stops(hazard: Hazard) -> bool:
+    return hazard.axis in (Axis.LOCK, Axis.WILL_FAIL) and hazard.severity is Severity.ERROR
+
+
+def _use_enum_values(reading: Reading, kind: str, node: Any) -> None:
+    """A value that this transaction has added to an enum cannot be used in it."""
+    added = reading.script.enum_values
+    if not added or not reading.in_transaction or kind == "alter_enum_stmt":
+        return
+    for each in grammar.find(node, "A_Const"):
+        value = each.sval.sval if each.WhichOneof("val") == "sval" else None
+        if value in added:
+            reading.report(rules.ENUM_VALUE_USED, value=value, name=added[value])

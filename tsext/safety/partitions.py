@@ -1,0 +1,92 @@
+"""Partitions that are attached and detached.
+
+Source: ``ATExecAttachPartition`` and ``check_default_partition_contents`` in PostgreSQL's sources.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tsext.catalog import RelationFacts
+from tsext.model.locks import LockMode
+from tsext.safety import rules
+from tsext.safety.expressions import constants_in, constants_of
+from tsext.safety.hazards import Work
+from tsext.safety.names import Name
+from tsext.safety.reading import Reading
+
+
+def attach(reading: Reading, table: Name, command: Any) -> None:
+    partition = Name.of_range(getattr(command, "def").partition_cmd.name)
+    reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE)
+    if reading.is_missing(partition):
+        reading.report(rules.DOES_NOT_EXIST, what="table", name=partition)
+        return
+    bound = getattr(command, "def").partition_cmd.bound
+    child, parent = reading.find(partition), reading.find(table)
+    # what is empty is scanned in no time
+    free = reading.is_new(partition) or (child is not None and not child.has_rows)
+    scans = not free and not _proves(reading, partition, parent, bound)
+    builds = "" if free else ", ".join(_lacking_indexes(child, parent))
+    work = Work.BUILD if builds else Work.SCAN if scans else None
+    reading.lock(partition, LockMode.ACCESS_EXCLUSIVE, work)
+    if scans:
+        reading.report(rules.ATTACH_PARTITION, partition)
+    if builds:
+        reading.report(rules.ATTACH_WITHOUT_INDEX, partition, names=builds)
+    for other in reading.constraints(table):
+        if other.references:
+            reading.lock(Name(*other.references), LockMode.SHARE_ROW_EXCLUSIVE, Work.SCAN if scans else None)
+    scan_default_partition(reading, table, bound)
+
+
+def _proves(reading: Reading, partition: Name, parent: RelationFacts | None, bound: Any) -> bool:
+    """Whether a valid CHECK says of its rows that they are within bounds, or outside; told from the constants."""
+    checked = list(reading.state(partition).checked)
+    if parent is not None:
+        columns = [reading.column(partition, each) for each in parent.partition_key]
+        nullable = any(each is not None and not each.not_null for each in columns)
+        if nullable and not set(parent.partition_key) <= set(reading.state(partition).proven):
+            return False
+        valid = [each for each in reading.constraints(partition) if each.kind == "c" and each.validated]
+        keyed = [each for each in valid if set(parent.partition_key) <= set(each.columns)]
+        checked += [constants_of(each.definition) for each in keyed]
+    wanted = constants_in(bound)
+    return bool(wanted) and any(
+        all(any(one.startswith(each) or each.startswith(one) for one in constants) for each in wanted)
+        for constants in checked
+    )
+
+
+def _lacking_indexes(child: RelationFacts | None, parent: RelationFacts | None) -> list[str]:
+    """The parent's indexes that the new partition has no like of."""
+    if child is None or parent is None:
+        return []
+    there = {(each.columns, each.unique, each.whole) for each in child.indexes.values() if each.valid}
+    return [each.name for each in parent.indexes.values() if (each.columns, each.unique, each.whole) not in there]
+
+
+def scan_default_partition(reading: Reading, table: Name, bound: Any) -> None:
+    """Rows of the default partition might belong to a new one."""
+    if bound.is_default:
+        return
+    parent = reading.find(table)
+    if parent is None or not parent.default_partition:
+        return
+    default = Name(*parent.default_partition)
+    proven = _proves(reading, default, parent, bound)
+    reading.lock(default, LockMode.ACCESS_EXCLUSIVE, None if proven else Work.SCAN)
+    if not proven:
+        reading.report(rules.DEFAULT_PARTITION, default)
+
+
+def detach(reading: Reading, table: Name, command: Any) -> None:
+    partition = Name.of_range(getattr(command, "def").partition_cmd.name)
+    if getattr(command, "def").partition_cmd.concurrent:
+        reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE)
+        reading.refuse_in_transaction("DETACH PARTITION CONCURRENTLY")
+        return
+    reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
+    reading.lock(partition, LockMode.ACCESS_EXCLUSIVE)
+    if not reading.is_new(table):
+        reading.report(rules.DETACH_PARTITION, table)

@@ -1,0 +1,108 @@
+"""RENAME and SET SCHEMA."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tsext.model.locks import LockMode
+from tsext.safety import hypertables, indexes, rules
+from tsext.safety.expressions import proves_not_null
+from tsext.safety.names import Name, name_of
+from tsext.safety.reading import Reading, reads
+from tsext.safety.script import Added
+from tsext.sql import grammar
+
+_RENAMED_RELATIONS = {"table", "view", "matview", "foreign table", "sequence", "index"}
+
+
+_INSTANT = {"table", "view", "matview", "foreign table", "column", "tabconstraint", "trigger", "policy", "rule"}
+"""What is renamed under an ACCESS EXCLUSIVE lock of a relation."""
+
+
+@reads("rename_stmt")
+def rename(reading: Reading, node: Any) -> None:
+    """``ALTER … RENAME``."""
+    kind = grammar.enum_name("ObjectType", node.rename_type)
+    what = kind.removeprefix("OBJECT_").replace("_", " ").lower()
+    name = Name.of_range(node.relation) if node.HasField("relation") else name_of(node.object)
+    relation = node.HasField("relation")
+    if relation and what != "attribute" and reading.is_missing(name):
+        if not node.missing_ok:
+            reading.report(rules.DOES_NOT_EXIST, what="relation", name=name)
+        return
+    if what == "index":
+        reading.lock(name, LockMode.SHARE_UPDATE_EXCLUSIVE)
+        hypertables.lock_renamed_index(reading, indexes.index_table(reading, name))
+    elif relation and what in _INSTANT:
+        reading.lock(name, LockMode.ACCESS_EXCLUSIVE)
+    if what == "column":
+        _rename_column(reading, name, node)
+    elif what == "tabconstraint":
+        _rename_constraint(reading, name, node)
+    elif what in _RENAMED_RELATIONS:
+        _rename_relation(reading, name, what, node.newname)
+    elif what not in ("domconstraint", "trigger", "policy", "rule") and name.name not in reading.script.types:
+        reading.report(rules.RENAME_OTHER, what=what, name=name if name.name else node.subname)
+
+
+def _rename_relation(reading: Reading, name: Name, what: str, to: str) -> None:
+    new = Name(reading.script.key(name).schema, to)
+    if reading.find(new) is not None or reading.is_new(new):
+        reading.report(rules.EXISTS_ALREADY, what="relation", name=to)
+        return
+    # ALTER TABLE renames indexes and views too
+    found = reading.find(name)
+    if found is not None and found.continuous_aggregate and what == "view":
+        cure = "ALTER MATERIALIZED VIEW"
+        reading.report(rules.HYPERTABLE_REFUSES, name, what="ALTER VIEW of a continuous aggregate", cure=cure)
+        return
+    index = what == "index" or (found is not None and found.kind in "iI")
+    if not index and not reading.is_new(name):
+        reading.report_parting(rules.RENAME_TABLE, name, what=what.replace("mat", "materialized "))
+    reading.script.rename(name, new)
+
+
+def _rename_column(reading: Reading, table: Name, node: Any) -> None:
+    if not reading.need_columns(table, node.subname):
+        return
+    if reading.column(table, node.newname) is not None:
+        reading.report(rules.EXISTS_ALREADY, what="column", name=f"{table}.{node.newname}")
+        return
+    own, column, state = reading.is_own_column(table, node.subname), reading.column(table, node.subname), None
+    state = reading.script.change(table)
+    state.columns.pop(node.subname, None)
+    if own:
+        state.columns[node.newname] = None
+        return
+    known = column.name if column is not None else node.subname
+    state.lost.add(node.subname)
+    state.columns[node.newname] = known
+    state.proven = {node.newname if each == node.subname else each: by for each, by in state.proven.items()}
+    reading.report(rules.RENAME_COLUMN, table, column=node.subname)
+
+
+def _rename_constraint(reading: Reading, table: Name, node: Any) -> None:
+    state, known = reading.script.change(table), reading.constraint(table, node.subname)
+    added = state.constraints.pop(node.subname, None)
+    if reading.find(table) is not None and known is None and added is None:
+        reading.report(rules.DOES_NOT_EXIST, table, what="constraint", name=node.subname)
+        return
+    state.dropped.add(node.subname)
+    if added is None:
+        proves = proves_not_null(known.definition) if known is not None else ()
+        added = Added(known is None or known.validated, proves)
+    state.constraints[node.newname] = added
+    if added.validated:
+        state.proven |= dict.fromkeys(added.not_null, node.newname)
+
+
+@reads("alter_object_schema_stmt")
+def set_schema(reading: Reading, node: Any) -> None:
+    """``ALTER … SET SCHEMA``."""
+    name = Name.of_range(node.relation) if node.HasField("relation") else name_of(node.object)
+    what = grammar.enum_name("ObjectType", node.object_type).removeprefix("OBJECT_").lower()
+    if what in ("table", "view", "matview", "foreign_table", "sequence"):
+        reading.lock(name, LockMode.ACCESS_EXCLUSIVE)
+    if not reading.is_new(name):
+        reading.report_parting(rules.SET_SCHEMA, name, what=what.replace("_", " "))
+    reading.script.rename(name, Name(node.newschema, name.name))

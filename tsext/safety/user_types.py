@@ -1,0 +1,72 @@
+"""Types, enums and domains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tsext.model.locks import LockMode
+from tsext.safety import rules
+from tsext.safety.constraints import kind_of
+from tsext.safety.hazards import Work
+from tsext.safety.names import Name
+from tsext.safety.reading import Reading, reads
+
+
+@reads("create_enum_stmt", "composite_type_stmt", "create_domain_stmt", "create_range_stmt")
+def create_type(reading: Reading, node: Any) -> None:
+    """``CREATE TYPE`` and ``CREATE DOMAIN``."""
+    kind = node.DESCRIPTOR.name
+    if kind == "CompositeTypeStmt":
+        name = Name.of_range(node.typevar)
+    else:
+        name = Name.of_list(node.domainname if kind == "CreateDomainStmt" else node.type_name)
+    reading.script.types.add(name.name)
+    reading.script.replace(name)
+    if kind == "CreateDomainStmt" and any(
+        kind_of(each.constraint) in ("CONSTR_CHECK", "CONSTR_NOTNULL") for each in node.constraints
+    ):
+        reading.script.constrained.add(name.name)
+
+
+@reads("alter_enum_stmt")
+def alter_enum(reading: Reading, node: Any) -> None:
+    """``ALTER TYPE … ADD VALUE`` and ``RENAME VALUE``."""
+    name = Name.of_list(node.type_name)
+    if name.name in reading.script.types:
+        return
+    database = reading.facts.database
+    labels = database.labels.get(name.name) if database is not None else None
+    if node.old_val:
+        if labels is not None and node.old_val not in labels:
+            reading.report(rules.DOES_NOT_EXIST, what="value", name=f"{node.old_val} of {name}")
+        reading.report(rules.RENAME_ENUM_VALUE, name=name)
+        return
+    if labels is not None and node.new_val in labels:
+        if not node.skip_if_new_val_exists:
+            reading.report(rules.EXISTS_ALREADY, what="value", name=f"{node.new_val} of {name}")
+    elif reading.in_transaction:
+        reading.script.enum_values[node.new_val] = name
+
+
+@reads("alter_domain_stmt")
+def alter_domain(reading: Reading, node: Any) -> None:
+    """``ALTER DOMAIN``: a new constraint is checked against every table that has such a column."""
+    name = Name.of_list(node.type_name)
+    validates = node.subtype in ("O", "V") or (
+        node.subtype == "C" and not getattr(node, "def").constraint.skip_validation
+    )
+    if validates and node.subtype != "V":
+        reading.script.constrained.add(name.name)
+    if not validates or name.name in reading.script.types:
+        return
+    users = [Name(each.schema, each.name) for each, _ in reading.facts.users_of_type(name.name)]
+    for each in users:
+        mode = LockMode.SHARE_UPDATE_EXCLUSIVE if _validates_lightly(reading, node) else LockMode.SHARE
+        reading.lock(each, mode, Work.SCAN)
+    if _validates_lightly(reading, node) or (reading.facts.database is not None and not users):
+        return
+    reading.report(rules.VALIDATE_DOMAIN, *users, name=name)
+
+
+def _validates_lightly(reading: Reading, node: Any) -> bool:
+    return bool(node.subtype == "V") and (reading.facts.database is None or reading.facts.postgresql >= 18)
