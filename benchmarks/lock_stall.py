@@ -11,6 +11,7 @@ import itertools
 import multiprocessing
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -384,6 +385,7 @@ def main() -> None:
             Console().print(starvation(cluster, {**idle, **busy, "tsext": tsext}, options.runs))
     finally:
         cluster.stop()
+        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":
