@@ -31,6 +31,8 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/revisions.py
 	$(BIN)/python benchmarks/autogenerate.py
 	$(BIN)/python benchmarks/lock_stall.py --reader 4 --runs 1
+	$(BIN)/python benchmarks/hypertable_index.py
+	$(BIN)/python benchmarks/auto_abort.py --minutes 1
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
