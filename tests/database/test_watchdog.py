@@ -183,3 +183,15 @@ def test_a_hypertable_is_one_line_with_its_chunks(project):
 
     found = receipt(project, "001_a")["relations"]["public.h"]
     assert (found["mode"], found["chunks"]) == ("AccessExclusiveLock", 9)
+
+
+def test_whoever_drops_the_extension_is_watched_to_the_end(project):
+    project.environment["TSEXT_ENV"] = "development"
+    create = """op.create_extension("timescaledb")
+    op.execute("CREATE TABLE h (time timestamptz NOT NULL)")
+    op.create_hypertable("h", "time")"""
+    project.revision("001_a", None, create, 'op.drop_table("h")\n    op.drop_extension("timescaledb")')
+    project.run("alembic", "upgrade", "head")
+
+    assert "unwatched" not in project.run("alembic", "downgrade", "base")
+    assert "public.h" in receipt(project, "001_a")["relations"]

@@ -49,11 +49,9 @@ class LockedRelation:
     """A relation that this session has locked, as its own transaction sees it."""
 
     oid: int
-    root: int
-    """Of a chunk or partition, the table it belongs to; else the same as ``oid``."""
-    name: str
     mode: LockMode
     file: int | None
+    """None if the transaction has dropped it."""
     bytes: int
 
 
@@ -61,7 +59,9 @@ class LockedRelation:
 class EarlierRelation:
     """A relation as others see it, before the transaction is committed."""
 
-    name: str
+    table: str
+    """Of a chunk or partition, the table it belongs to; else itself."""
+    is_part: bool
     file: int | None
     bytes: int
     """As of the last VACUUM or ANALYZE."""
@@ -88,14 +88,14 @@ def backend(connection: Connection, pid: int) -> Backend | None:
 def locked_relations(connection: Connection) -> tuple[list[LockedRelation], str | None]:
     """What this session has locked, and where the WAL is; the second is None if it has locked nothing."""
     found = rows(connection, "locked_relations", modes=[str(each) for each in LockMode])
-    relations = [LockedRelation(row.oid, row.root, row.name, LockMode(row.mode), row.file, row.bytes) for row in found]
+    relations = [LockedRelation(row.oid, LockMode(row.mode), row.file, row.bytes) for row in found]
     return relations, found[0].lsn if found else None
 
 
 def relations_before(connection: Connection, oids: Sequence[int]) -> dict[int, EarlierRelation]:
-    """Those of some relations that another session's transaction has not only just made, by oid."""
+    """Those tables among some relations that another session's transaction has not only just made, by oid."""
     found = rows(connection, "relations_before", oids=list(oids))
-    return {row.oid: EarlierRelation(row.name, row.file, row.bytes) for row in found}
+    return {row.oid: EarlierRelation(row.table, row.is_part, row.file, row.bytes) for row in found}
 
 
 def archive_backlog(connection: Connection) -> int | None:

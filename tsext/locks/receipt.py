@@ -27,7 +27,7 @@ class Receipt:
         :param connection: the one the revision ran on, in its transaction.
         """
         relations, lsn = catalog.locked_relations(connection)
-        before = self.watchdog.ask(catalog.relations_before, _oids(relations)) or {}
+        before = self.watchdog.ask(catalog.relations_before, [each.oid for each in relations]) or {}
         harm = self.watchdog.harm
         return {
             "receipt": {
@@ -41,28 +41,22 @@ class Receipt:
         }
 
 
-def _oids(relations: Sequence[LockedRelation]) -> list[int]:
-    return sorted({each.oid for each in relations} | {each.root for each in relations})
-
-
 def _told(
     relations: Sequence[LockedRelation], before: dict[int, EarlierRelation], elapsed_ms: int
 ) -> dict[str, dict[str, Any]]:
-    """By relation, those that were there before; chunks and partitions are summed up under their table."""
+    """By table, those that were there before; chunks and partitions are summed up under theirs."""
     told: dict[str, dict[str, Any]] = {}
     for each in sorted(relations, key=lambda one: one.mode.strength):
-        root = before.get(each.root)
-        if root is None:
-            continue
-        found = told.setdefault(root.name, {"held_ms": elapsed_ms, "bytes_before": 0, "bytes_after": 0})
-        found["mode"] = str(each.mode)
-        found["bytes_after"] += each.bytes
         earlier = before.get(each.oid)
-        if earlier is not None:
-            found["bytes_before"] += earlier.bytes
-            if earlier.file != each.file:
-                found["rewritten"] = found.get("rewritten", 0) + 1
-        if each.oid != each.root:
+        if earlier is None:
+            continue
+        found = told.setdefault(earlier.table, {"held_ms": elapsed_ms, "bytes_before": 0, "bytes_after": 0})
+        found["mode"] = str(each.mode)
+        found["bytes_before"] += earlier.bytes
+        found["bytes_after"] += each.bytes
+        if each.file not in (None, earlier.file):
+            found["rewritten"] = found.get("rewritten", 0) + 1
+        if earlier.is_part:
             found["chunks"] = found.get("chunks", 0) + 1
     return told
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from tsext import catalog
 from tsext.catalog import Waiter
@@ -126,23 +126,28 @@ class Watchdog:
         return time.monotonic() - self._cancelled_at < GRACE
 
     def ask(self, question: Any, *arguments: Any) -> Any:
-        """Ask the database on the watchdog's connection; None if it has none any more."""
+        """Ask the database on the watchdog's connection; None if it has none any more, or the answer takes long."""
         with self._asking:
             if self._connection is None:
                 return None
             try:
                 return question(self._connection, *arguments)
+            except DBAPIError as error:
+                if error.connection_invalidated or "statement timeout" not in str(error.orig):
+                    self._lose(error)
             except SQLAlchemyError as error:
                 self._lose(error)
-                return None
+            return None
 
     # --- the thread
 
     def _connected(self) -> Connection | None:
         try:
             connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            # first: with TimescaleDB loaded, it would wait for whoever drops the extension
+            connection.exec_driver_sql("SET timescaledb.disable_load = on")
             connection.exec_driver_sql("SET application_name = 'tsext-watchdog'")
-            connection.exec_driver_sql("SET statement_timeout = '5s'")
+            connection.exec_driver_sql("SET statement_timeout = '1s'")
         except SQLAlchemyError as error:
             self._lose(error)
             return None
