@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -33,6 +34,11 @@ def upgrade() -> None:
 def downgrade() -> None:
     {downgrade}
 '''
+
+
+def _interruptible() -> None:
+    """Whoever runs the tests in the background has them ignore it, and all that they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @dataclass
@@ -122,6 +128,7 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            preexec_fn=_interruptible,
         )
 
     def run(self, program: str, *arguments: str, fails: bool = False) -> str:
