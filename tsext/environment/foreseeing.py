@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from alembic.script import Script
 from sqlalchemy import Connection
 
-from tsext import catalog
 from tsext.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,6 +42,8 @@ def foreseen(connection: Connection, pending: Collection[tuple[Script, bool]], s
 
     :param pending: each revision, and whether it is to be downgraded.
     """
+    from tsext import catalog  # a run with nothing to do needs none of it
+
     if not pending or not catalog.holds_tables(connection):
         return None
     from tsext import review, safety  # bring the grammar

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sqlalchemy import Connection
 
 from tsext.locks import Locks
-from tsext.model.locks import LockMode
 from tsext.preflight import ServerState
 from tsext.settings import Settings
+
+if TYPE_CHECKING:
+    from tsext.model.locks import LockMode
 
 
 def locks_of(connection: Connection, settings: Settings, state: ServerState) -> Locks:

@@ -22,7 +22,6 @@ from tsext.errors import HistoryError
 from tsext.history import Project, Recorder, bookkeeping, numbers, records
 from tsext.history.recording import Steps
 from tsext.locks import Locks
-from tsext.operations import pending
 from tsext.operations.optional import SKIPPED
 
 if TYPE_CHECKING:
@@ -117,6 +116,8 @@ def _refusing(run: Run, steps_of: Steps) -> Steps:
         steps = list(steps_of(heads, context))
         revisions = [step for step in steps if isinstance(step, RevisionStep)]
         if not context.as_sql and revisions:
+            from tsext.operations import pending  # brings the nouns, which a run with nothing to do needs not
+
             assert context.connection is not None
             works = [(step.revision, step.migration_fn) for step in revisions]
             pending.refuse(context.connection, works, run.settings)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
 from sqlalchemy import Connection, MetaData
 
-from tsext import validation
 from tsext.errors import Finding, Severity, ValidationFailed
 from tsext.history import Recorder, records
 from tsext.history.recording import Steps
@@ -60,6 +59,8 @@ class Validating:
         return followed
 
     def _validated(self, connection: Connection, step: RevisionStep) -> Iterator[MigrationStep]:
+        from tsext import validation  # brings the catalog
+
         settings = self.run.settings
         if self.before is None:
             self.before = set(self._of_relations(connection))
@@ -77,6 +78,8 @@ class Validating:
 
         :raises Invalid: with what the environment does not let pass.
         """
+        from tsext import validation  # brings the catalog
+
         connection = context.connection
         assert connection is not None
         new = [each for each in self._of_relations(connection) if each not in (self.before or ())]
@@ -91,6 +94,8 @@ class Validating:
             self._judge(list(found.findings), self.run.settings.validate_models)
 
     def _of_relations(self, connection: Connection) -> Iterator[Finding]:
+        from tsext import validation  # brings the catalog
+
         if self.run.settings.validate_indexes != "off":
             yield from validation.indexes(connection)
         if self.run.settings.validate_constraints != "off":

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
 from sqlalchemy import Connection
@@ -16,9 +16,10 @@ from tsext.errors import RevisionStopped
 from tsext.history import Recorder
 from tsext.history.recording import LONG_RUN, Steps
 from tsext.locks import Locks
-from tsext.locks.receipt import Receipt
-from tsext.locks.watchdog import Watchdog
 from tsext.settings import Settings
+
+if TYPE_CHECKING:
+    from tsext.locks.watchdog import Watchdog
 
 
 class Watching:
@@ -69,13 +70,15 @@ class Watching:
         @wraps(work)
         def watched(**kw: Any) -> Any:
             watchdog = self._watchdog(locks)
-            watchdog.begin()
+            watchdog.begin(receipt=receipt)
             begun = time.perf_counter()
             try:
                 done = work(**kw)
             except Exception as error:
                 raise self._told(error) from error
             if receipt:
+                from tsext.locks.receipt import Receipt
+
                 elapsed = round((time.perf_counter() - begun) * 1000)
                 details = Receipt(watchdog, elapsed).details(self.connection)
                 self.recorder.notes.setdefault(step.revision.revision, {}).update(details)
@@ -85,6 +88,8 @@ class Watching:
 
     def _watchdog(self, locks: Locks) -> Watchdog:
         if self.watchdog is None:
+            from tsext.locks.watchdog import Watchdog  # with the first step: most runs have nothing to do
+
             pid = self.connection.connection.dbapi_connection.info.backend_pid  # type: ignore[union-attr]
             self.watchdog = self._stack.enter_context(Watchdog(self.connection.engine, self.settings, pid))
             locks.cancelled = self.watchdog.cancelled

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tsext.catalog import Holder
 from tsext.sql.excerpt import shortened
+
+if TYPE_CHECKING:
+    from tsext.catalog import Holder
 
 MOST_REMEMBERED = 20
 """Blockers that are recorded of one step."""

@@ -26,6 +26,9 @@ log = logging.getLogger("alembic.tsext")
 BUSY, QUIET = 0.03, 0.2
 """Seconds between two looks: while we wait or hold locks that others queue behind, and else."""
 
+BRIEF = 0.1
+"""Seconds that nobody minds: most steps last no longer, and looking costs them as much as others."""
+
 GRACE = 1.0
 """Seconds after a cancellation in which the statement that is cancelled is taken to be the one that was meant."""
 
@@ -87,11 +90,11 @@ class Watchdog:
         """Tells whoever looks on how the step at work fares."""
         self._cancelled_at = 0.0
         self._stop = threading.Event()
-        self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._connection: Connection | None = None
         self._asking = threading.Lock()
         self._guarded_at = 0.0
+        self._begun_at = 0.0
 
     def __enter__(self) -> Watchdog:
         return self
@@ -99,23 +102,22 @@ class Watchdog:
     def __exit__(self, *_: object) -> None:
         """Stop watching."""
         self._stop.set()
-        self._wake.set()
         if self._thread is not None:
             self._thread.join()
 
     # --- what the run tells and asks
 
-    def begin(self) -> None:
-        """A step begins."""
+    def begin(self, *, receipt: bool = True) -> None:
+        """A step begins, of which a receipt is wanted or not."""
         self.harm, self.cancellations, self.reasons = Harm(), 0, []
+        self._begun_at = time.monotonic()
         if self._thread is None:
             self._thread = threading.Thread(target=self._watch, name="tsext-watchdog", daemon=True)
             self._connection = self._connected()
             if self._connection is None:
                 return
             self._thread.start()
-        self.first_lsn = self.ask(_lsn)
-        self._wake.set()
+        self.first_lsn = self.ask(_lsn) if receipt else None
 
     def cancelled(self) -> bool:
         """Whether the error at hand comes from our cancellation, and the step may be tried again."""
@@ -160,10 +162,8 @@ class Watchdog:
     def _watch(self) -> None:
         interval = BUSY
         with _closing(self), _surviving():
-            while not self._stop.is_set():
-                self._wake.wait(interval)
-                self._wake.clear()
-                if self._stop.is_set():
+            while True:
+                if self._stop.wait(interval):
                     return
                 looked = self.ask(self._look, interval)
                 if self._connection is None:
@@ -180,7 +180,8 @@ class Watchdog:
         reasons = self._too_long(waiters) or self._guarded(connection)
         if reasons:
             self._stop_it(connection, reasons, max((each.seconds for each in waiters), default=0.0))
-        return seen.we_wait or (seen.strongest is not None and seen.strongest.strength >= LockMode.SHARE.strength)
+        strong = seen.strongest is not None and seen.strongest.strength >= LockMode.SHARE.strength
+        return seen.we_wait or seen.others_wait or (strong and time.monotonic() - self._begun_at > BRIEF)
 
     def _too_long(self, waiters: list[Waiter]) -> list[Finding]:
         settings = self.settings

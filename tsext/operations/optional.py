@@ -7,7 +7,6 @@ import logging
 from alembic.operations import Operations
 from sqlalchemy import Connection
 
-from tsext import catalog
 from tsext.settings import Settings
 
 log = logging.getLogger("alembic.tsext")
@@ -18,6 +17,8 @@ SKIPPED = "tsext_skipped"
 
 def is_left_out(connection: Connection, settings: Settings) -> bool:
     """Whether operations of TimescaleDB are left out: they may be, and the server does not have it at all."""
+    from tsext import catalog  # the seam reads SKIPPED, and has seldom more to do
+
     if settings.timescaledb != "optional":
         return False
     return catalog.timescaledb(connection) is None and not catalog.available(connection, "timescaledb")
