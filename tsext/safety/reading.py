@@ -171,7 +171,8 @@ class Reading:
             mode = earlier.mode
         if earlier is not None:
             work = max(earlier.work, work, key=_WORST.index)
-        shown = key if self.facts.database is not None and key.schema != "pg_temp" else name
+        known = self.facts.database is not None and key.schema != "pg_temp"
+        shown = Name(None if key.schema == self.facts.search_path[0] else key.schema, key.name) if known else name
         self.locks[key] = Lock(str(shown), mode, work, found.parts if found is not None else 0, estimate(work, found))
 
     def forget_lock(self, name: Name) -> None:
