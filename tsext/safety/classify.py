@@ -139,7 +139,7 @@ def _read(reading: Reading) -> None:
     if read is None:
         heads.read(reading, text)
     else:
-        holding.read(reading, *read)
+        holding.read(reading, text, *read)
 
 
 def _distinct(hazards: list[Hazard], forgotten: set[int]) -> Iterator[Hazard]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tsext.catalog import Dependent, RelationFacts
 from tsext.model.locks import LockMode
-from tsext.safety import constraints, rules, types
+from tsext.safety import constraints, hints, rules, types
 from tsext.safety.constraints import constraints_of, is_proven, kind_of
 from tsext.safety.expressions import is_null, volatile_function
 from tsext.safety.hazards import Work
@@ -99,14 +99,14 @@ def _add_beside(reading: Reading, table: Name, column: Any, constraint: Any) -> 
     if kind == "CONSTR_FOREIGN":
         # without a value the new column is null everywhere, which no foreign key minds
         valued = any(each in constraints_of(column) for each in ("CONSTR_DEFAULT", "CONSTR_GENERATED"))
-        constraints.add_foreign_key(reading, table, constraint, validated=valued)
+        constraints.add_foreign_key(reading, table, constraint, [column.colname], validated=valued)
         found = reading.find(table)
         if not valued and found is not None and found.hypertable is not None:
             # TimescaleDB gives each chunk a constraint of its own, which looks at the rows
             reading.lock(table, LockMode.SHARE_ROW_EXCLUSIVE, Work.SCAN)
             referenced = Name.of_range(constraint.pktable)
-            words = {"name": f"fk_{table.name}_{referenced.name}", "referenced": referenced}
-            reading.report(rules.ADD_FOREIGN_KEY, table, referenced, **words)
+            arguments = hints.foreign_key(reading, table, constraint, [column.colname])
+            reading.report(rules.ADD_FOREIGN_KEY, table, referenced, arguments=arguments, referenced=referenced)
     elif kind in ("CONSTR_CHECK", "CONSTR_UNIQUE", "CONSTR_PRIMARY"):
         constraints.add(reading, table, constraint, [column.colname])
 

@@ -84,8 +84,10 @@ def _drop(reading: Reading, name: Name, kind: str, node: Any, together: set[Name
     cascade = cascades(node)
     takes = _drop_what_depends(reading, name, kind, together, cascade=cascade)
     if kind not in _UNUSED:
-        rule = rules.DROP_TABLE if kind == "OBJECT_TABLE" else rules.DROP_OTHER
-        reading.report_parting(rule, name, what=what)
+        if kind == "OBJECT_TABLE":
+            reading.report(rules.DROP_TABLE, name, what=what, name=name)
+        else:
+            reading.report_parting(rules.DROP_OTHER, name, what=what)
     if kind in _LOST or (found is not None and found.continuous_aggregate):
         reading.report(rules.LOST_TABLE, *([name] if relation else []), name=name)
     if cascade and (takes or reading.facts.database is None or not relation):
