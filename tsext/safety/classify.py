@@ -106,7 +106,14 @@ def _read_revision(parts: list[Part], facts: Facts, script: Script) -> Iterator[
 
 def _begins(text: str) -> bool:
     """Whether it is ``BEGIN``, so that what is outside is meant to be on its own."""
-    return text.lstrip()[:5].upper() in ("BEGIN", "START")
+    if len(text) > _LONGEST_BEGIN or not any(each in text.upper() for each in ("BEGIN", "START")):
+        return False
+    read = grammar.tree(text)
+    return read is not None and read[0] == "transaction_stmt"
+
+
+_LONGEST_BEGIN = 1000
+"""In characters, with comments."""
 
 
 def _reading(part: Part, facts: Facts, script: Script, *, in_transaction: bool) -> Reading:

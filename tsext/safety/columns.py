@@ -78,6 +78,8 @@ def _check_null(reading: Reading, table: Name, column: Any, constraints: dict[st
     serial = types.of_node(column.type_name).name in types.SERIAL
     if "CONSTR_NOTNULL" not in constraints and "CONSTR_PRIMARY" not in constraints:
         return
+    if default is not None:
+        reading.script.change(table).required.add(column.colname)
     if has_value or serial:
         generated = constraints.get("CONSTR_GENERATED")
         if generated is not None and generated.generated_kind == "v" and not reading.is_new(table):
@@ -212,6 +214,9 @@ def alter_column(reading: Reading, table: Name, command: Any) -> None:
 def set_default(reading: Reading, table: Name, command: Any) -> None:
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     column = reading.column(table, command.name)
+    dropped = not command.HasField("def")
+    if dropped and command.name in reading.state(table).required and not reading.is_new(table):
+        reading.report(rules.DROP_DEFAULT_OF_NEW, table, column=command.name)
     if reading.need_columns(table, command.name) and column is not None and (column.generated or column.identity):
         what = f"a DEFAULT of {command.name}, which is generated"
         reading.report(rules.REFUSED, table, what=what, cure="DROP EXPRESSION or DROP IDENTITY first")

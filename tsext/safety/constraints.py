@@ -141,6 +141,8 @@ def _add_key(reading: Reading, table: Name, constraint: Any, columns: list[str])
         reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
         reading.report(rules.EXISTS_ALREADY, table, what="primary key of", name=table)
         return
+    if kind == "CONSTR_PRIMARY":
+        reading.script.replace(_primary_key_of(reading, table))
     if constraint.indexname:
         _use_index(reading, table, constraint)
         return
@@ -213,8 +215,18 @@ def drop_constraint(reading: Reading, table: Name, command: Any) -> None:
     helped = bool(state.proven or state.validated)
     state.dropped.add(command.name)
     state.proven = {column: by for column, by in state.proven.items() if by != command.name}
-    if not state.new and added is None and not helped:
+    if state.new or added is not None:
+        return
+    if (constraint.kind == "p") if constraint is not None else (command.name == f"{table.name}_pkey"):
+        hazard = reading.report(rules.DROP_PRIMARY_KEY, table, name=command.name)
+        reading.script.miss(_primary_key_of(reading, table), hazard)
+    elif not helped:
         reading.report(rules.DROP_CONSTRAINT, table, name=command.name)
+
+
+def _primary_key_of(reading: Reading, table: Name) -> Name:
+    """What to call a primary key, whatever its name, so that another can take its place."""
+    return Name(f"{reading.script.key(table)}", "primary key")
 
 
 def alter_constraint(reading: Reading, table: Name, command: Any) -> None:

@@ -236,6 +236,13 @@ DROP_CONSTRAINT = _rule(
     "make sure that nothing counts on it",
     Severity.INFO,
 )
+DROP_PRIMARY_KEY = _rule(
+    "drop-primary-key",
+    Axis.COMPATIBILITY,
+    "without its primary key, ON CONFLICT, logical replication and foreign keys to {table} fail",
+    "put another in its place at once: ALTER TABLE {table} DROP CONSTRAINT {name}, ADD CONSTRAINT … PRIMARY KEY USING "
+    "INDEX …",
+)
 RENAME_TABLE = _rule(
     "rename-table",
     Axis.COMPATIBILITY,
@@ -273,6 +280,12 @@ NOT_NULL_WITHOUT_DEFAULT = _rule(
     "the application that is running inserts no {column} into {table}, and its INSERTs fail; so does the statement, if "
     "the table has rows",
     "add the column with a DEFAULT, or nullable, and op.set_not_null in a later revision",
+)
+DROP_DEFAULT_OF_NEW = _rule(
+    "drop-default-of-new",
+    Axis.COMPATIBILITY,
+    "the application that is running inserts no {column} into {table}, and without the DEFAULT its INSERTs fail",
+    "drop the DEFAULT in a contract revision, after the application that does not know the column is gone",
 )
 JSON_COLUMN = _rule(
     "json-column",
