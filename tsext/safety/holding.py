@@ -52,7 +52,8 @@ def judge(reading: Reading, held: dict[Name, LockMode]) -> None:
         return
     worst = max(locks, key=lambda each: locks[each].strength)
     words = {"what": " ".join(reading.text.split(None, 2)[:2]), "mode": locks[worst].name.replace("_", " ")}
-    hazard = reading.report(rules.WORK_UNDER_LOCK, worst, *(each for each in working if each != worst), **words)
+    relations = [reading.short(each) for each in (worst, *(each for each in working if each != worst))]
+    hazard = reading.report(rules.WORK_UNDER_LOCK, *relations, **words)
     reading.hazards[-1] = replace(hazard, mode=locks[worst], work=next(iter(working.values())).work)
 
 

@@ -174,12 +174,16 @@ class Reading:
         if earlier is not None:
             work = max(earlier.work, work, key=_WORST.index)
         known = self.facts.database is not None and key.schema != "pg_temp"
-        shown = Name(None if key.schema == self.facts.search_path[0] else key.schema, key.name) if known else name
+        shown = self.short(key) if known else name
         self.locks[key] = Lock(str(shown), mode, work, found.parts if found is not None else 0, estimate(work, found))
 
     def forget_lock(self, name: Name) -> None:
         """The statement does not lock it after all."""
         self.locks.pop(self.script.key(name), None)
+
+    def short(self, key: Name) -> Name:
+        """A name as users write it: without the default schema."""
+        return Name(None, key.name) if key.schema == self.facts.search_path[0] else key
 
     def is_locked(self, name: Name) -> bool:
         """Whether the statement locks it already."""
