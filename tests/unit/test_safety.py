@@ -1,6 +1,12 @@
 """What is said of statements without a database, one revision at a time."""
 
+import io
+from pathlib import Path
+
 import pytest
+import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 
 from tsext import safety
 from tsext.safety import Axis, Category, Statement
@@ -139,6 +145,63 @@ def rules(sql, **how):
     return {each.rule for each in safety.classify([Statement(sql, **how)])}
 
 
+STATEMENTS = Path(__file__).parent / "statements"
+"""What is safe and what is not, one revision on each line."""
+
+
+@pytest.mark.parametrize("expected", list(Category))
+def test_nothing_is_taken_for_safe_or_unsafe_that_is_not(expected):
+    revisions = STATEMENTS.joinpath(f"{expected}.sql").read_text("utf-8").splitlines()
+
+    wrong = {each: found for each in revisions if safety.category(found := safety.classify([each])) is not expected}
+
+    print(f"{expected}: {len(revisions) - len(wrong)} of {len(revisions)}")
+    assert wrong == {}
+
+
+HINTS = [
+    (
+        """CREATE UNIQUE INDEX ON app.users (lower(name) DESC, "Born") INCLUDE (id) WHERE born > '1'""",
+        """CREATE UNIQUE INDEX CONCURRENTLY "ix_users_Born" ON app.users (lower(name) DESC, "Born") INCLUDE (id) """
+        """WHERE born > '1'""",
+    ),
+    (
+        """CREATE INDEX "it's ""i\""" ON "Users" USING gin (data jsonb_path_ops)""",
+        """CREATE INDEX CONCURRENTLY "it's ""i\""" ON "Users" USING gin (data jsonb_path_ops)""",
+    ),
+    ("DROP INDEX app.i", "DROP INDEX CONCURRENTLY app.i"),
+    (
+        "ALTER TABLE users ADD CONSTRAINT old_enough CHECK ((age > 17) AND (true))",
+        "ALTER TABLE users ADD CONSTRAINT old_enough CHECK ((age > 17) AND (true)) NOT VALID",
+    ),
+    (
+        "ALTER TABLE a.b ADD COLUMN é int CHECK (é > 0)",
+        "ALTER TABLE a.b ADD CONSTRAINT ck_b CHECK (é > 0) NOT VALID",
+    ),
+    (
+        "ALTER TABLE users ADD FOREIGN KEY (a, b) REFERENCES x.y (c, d) ON DELETE CASCADE",
+        "ADD CONSTRAINT fk_users_a_b FOREIGN KEY (a, b) REFERENCES x.y (c, d) ON DELETE CASCADE NOT VALID",
+    ),
+    (
+        "ALTER TABLE app.users ALTER COLUMN name SET NOT NULL",
+        "ALTER TABLE app.users ALTER COLUMN name SET NOT NULL",
+    ),
+    ("ALTER TABLE users ADD CONSTRAINT u UNIQUE (a, b)", "CREATE UNIQUE INDEX CONCURRENTLY u ON users (a, b)"),
+]
+"""Statements, and what the operation that is proposed instead of them does, among other things."""
+
+
+@pytest.mark.parametrize(("sql", "instead"), HINTS)
+def test_the_operation_that_is_proposed_does_the_same_in_a_safe_way(sql, instead):
+    call = safety.classify([sql])[0].hint.partition(", which")[0]
+    buffer = io.StringIO()
+    context = MigrationContext.configure(dialect_name="postgresql", opts={"as_sql": True, "output_buffer": buffer})
+
+    eval(call, {"op": Operations(context), "sa": sa})
+
+    assert instead in " ".join(buffer.getvalue().split())
+
+
 @pytest.mark.parametrize("sql", SAFE)
 def test_what_is_safe(sql):
     found = safety.classify([sql])
@@ -189,7 +252,7 @@ def test_a_finding_says_where_why_and_what_to_do_instead():
     assert (found.rule, found.axis, found.mode, found.work) == ("create-index", "lock", "ShareLock", "build")
     assert found.relations == ("app.users",)
     assert found.message == "CREATE INDEX blocks writes to app.users until the index is built"
-    assert found.hint == 'op.create_index_concurrently("by name", "app.users", ["name", "born"])'
+    assert found.hint == 'op.create_index_concurrently("by name", "users", ["name", "born"], schema="app")'
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tsext.model.locks import LockMode
-from tsext.safety import dynamic, hypertables, rules
+from tsext.safety import builtin, dynamic, hypertables, rules
 from tsext.safety.hazards import Work
 from tsext.safety.names import Name, name_in
 from tsext.safety.reading import Reading, reads
@@ -58,7 +58,7 @@ def read(reading: Reading, node: Any) -> None:
                 reading.lock(table, mode)
         elif name.name == "set_config":
             _set_config(reading, call)
-        elif name.name not in _SETTINGS and _is_users_own(reading, name, node):
+        elif name.name not in _SETTINGS and _is_users_own(reading, name):
             _run(reading, name, f"{name}()")
 
 
@@ -101,28 +101,27 @@ def call_procedure(reading: Reading, node: Any) -> None:
         _run(reading, name, f"procedure {name}")
 
 
-def _is_users_own(reading: Reading, name: Name, node: Any) -> bool:
-    """Whether a function is called for what it does: at the top, selecting from nothing, and none of PostgreSQL's."""
-    if node.DESCRIPTOR.name == "SelectStmt" and len(node.from_clause):
-        return False
+def _is_users_own(reading: Reading, name: Name) -> bool:
+    """Whether a function is none of PostgreSQL's or TimescaleDB's, and may change something."""
     if name.schema == "pg_catalog" or name.name.startswith("pg_"):
         return False
     if name.name in reading.script.functions:
         return True
-    volatile = reading.facts.is_volatile(name.name)
     if reading.facts.database is not None:
-        return name.name in reading.facts.database.volatile and bool(volatile) and name.name not in _KNOWN
-    return volatile is None and name.name not in _KNOWN
+        known = name.name in reading.facts.database.bodies or name.name not in builtin.VOLATILE
+        return known and name.name not in _KNOWN and bool(reading.facts.is_volatile(name.name))
+    return reading.facts.is_volatile(name.name) is None and name.name not in _KNOWN
 
 
 _KNOWN = {
-    "set_config", "setval", "nextval", "currval", "lastval", "current_setting", "random", "gen_random_uuid",
-    "clock_timestamp", "lo_create", "lo_unlink", "count", "max", "min", "sum", "avg", "generate_series", "unnest",
-    "to_regclass", "txid_current", "timezone", "string_agg", "array_agg", "exists", "setseed", "row_to_json",
-    "json_agg", "timescaledb_pre_restore", "timescaledb_post_restore", "time_bucket", "hypertable_size",
-    "approximate_row_count", "create_distributed_table", "uuidv7", "uuidv4", "random_normal", "timeofday",
-    "gen_random_bytes",
+    "count", "max", "min", "sum", "avg", "generate_series", "unnest", "string_agg", "array_agg", "exists", "bool_and",
+    "bool_or", "every", "json_agg", "jsonb_agg", "json_object_agg", "jsonb_object_agg", "row_number", "rank",
+    "dense_rank", "lag", "lead", "first_value", "last_value", "percentile_cont", "jsonb_array_elements",
+    "jsonb_each", "jsonb_object_keys", "json_array_elements", "regexp_matches", "regexp_split_to_table",
+    "set_config", "setval", "nextval", "timescaledb_pre_restore", "timescaledb_post_restore", "hypertable_size",
+    "hypertable_detailed_size", "chunks_detailed_size", "approximate_row_count", "first", "last",
 }  # fmt: skip
+"""Aggregates, what gives several rows, and TimescaleDB's that change nothing, or what is told elsewhere."""
 
 
 def _licensed(reading: Reading, function: str, node: Any) -> None:

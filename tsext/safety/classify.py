@@ -106,7 +106,14 @@ def _read_revision(parts: list[Part], facts: Facts, script: Script) -> Iterator[
 
 def _begins(text: str) -> bool:
     """Whether it is ``BEGIN``, so that what is outside is meant to be on its own."""
-    return text.lstrip()[:5].upper() in ("BEGIN", "START")
+    if len(text) > _LONGEST_BEGIN or not any(each in text.upper() for each in ("BEGIN", "START")):
+        return False
+    read = grammar.tree(text)
+    return read is not None and read[0] == "transaction_stmt"
+
+
+_LONGEST_BEGIN = 1000
+"""In characters, with comments."""
 
 
 def _reading(part: Part, facts: Facts, script: Script, *, in_transaction: bool) -> Reading:
@@ -123,6 +130,9 @@ def _reading(part: Part, facts: Facts, script: Script, *, in_transaction: bool) 
 
 
 def _read(reading: Reading) -> None:
+    if "\0" in reading.text:
+        reading.report(rules.UNREADABLE, why="it has a NUL character")
+        return
     try:
         parsed = grammar.parse(reading.text)
     except (grammar.GrammarError, ValueError) as error:
@@ -136,7 +146,7 @@ def _read(reading: Reading) -> None:
     if read is None:
         heads.read(reading, text)
     else:
-        holding.read(reading, *read)
+        holding.read(reading, text, *read)
 
 
 def _distinct(hazards: list[Hazard], forgotten: set[int]) -> Iterator[Hazard]:
@@ -148,11 +158,16 @@ def _distinct(hazards: list[Hazard], forgotten: set[int]) -> Iterator[Hazard]:
             yield each
 
 
+def _is_about_rows(text: str) -> bool:
+    """Whether it surely runs in a transaction, so that many rows need not be read twice."""
+    return text.lstrip()[:6].upper() in ("INSERT", "UPDATE", "DELETE")
+
+
 def _needs_autocommit(parts: list[Part], facts: Facts) -> bool:
     """Whether any of them refuses to run inside a transaction, so that the others will not, either."""
     script = Script(facts)
     for each in parts:
-        if each.given.in_transaction is None:
+        if each.given.in_transaction is None and not _is_about_rows(each.statement.text):
             reading = Reading(each, facts, script, in_transaction=True)
             _read(reading)
             if any(hazard.rule in _OUTSIDE for hazard in reading.hazards):

@@ -6,7 +6,7 @@ from typing import Any
 
 from tsext.catalog import Dependent, RelationFacts
 from tsext.model.locks import LockMode
-from tsext.safety import constraints, rules, types
+from tsext.safety import constraints, hints, rules, types
 from tsext.safety.constraints import constraints_of, is_proven, kind_of
 from tsext.safety.expressions import is_null, volatile_function
 from tsext.safety.hazards import Work
@@ -78,6 +78,8 @@ def _check_null(reading: Reading, table: Name, column: Any, constraints: dict[st
     serial = types.of_node(column.type_name).name in types.SERIAL
     if "CONSTR_NOTNULL" not in constraints and "CONSTR_PRIMARY" not in constraints:
         return
+    if default is not None:
+        reading.script.change(table).required.add(column.colname)
     if has_value or serial:
         generated = constraints.get("CONSTR_GENERATED")
         if generated is not None and generated.generated_kind == "v" and not reading.is_new(table):
@@ -99,14 +101,14 @@ def _add_beside(reading: Reading, table: Name, column: Any, constraint: Any) -> 
     if kind == "CONSTR_FOREIGN":
         # without a value the new column is null everywhere, which no foreign key minds
         valued = any(each in constraints_of(column) for each in ("CONSTR_DEFAULT", "CONSTR_GENERATED"))
-        constraints.add_foreign_key(reading, table, constraint, validated=valued)
+        constraints.add_foreign_key(reading, table, constraint, [column.colname], validated=valued)
         found = reading.find(table)
         if not valued and found is not None and found.hypertable is not None:
             # TimescaleDB gives each chunk a constraint of its own, which looks at the rows
             reading.lock(table, LockMode.SHARE_ROW_EXCLUSIVE, Work.SCAN)
             referenced = Name.of_range(constraint.pktable)
-            words = {"name": f"fk_{table.name}_{referenced.name}", "referenced": referenced}
-            reading.report(rules.ADD_FOREIGN_KEY, table, referenced, **words)
+            arguments = hints.foreign_key(reading, table, constraint, [column.colname])
+            reading.report(rules.ADD_FOREIGN_KEY, table, referenced, arguments=arguments, referenced=referenced)
     elif kind in ("CONSTR_CHECK", "CONSTR_UNIQUE", "CONSTR_PRIMARY"):
         constraints.add(reading, table, constraint, [column.colname])
 
@@ -212,6 +214,9 @@ def alter_column(reading: Reading, table: Name, command: Any) -> None:
 def set_default(reading: Reading, table: Name, command: Any) -> None:
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     column = reading.column(table, command.name)
+    dropped = not command.HasField("def")
+    if dropped and command.name in reading.state(table).required and not reading.is_new(table):
+        reading.report(rules.DROP_DEFAULT_OF_NEW, table, column=command.name)
     if reading.need_columns(table, command.name) and column is not None and (column.generated or column.identity):
         what = f"a DEFAULT of {command.name}, which is generated"
         reading.report(rules.REFUSED, table, what=what, cure="DROP EXPRESSION or DROP IDENTITY first")

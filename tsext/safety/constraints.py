@@ -6,11 +6,11 @@ from typing import Any
 
 from tsext.catalog import RelationFacts
 from tsext.model.locks import LockMode
-from tsext.safety import rules
+from tsext.safety import hints, rules
 from tsext.safety.expressions import columns_in, constants_in, constants_of, not_null_columns, proves_not_null
 from tsext.safety.hazards import Work
 from tsext.safety.names import Name
-from tsext.safety.reading import Reading, cascades, columns_of
+from tsext.safety.reading import Reading, cascades
 from tsext.safety.script import Added
 from tsext.sql import grammar
 
@@ -36,7 +36,7 @@ def add_constraint(reading: Reading, table: Name, command: Any) -> None:
     if kind_of(constraint) == "CONSTR_FOREIGN":
         columns = [each.string.sval for each in constraint.fk_attrs]
         reading.need_columns(table, *columns)
-        add_foreign_key(reading, table, constraint, validated=not constraint.skip_validation)
+        add_foreign_key(reading, table, constraint, columns, validated=not constraint.skip_validation)
     else:
         columns = [each.string.sval for each in constraint.keys]
         reading.need_columns(table, *columns)
@@ -45,7 +45,7 @@ def add_constraint(reading: Reading, table: Name, command: Any) -> None:
         reading.script.change(table).constraints.setdefault(name, Added(validated=True))
 
 
-def add_foreign_key(reading: Reading, table: Name, constraint: Any, *, validated: bool) -> None:
+def add_foreign_key(reading: Reading, table: Name, constraint: Any, columns: list[str], *, validated: bool) -> None:
     referenced = Name.of_range(constraint.pktable)
     new = reading.is_new(table)
     _check_referenced(reading, referenced, constraint)
@@ -59,8 +59,8 @@ def add_foreign_key(reading: Reading, table: Name, constraint: Any, *, validated
     if constraint.skip_validation:
         reading.script.change(table).constraints[constraint.conname] = Added(validated=False)
     elif work is not None:
-        name = constraint.conname or f"fk_{table.name}_{referenced.name}"
-        reading.report(rules.ADD_FOREIGN_KEY, table, referenced, name=name, referenced=referenced)
+        arguments = hints.foreign_key(reading, table, constraint, columns)
+        reading.report(rules.ADD_FOREIGN_KEY, table, referenced, arguments=arguments, referenced=referenced)
 
 
 def _check_referenced(reading: Reading, referenced: Name, constraint: Any) -> None:
@@ -107,7 +107,7 @@ def _add_check(reading: Reading, table: Name, constraint: Any) -> None:
     scans = valid and not new
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.SCAN if scans else None)
     if scans:
-        reading.report(rules.ADD_CHECK, table, name=constraint.conname or f"ck_{table.name}")
+        reading.report(rules.ADD_CHECK, table, arguments=hints.check(reading, table, constraint))
 
 
 def _add_not_null(reading: Reading, table: Name, constraint: Any, columns: list[str]) -> None:
@@ -116,8 +116,8 @@ def _add_not_null(reading: Reading, table: Name, constraint: Any, columns: list[
         reading.script.change(table).constraints[constraint.conname] = Added(False, tuple(columns))
     scans = not (constraint.skip_validation or proven or reading.is_new(table))
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.SCAN if scans else None)
-    if scans:
-        reading.report(rules.SET_NOT_NULL, table, column=", ".join(columns))
+    for each in columns if scans else ():
+        reading.report(rules.SET_NOT_NULL, table, column=each)
 
 
 def is_proven(reading: Reading, table: Name, column: str) -> bool:
@@ -141,6 +141,8 @@ def _add_key(reading: Reading, table: Name, constraint: Any, columns: list[str])
         reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
         reading.report(rules.EXISTS_ALREADY, table, what="primary key of", name=table)
         return
+    if kind == "CONSTR_PRIMARY":
+        reading.script.replace(_primary_key_of(reading, table))
     if constraint.indexname:
         _use_index(reading, table, constraint)
         return
@@ -154,8 +156,8 @@ def _add_key(reading: Reading, table: Name, constraint: Any, columns: list[str])
     reading.script.change(table).keys.append(frozenset(columns))
     by_kind = {"CONSTR_UNIQUE": rules.ADD_UNIQUE, "CONSTR_PRIMARY": rules.ADD_PRIMARY_KEY}
     if not new:
-        name = constraint.conname or f"uq_{table.name}"
-        reading.report(by_kind.get(kind, rules.ADD_EXCLUSION), table, name=name, columns=columns_of(columns))
+        words = {"arguments": hints.unique(table, constraint, columns), "name": constraint.conname or "…"}
+        reading.report(by_kind.get(kind, rules.ADD_EXCLUSION), table, **words)
 
 
 def _use_index(reading: Reading, table: Name, constraint: Any) -> None:
@@ -173,8 +175,8 @@ def _use_index(reading: Reading, table: Name, constraint: Any) -> None:
         columns = made.indexed if made.new else known.columns if known is not None else ()
         nullable = [each for each in columns if not is_proven(reading, table, each)]
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.SCAN if nullable else None)
-    if nullable and not reading.is_new(table):
-        reading.report(rules.SET_NOT_NULL, table, column=", ".join(nullable))
+    for each in nullable if not reading.is_new(table) else ():
+        reading.report(rules.SET_NOT_NULL, table, column=each)
 
 
 def validate(reading: Reading, table: Name, command: Any) -> None:
@@ -213,8 +215,18 @@ def drop_constraint(reading: Reading, table: Name, command: Any) -> None:
     helped = bool(state.proven or state.validated)
     state.dropped.add(command.name)
     state.proven = {column: by for column, by in state.proven.items() if by != command.name}
-    if not state.new and added is None and not helped:
+    if state.new or added is not None:
+        return
+    if (constraint.kind == "p") if constraint is not None else (command.name == f"{table.name}_pkey"):
+        hazard = reading.report(rules.DROP_PRIMARY_KEY, table, name=command.name)
+        reading.script.miss(_primary_key_of(reading, table), hazard)
+    elif not helped:
         reading.report(rules.DROP_CONSTRAINT, table, name=command.name)
+
+
+def _primary_key_of(reading: Reading, table: Name) -> Name:
+    """What to call a primary key, whatever its name, so that another can take its place."""
+    return Name(f"{reading.script.key(table)}", "primary key")
 
 
 def alter_constraint(reading: Reading, table: Name, command: Any) -> None:

@@ -59,37 +59,43 @@ def _is_own(reading: Reading, name: Name, kind: str) -> bool:
 def _drop(reading: Reading, name: Name, kind: str, node: Any, together: set[Name]) -> None:
     what = kind.removeprefix("OBJECT_").replace("MATVIEW", "MATERIALIZED VIEW").replace("_", " ").lower()
     relation = kind in _RELATIONS
-    found = reading.find(name) if relation else None
-    if relation and reading.is_missing(name):
-        if not node.missing_ok:
-            reading.report(rules.DOES_NOT_EXIST, what=what, name=name)
-        return
-    if _is_missing_function(reading, name, kind):
+    if (relation and reading.is_missing(name)) or _is_missing_function(reading, name, kind):
         if not node.missing_ok:
             reading.report(rules.DOES_NOT_EXIST, what=what, name=name)
         return
     if relation:
         reading.lock(name, LockMode.ACCESS_EXCLUSIVE)
-    if found is not None and found.kind not in _RELATIONS[kind] and not found.continuous_aggregate:
-        reading.report(rules.REFUSED, name, what=f"DROP {what.upper()} of something else", cure="correct the statement")
-        return
-    if found is not None and found.continuous_aggregate and kind == "OBJECT_VIEW":
-        cure = f"DROP MATERIALIZED VIEW {name}, or op.drop_continuous_aggregate"
-        reading.report(rules.HYPERTABLE_REFUSES, name, what="DROP VIEW of a continuous aggregate", cure=cure)
-        return
-    if relation:
+        if _is_something_else(reading, name, kind, what):
+            return
         hypertables.refuse_drop_together(reading, name, len(together))
-    if found is not None and found.aggregates is not None:
-        reading.lock(Name(*found.aggregates), LockMode.ACCESS_EXCLUSIVE)
     cascade = cascades(node)
     takes = _drop_what_depends(reading, name, kind, together, cascade=cascade)
-    if kind not in _UNUSED:
-        rule = rules.DROP_TABLE if kind == "OBJECT_TABLE" else rules.DROP_OTHER
-        reading.report_parting(rule, name, what=what)
+    found = reading.find(name) if relation else None
+    if kind == "OBJECT_TABLE":
+        reading.report(rules.DROP_TABLE, name, what=what, name=name)
+    elif kind not in _UNUSED:
+        reading.report_parting(rules.DROP_OTHER, name, what=what)
+    if found is not None and found.aggregates is not None:
+        reading.lock(Name(*found.aggregates), LockMode.ACCESS_EXCLUSIVE)
     if kind in _LOST or (found is not None and found.continuous_aggregate):
         reading.report(rules.LOST_TABLE, *([name] if relation else []), name=name)
     if cascade and (takes or reading.facts.database is None or not relation):
         reading.report(rules.DROP_CASCADE, name=name)
+
+
+def _is_something_else(reading: Reading, name: Name, kind: str, what: str) -> bool:
+    """Whether the relation is no such thing, so that the server refuses."""
+    found = reading.find(name)
+    if found is None:
+        return False
+    if found.continuous_aggregate and kind != "OBJECT_MATVIEW":
+        cure = f"DROP MATERIALIZED VIEW {name}, or op.drop_continuous_aggregate"
+        reading.report(rules.HYPERTABLE_REFUSES, name, what=f"DROP {what.upper()} of a continuous aggregate", cure=cure)
+        return True
+    if found.kind not in _RELATIONS[kind] and not found.continuous_aggregate:
+        reading.report(rules.REFUSED, name, what=f"DROP {what.upper()} of something else", cure="correct the statement")
+        return True
+    return False
 
 
 def _is_missing_function(reading: Reading, name: Name, kind: str) -> bool:

@@ -47,11 +47,12 @@ def _run(reading: Reading, kind: str, text: str) -> None:
         reading.report(rules.DYNAMIC_SQL, what="a statement in DO")
         return
     for start, end in statements.statements:
-        read = grammar.tree(statements.text[start:end])
+        source = statements.text[start:end]
+        read = grammar.tree(source)
         if read is None:
             reading.report(rules.DYNAMIC_SQL, what="a statement in DO")
         else:
-            holding.read_inside(reading, *read)
+            holding.read_inside(reading, source, *read)
 
 
 def _literal(expression: str) -> str | None:
@@ -74,4 +75,4 @@ def execute(reading: Reading, node: Any) -> None:
 def prepare(reading: Reading, node: Any) -> None:
     """``PREPARE``: read when it is prepared, as if it ran."""
     kind = node.query.WhichOneof("node")
-    holding.read(reading, kind, getattr(node.query, kind))
+    holding.read(reading, reading.source, kind, getattr(node.query, kind))

@@ -9,28 +9,12 @@ from sqlalchemy import Connection
 
 from tsext import catalog
 from tsext.catalog import DatabaseFacts, RelationFacts, TimescaleInfo
+from tsext.safety import builtin
 from tsext.safety.hazards import Work
 from tsext.safety.names import Name
 
 BYTES_PER_SECOND = {Work.SCAN: 400_000_000, Work.BUILD: 60_000_000, Work.REWRITE: 50_000_000}
 """By which durations are estimated: what a modest server does with cold data, the indexes of a rewrite included."""
-
-_VOLATILE = {
-    "random", "random_normal", "gen_random_uuid", "uuidv4", "uuidv7", "uuid_generate_v1", "uuid_generate_v1mc",
-    "uuid_generate_v4", "nextval", "setval", "currval", "lastval", "clock_timestamp", "timeofday", "txid_current",
-    "pg_current_xact_id", "pg_sleep", "gen_random_bytes", "gen_salt", "nanoid",
-}  # fmt: skip
-"""Functions of PostgreSQL and of its usual extensions that are volatile, for when the catalog cannot be asked."""
-
-_STABLE = {
-    "now", "transaction_timestamp", "statement_timestamp", "current_setting", "lower", "upper", "concat", "md5",
-    "timezone", "to_timestamp", "date_trunc", "date_part", "make_interval", "make_date", "to_char", "array_fill",
-    "jsonb_build_object", "json_build_object", "jsonb_build_array", "json_build_array", "round", "abs", "length",
-    "left", "right", "substr", "substring", "trim", "btrim", "replace", "format", "to_date", "to_number", "version",
-    "current_database", "current_schema", "extract", "make_timestamp", "make_timestamptz", "age", "floor", "ceil",
-    "int4range", "tstzrange", "daterange", "string_to_array", "to_json", "to_jsonb", "row_to_json", "decode", "encode",
-    "convert_to", "point", "to_tsvector",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -100,9 +84,9 @@ class Facts:
         """Whether a function may give another value for each row; None if that is not known."""
         if self.database is not None:
             return self.database.volatile.get(function, False)
-        if function in _VOLATILE:
+        if function in builtin.VOLATILE:
             return True
-        return False if function in _STABLE else None
+        return False if function in builtin.NOT_VOLATILE else None
 
     def domain_base(self, name: str) -> str | None:
         """The type that a domain is made of; None if it is none, or that is not known."""

@@ -62,8 +62,8 @@ class Lock:
     """A table lock that a statement takes, and what is done under it."""
 
     relation: str
-    """Quoted where SQL needs it, with its schema if it is written or the catalog is known; of a hypertable, its chunks
-    too."""
+    """Quoted where SQL needs it; with its schema as it is written or, where the catalog is known, unless it is the
+    default schema. Of a hypertable, its chunks too."""
     mode: LockMode
     work: Work | None = None
     """None: it is held for an instant, or as long as the transaction goes on."""

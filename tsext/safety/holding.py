@@ -14,8 +14,9 @@ from tsext.safety.reading import READERS, Reading
 from tsext.sql import grammar
 
 
-def read(reading: Reading, kind: str, node: Any) -> None:
-    """One statement, by its tree."""
+def read(reading: Reading, source: str, kind: str, node: Any) -> None:
+    """One statement, by the tree of its source."""
+    reading.source = source
     _use_enum_values(reading, kind, node)
     if kind in READERS:
         READERS[kind](reading, node)
@@ -23,11 +24,11 @@ def read(reading: Reading, kind: str, node: Any) -> None:
         reading.report(rules.UNKNOWN_STATEMENT, what=kind.removesuffix("_stmt").replace("_", " ").upper())
 
 
-def read_inside(reading: Reading, kind: str, node: Any) -> None:
+def read_inside(reading: Reading, source: str, kind: str, node: Any) -> None:
     """A statement that another runs, as DO and functions do; it holds its locks until the other is done."""
     inner = reading.inner()
     before = dict(reading.script.held)
-    read(inner, kind, node)
+    read(inner, source, kind, node)
     judge(inner, before)
     hold(inner)
     reading.take(inner)
@@ -51,7 +52,8 @@ def judge(reading: Reading, held: dict[Name, LockMode]) -> None:
         return
     worst = max(locks, key=lambda each: locks[each].strength)
     words = {"what": " ".join(reading.text.split(None, 2)[:2]), "mode": locks[worst].name.replace("_", " ")}
-    hazard = reading.report(rules.WORK_UNDER_LOCK, worst, *(each for each in working if each != worst), **words)
+    relations = [reading.short(each) for each in (worst, *(each for each in working if each != worst))]
+    hazard = reading.report(rules.WORK_UNDER_LOCK, *relations, **words)
     reading.hazards[-1] = replace(hazard, mode=locks[worst], work=next(iter(working.values())).work)
 
 

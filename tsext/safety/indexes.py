@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from tsext.model.locks import LockMode
-from tsext.safety import hypertables, rules
+from tsext.safety import hints, hypertables, rules
 from tsext.safety.expressions import columns_in
 from tsext.safety.hazards import Work
 from tsext.safety.names import Name
-from tsext.safety.reading import Reading, columns_of, reads
+from tsext.safety.reading import Reading, reads
 from tsext.sql import grammar
 
 
@@ -47,8 +47,8 @@ def create_index(reading: Reading, node: Any) -> None:
     by_chunk = any(each.def_elem.defname == "transaction_per_chunk" for each in node.options)
     if by_chunk:
         reading.refuse_in_transaction("CREATE INDEX … WITH (timescaledb.transaction_per_chunk)")
-    words = {"name": node.idxname or f"ix_{table.name}", "columns": columns_of(named)}
-    reading.report(rules.TRANSACTION_PER_CHUNK if by_chunk else rules.CREATE_INDEX, table, **words)
+    rule = rules.TRANSACTION_PER_CHUNK if by_chunk else rules.CREATE_INDEX
+    reading.report(rule, table, arguments=hints.index(reading, table, node))
 
 
 def _can_be_indexed(reading: Reading, table: Name) -> bool:
@@ -111,7 +111,9 @@ def reindex(reading: Reading, node: Any) -> None:
     if table != name:
         reading.lock(name, LockMode.ACCESS_EXCLUSIVE)
     if not reading.is_new(table) and not reading.is_new(name):
-        reading.report(rules.REINDEX, table, name=name)
+        one = kind == "REINDEX_OBJECT_INDEX"
+        cure = f"op.reindex_concurrently({name.arguments()})" if one else "op.reindex_concurrently for each index of it"
+        reading.report(rules.REINDEX, table, cure=cure)
 
 
 def index_table(reading: Reading, index: Name) -> Name:
@@ -149,4 +151,4 @@ def drop_index(reading: Reading, index: Name, node: Any) -> None:
         return
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     if not reading.is_new(index) and not reading.is_new(table):
-        reading.report(rules.DROP_INDEX, table, name=index)
+        reading.report(rules.DROP_INDEX, table, name=index, arguments=index.arguments())

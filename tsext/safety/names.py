@@ -1,7 +1,9 @@
-"""Names of relations, as they are written in statements."""
+"""Names of relations, as they are written in statements, and in calls of operations."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from tsext.sql import grammar
@@ -17,6 +19,15 @@ class Name(NamedTuple):
     def __str__(self) -> str:
         return ".".join(identifier(part) for part in self if part)
 
+    @property
+    def in_schema(self) -> list[str]:
+        """The argument that says in which schema it is, if one is written."""
+        return [f"schema={text(self.schema)}"] if self.schema else []
+
+    def arguments(self, *others: str) -> str:
+        """The name and other strings, as the arguments of a verb."""
+        return ", ".join([text(self.name), *map(text, others), *self.in_schema])
+
     @classmethod
     def of_range(cls, node: Any) -> Name:
         """Of a ``RangeVar``."""
@@ -27,6 +38,16 @@ class Name(NamedTuple):
         """Of a list of strings: ``[catalog,] [schema,] name``."""
         parts = [node.string.sval for node in nodes if node.WhichOneof("node") == "string"]
         return cls(parts[-2] if len(parts) > 1 else None, parts[-1] if parts else "")
+
+
+def text(value: str) -> str:
+    """A string, as it stands in a call."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def texts(values: Iterable[str]) -> str:
+    """A list of strings, the same way."""
+    return f"[{', '.join(map(text, values))}]"
 
 
 def name_in(text: str) -> Name:

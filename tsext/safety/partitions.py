@@ -85,6 +85,10 @@ def detach(reading: Reading, table: Name, command: Any) -> None:
     if getattr(command, "def").partition_cmd.concurrent:
         reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE)
         reading.refuse_in_transaction("DETACH PARTITION CONCURRENTLY")
+        found = reading.find(table)
+        if found is not None and found.default_partition:
+            what = "DETACH PARTITION CONCURRENTLY of what has a default partition"
+            reading.report(rules.REFUSED, table, what=what, cure="DETACH PARTITION, which is instant")
         return
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     reading.lock(partition, LockMode.ACCESS_EXCLUSIVE)

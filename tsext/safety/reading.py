@@ -12,7 +12,7 @@ from tsext.catalog import ColumnFacts, ConstraintFacts, RelationFacts
 from tsext.model.locks import LockMode
 from tsext.safety.facts import Facts, estimate
 from tsext.safety.hazards import Hazard, Lock, Statement, Work
-from tsext.safety.names import Name
+from tsext.safety.names import Name, text
 from tsext.safety.rules import DOES_NOT_EXIST, NOT_IN_TRANSACTION, VERSION, Rule
 from tsext.safety.script import Script, State
 from tsext.sql import grammar
@@ -55,6 +55,8 @@ class Reading:
         self.script = script
         self.in_transaction = in_transaction
         self.locks: dict[Name, Lock] = {}
+        self.source = ""
+        """The text that its tree was made of, to whose characters the tree refers."""
         self.others: tuple[Lock, ...] = ()
         """The locks on relations that were there before the revision."""
         self.hazards: list[Hazard] = []
@@ -171,12 +173,17 @@ class Reading:
             mode = earlier.mode
         if earlier is not None:
             work = max(earlier.work, work, key=_WORST.index)
-        shown = key if self.facts.database is not None and key.schema != "pg_temp" else name
+        known = self.facts.database is not None and key.schema != "pg_temp"
+        shown = self.short(key) if known else name
         self.locks[key] = Lock(str(shown), mode, work, found.parts if found is not None else 0, estimate(work, found))
 
     def forget_lock(self, name: Name) -> None:
         """The statement does not lock it after all."""
         self.locks.pop(self.script.key(name), None)
+
+    def short(self, key: Name) -> Name:
+        """A name as users write it: without the default schema."""
+        return Name(None, key.name) if key.schema == self.facts.search_path[0] else key
 
     def is_locked(self, name: Name) -> bool:
         """Whether the statement locks it already."""
@@ -189,7 +196,10 @@ class Reading:
         strongest = max(locks, key=lambda each: each.mode.strength, default=None)
         filled = defaultdict(lambda: "…", {name: str(word) for name, word in words.items()})
         if relations:
+            columns = [str(words["column"])] if "column" in words else []
             filled.setdefault("table", str(relations[0]))
+            filled.setdefault("target", text(relations[0].name))
+            filled.setdefault("arguments", relations[0].arguments(*columns))
         hazard = Hazard(
             rule.id,
             rule.message.format_map(filled),
@@ -222,11 +232,6 @@ class Reading:
         needed, found = f"PostgreSQL {version}", f"PostgreSQL {self.facts.postgresql}"
         self.report(VERSION, what=what, cure=cure, needed=needed, found=found)
         return False
-
-
-def columns_of(names: Any) -> str:
-    """Column names as they stand in a call."""
-    return ", ".join(f'"{each}"' for each in names)
 
 
 def cascades(node: Any) -> bool:

@@ -37,32 +37,32 @@ CREATE_INDEX = _rule(
     "create-index",
     Axis.LOCK,
     "CREATE INDEX blocks writes to {table} until the index is built",
-    'op.create_index_concurrently("{name}", "{table}", [{columns}])',
+    "op.create_index_concurrently({arguments})",
 )
 TRANSACTION_PER_CHUNK = _rule(
     "create-index-per-chunk",
     Axis.LOCK,
     "transaction_per_chunk blocks writes to each chunk of {table} while its index is built",
-    'op.create_index_concurrently("{name}", "{table}", [{columns}])',
+    "op.create_index_concurrently({arguments})",
 )
 DROP_INDEX = _rule(
     "drop-index",
     Axis.LOCK,
     "DROP INDEX needs an ACCESS EXCLUSIVE lock on the table of {name}, if only for an instant",
-    'op.drop_index_concurrently("{name}")',
+    "op.drop_index_concurrently({arguments})",
     Severity.INFO,
 )
 REINDEX = _rule(
     "reindex",
     Axis.LOCK,
     "REINDEX blocks writes to {table}, and reads that use the index, until it is rebuilt",
-    'op.reindex_concurrently("{name}")',
+    "{cure}",
 )
 ADD_CHECK = _rule(
     "add-check",
     Axis.LOCK,
     "a new CHECK of {table} is checked against every row while nobody can read or write it",
-    'op.add_check("{name}", "{table}", …), which adds it NOT VALID and validates it afterwards',
+    "op.add_check({arguments}), which adds it NOT VALID and validates it afterwards",
 )
 ADD_CHECK_TO_COLUMNSTORE = _rule(
     "add-check-to-columnstore",
@@ -75,13 +75,13 @@ ADD_FOREIGN_KEY = _rule(
     "add-foreign-key",
     Axis.LOCK,
     "a new foreign key of {table} is checked against every row while writes to {table} and {referenced} wait",
-    'op.add_foreign_key("{name}", "{table}", "{referenced}", …), which adds it NOT VALID and validates it afterwards',
+    "op.add_foreign_key({arguments}), which adds it NOT VALID and validates it afterwards",
 )
 ADD_UNIQUE = _rule(
     "add-unique",
     Axis.LOCK,
     "the index of a new unique constraint of {table} is built while nobody can read or write it",
-    'op.add_unique("{name}", "{table}", [{columns}]), which builds the index concurrently and then adopts it',
+    "op.add_unique({arguments}), which builds the index concurrently and then adopts it",
 )
 ADD_PRIMARY_KEY = _rule(
     "add-primary-key",
@@ -101,7 +101,7 @@ SET_NOT_NULL = _rule(
     "set-not-null",
     Axis.LOCK,
     "SET NOT NULL scans {table} for nulls in {column} while nobody can read or write it",
-    'op.set_not_null("{table}", "{column}"), which lets a validated CHECK prove it first',
+    "op.set_not_null({arguments}), which lets a validated CHECK prove it first",
 )
 ADD_COLUMN_REWRITE = _rule(
     "add-column-rewrite",
@@ -113,7 +113,7 @@ ALTER_COLUMN_TYPE = _rule(
     "alter-column-type",
     Axis.LOCK,
     "the new type of {table}.{column} {work} while nobody can read or write it",
-    'op.change_column_type("{table}", "{column}", …), over two revisions: expand, then contract',
+    'op.change_column_type({target}, "{column}", …), over two revisions: expand, then contract',
 )
 REWRITE_TABLE = _rule(
     "rewrite-table",
@@ -168,13 +168,13 @@ MASS_UPDATE = _rule(
     "mass-update",
     Axis.LOCK,
     "{verb} on every row of {table} keeps all of them locked until it is committed, and doubles them on disk",
-    'op.backfill("{table}", …), in batches that are committed one by one',
+    "op.backfill({target}, …), in batches that are committed one by one",
 )
 WIDE_UPDATE = _rule(
     "wide-update",
     Axis.LOCK,
     "{verb} locks the rows of {table} that it finds until it is committed, and those may be many",
-    'op.backfill("{table}", …), in batches that are committed one by one',
+    "op.backfill({target}, …), in batches that are committed one by one",
     Severity.WARNING,
 )
 WORK_UNDER_LOCK = _rule(
@@ -236,17 +236,24 @@ DROP_CONSTRAINT = _rule(
     "make sure that nothing counts on it",
     Severity.INFO,
 )
+DROP_PRIMARY_KEY = _rule(
+    "drop-primary-key",
+    Axis.COMPATIBILITY,
+    "without its primary key, ON CONFLICT, logical replication and foreign keys to {table} fail",
+    "put another in its place at once: ALTER TABLE {table} DROP CONSTRAINT {name}, ADD CONSTRAINT … PRIMARY KEY USING "
+    "INDEX …",
+)
 RENAME_TABLE = _rule(
     "rename-table",
     Axis.COMPATIBILITY,
     "whoever still uses the old name of {what} {name} fails",
-    'op.rename_table("{name}", …) over two revisions, with a view of the old name in between',
+    "op.rename_table({target}, …) over two revisions, with a view of the old name in between",
 )
 RENAME_COLUMN = _rule(
     "rename-column",
     Axis.COMPATIBILITY,
     "whoever still uses {table}.{column} fails",
-    'op.rename_column("{table}", "{column}", …) over two revisions: expand, then contract',
+    'op.rename_column({target}, "{column}", …) over two revisions: expand, then contract',
 )
 RENAME_OTHER = _rule(
     "rename-object",
@@ -273,6 +280,12 @@ NOT_NULL_WITHOUT_DEFAULT = _rule(
     "the application that is running inserts no {column} into {table}, and its INSERTs fail; so does the statement, if "
     "the table has rows",
     "add the column with a DEFAULT, or nullable, and op.set_not_null in a later revision",
+)
+DROP_DEFAULT_OF_NEW = _rule(
+    "drop-default-of-new",
+    Axis.COMPATIBILITY,
+    "the application that is running inserts no {column} into {table}, and without the DEFAULT its INSERTs fail",
+    "drop the DEFAULT in a contract revision, after the application that does not know the column is gone",
 )
 JSON_COLUMN = _rule(
     "json-column",

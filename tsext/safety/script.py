@@ -40,6 +40,8 @@ class State:
     """Of a new one: ``pg_class.relkind``."""
     columns: dict[str, str | None] = field(default_factory=dict)
     """Columns that were added or renamed, and the catalog's names of the latter."""
+    required: set[str] = field(default_factory=set)
+    """Columns that were added NOT NULL, and are filled by a DEFAULT."""
     lost: set[str] = field(default_factory=set)
     """The catalog's names of columns that were dropped or renamed."""
     proven: dict[str, str] = field(default_factory=dict)

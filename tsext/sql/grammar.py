@@ -172,6 +172,57 @@ def _sql_in(tree: Any) -> Iterator[tuple[str, str]]:
             yield from _sql_in(inner)
 
 
+def in_parentheses(statement: str, position: int) -> str | None:
+    """What stands in the first parentheses after a position; None if there are none.
+
+    :param position: in bytes of UTF-8, as ``location`` in trees is.
+    """
+    depth, begin = 0, 0
+    for token, start, end in _tokens(statement):
+        if start < position:
+            continue
+        if token == "(":
+            begin = end if depth == 0 else begin
+            depth += 1
+        elif token == ")" and depth:
+            depth -= 1
+            if depth == 0:
+                return statement.encode()[begin:start].decode().strip(SPACE)
+    return None
+
+
+def items(text: str) -> list[str]:
+    """What commas separate, those in parentheses left out."""
+    found, depth, begin, data = [], 0, 0, text.encode()
+    for token, start, end in _tokens(text):
+        depth += {"(": 1, ")": -1}.get(token, 0)
+        if token == "," and depth == 0:
+            found.append(data[begin:start].decode().strip(SPACE))
+            begin = end
+    return [*found, data[begin:].decode().strip(SPACE)]
+
+
+def condition(statement: str) -> str:
+    """What follows the last ``WHERE`` outside parentheses; empty if there is none."""
+    depth, begin = 0, None
+    for token, _, end in _tokens(statement):
+        depth += {"(": 1, ")": -1}.get(token, 0)
+        if depth == 0 and token.upper() == "WHERE":
+            begin = end
+    return statement.encode()[begin:].decode().strip(SPACE) if begin is not None else ""
+
+
+def _tokens(text: str) -> Iterator[tuple[str, int, int]]:
+    """Each token, and where it begins and ends, in bytes."""
+    postgast, data = _postgast(), text.encode()
+    try:
+        tokens = postgast.scan(text).tokens
+    except postgast.PgQueryError:
+        return
+    for each in tokens:
+        yield data[each.start : each.end].decode(), each.start, each.end
+
+
 def words(statement: str, count: int) -> list[str]:
     """The first tokens of a statement, as they are written; fewer if it cannot be read."""
     postgast = _postgast()
