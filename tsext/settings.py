@@ -263,7 +263,7 @@ class Settings:
     validate_indexes: str = _answer("fail", "validation: INVALID indexes, and such as some chunks lack")
     validate_constraints: str = _answer("warn", "validation: constraints that are NOT VALID")
     validate_models: str = _answer(
-        "fail", "validation at the head: the schema lacks what the models have", development="off"
+        "warn", "validation at the head: the schema lacks what the models have", development="off", staging="fail"
     )
     validation_timeout: timedelta = _setting(
         timedelta(seconds=30), _duration, "statement_timeout of check files and `validate()`"
