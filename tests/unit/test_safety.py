@@ -130,8 +130,7 @@ UNSAFE = {
         "ALTER TYPE mood RENAME VALUE 'ok' TO 'fine'",
         "ALTER TYPE mood RENAME TO moods",
     ],
-    Axis.DATA_LOSS: ["TRUNCATE users", "DELETE FROM users", "DROP TABLE users", "DROP DATABASE app", "DROP OWNED BY me",
-                     "SELECT drop_chunks('metrics', INTERVAL '1 year')"],
+    Axis.DATA_LOSS: ["TRUNCATE users", "DELETE FROM users", "DROP TABLE users", "DROP DATABASE app", "DROP OWNED BY me"],
     Axis.UNKNOWN: [
         "DO $$ BEGIN EXECUTE format('ALTER TABLE %I ADD x int', 'users'); END $$",
         "DO LANGUAGE plpython3u $$ pass $$",

@@ -380,6 +380,7 @@ DROP_CHUNKS = _rule(
     Axis.DATA_LOSS,
     "{what} drops the rows of chunks for good",
     "keep a backup; op.drop_chunks and op.add_retention_policy want allow_data_loss with the reason",
+    Severity.WARNING,
 )
 NARROWER_TYPE = _rule(
     "narrower-type",
