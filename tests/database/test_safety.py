@@ -13,7 +13,8 @@ STATEMENTS = Path(__file__).parent / "statements"
 """Files with one statement on each line, or all of a revision, and what has to be there for them."""
 
 RELATIONS = """
-SELECT c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name, coalesce(i.inhparent, c.oid) AS root
+SELECT c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name, coalesce(i.inhparent, c.oid) AS root,
+    c.relkind
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 LEFT JOIN pg_inherits AS i ON i.inhrelid = c.oid
@@ -68,6 +69,7 @@ class Watched:
         rows = connection.exec_driver_sql(RELATIONS).all()
         self.names = {row.oid: row.name for row in rows}
         self.roots = {row.oid: row.root for row in rows}
+        self.views = {row.name for row in rows if row.relkind == "m"}
         self.files, self.indexes = self.pairs(FILES), self.pairs(INDEXES)
         connection.rollback()
 
@@ -148,6 +150,13 @@ def differences(watched, facts, statement):
         found.append(f"{statement}\n   locks {strong}\n   predicted {locks}")
     if worked != work:
         found.append(f"{statement}\n   does {worked}\n   predicted {work}")
+    # nobody writes to a materialized view; an UPDATE makes those wait who write to the same rows
+    blocks = any(strong[name].blocks_reads if name in watched.views else strong[name].blocks_writes for name in worked)
+    reported = [
+        each for each in hazards if each.axis == "lock" and each.work is not None and each.rule != "mass-update"
+    ]
+    if blocks != bool(reported):
+        found.append(f"{statement}\n   makes others wait: {blocks}\n   reported {[each.rule for each in hazards]}")
     return found
 
 

@@ -27,6 +27,7 @@ def add_column(reading: Reading, table: Name, command: Any) -> None:
             reading.report(rules.EXISTS_ALREADY, what="column", name=f"{table}.{column.colname}")
         return
     constraints = constraints_of(column)
+    _refuse_lonely(reading, table)
     why = _rewrites(reading, column, constraints)
     reading.script.change(table).columns[column.colname] = None
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.REWRITE if why else None)
@@ -38,6 +39,13 @@ def add_column(reading: Reading, table: Name, command: Any) -> None:
         _add_beside(reading, table, column, each.constraint)
     if not new and types.of_node(column.type_name).name == "json":
         reading.report(rules.JSON_COLUMN, table, column=column.colname)
+
+
+def _refuse_lonely(reading: Reading, table: Name) -> None:
+    """A partition has the columns of its parent, and no others."""
+    parent = reading.parent(table)
+    if parent is not None and parent.kind == "p":
+        reading.report(rules.REFUSED, table, what="a column that only a partition has", cure="add it to the parent")
 
 
 def _rewrites(reading: Reading, column: Any, constraints: dict[str, Any]) -> tuple[str, str] | None:
@@ -127,6 +135,10 @@ def drop_column(reading: Reading, table: Name, command: Any) -> None:
     if own:
         return
     if found is not None and column is not None:
+        if reading.is_inherited(table, column.name):
+            reading.report(
+                rules.REFUSED, table, what=f"dropping {command.name}, which it inherits", cure="drop it there"
+            )
         if column.name in found.partition_key:
             what = f"dropping {command.name}, by which it is partitioned"
             reading.report(rules.REFUSED, table, what=what, cure="make a new table and copy in batches")

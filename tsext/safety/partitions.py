@@ -90,6 +90,7 @@ def detach(reading: Reading, table: Name, command: Any) -> None:
             what = "DETACH PARTITION CONCURRENTLY of what has a default partition"
             reading.report(rules.REFUSED, table, what=what, cure="DETACH PARTITION, which is instant")
         return
+    reading.script.change(partition).independent = True
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     reading.lock(partition, LockMode.ACCESS_EXCLUSIVE)
     if not reading.is_new(table):

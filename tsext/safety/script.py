@@ -58,6 +58,8 @@ class State:
     """Columns by which it was partitioned, as far as that can be told."""
     keys: list[frozenset[str]] = field(default_factory=list)
     """The columns of each unique key that it was created with, or got."""
+    independent: bool = False
+    """It was a partition, or a child, and is none any more."""
     index_of: Name | None = None
     """Of a new index: its table."""
     indexed: tuple[str, ...] = ()
