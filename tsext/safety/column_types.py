@@ -13,6 +13,7 @@ from tsext.safety.reading import Reading
 
 
 def column_type(reading: Reading, table: Name, command: Any) -> None:
+    """``ALTER COLUMN … TYPE``: a rewrite, unless both types have the same bytes."""
     definition = getattr(command, "def").column_def
     new = types.of_node(definition.type_name)
     if not reading.need_columns(table, command.name):

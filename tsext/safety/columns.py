@@ -122,6 +122,7 @@ def _add_beside(reading: Reading, table: Name, column: Any, constraint: Any) -> 
 
 
 def drop_column(reading: Reading, table: Name, command: Any) -> None:
+    """``DROP COLUMN``."""
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     if reading.lacks_column(table, command.name):
         if not command.missing_ok:
@@ -192,6 +193,7 @@ def depending(reading: Reading, table: Name, column: str | None, *kinds: str) ->
 
 
 def set_not_null(reading: Reading, table: Name, command: Any) -> None:
+    """``SET NOT NULL``: a scan, unless a constraint proves it."""
     reading.need_columns(table, command.name)
     proven = is_proven(reading, table, command.name)
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, None if proven else Work.SCAN)
@@ -201,6 +203,7 @@ def set_not_null(reading: Reading, table: Name, command: Any) -> None:
 
 
 def drop_not_null(reading: Reading, table: Name, command: Any) -> None:
+    """``DROP NOT NULL``."""
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     if not reading.need_columns(table, command.name):
         return
@@ -224,6 +227,7 @@ def alter_column(reading: Reading, table: Name, command: Any) -> None:
 
 
 def set_default(reading: Reading, table: Name, command: Any) -> None:
+    """``SET DEFAULT`` and ``DROP DEFAULT``."""
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     column = reading.column(table, command.name)
     dropped = not command.HasField("def")
@@ -235,6 +239,7 @@ def set_default(reading: Reading, table: Name, command: Any) -> None:
 
 
 def add_identity(reading: Reading, table: Name, command: Any) -> None:
+    """``ADD GENERATED … AS IDENTITY``."""
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     column = reading.column(table, command.name)
     if not reading.need_columns(table, command.name) or column is None:
@@ -248,6 +253,7 @@ def add_identity(reading: Reading, table: Name, command: Any) -> None:
 
 
 def set_expression(reading: Reading, table: Name, command: Any) -> None:
+    """``SET EXPRESSION``: the values are computed anew."""
     if reading.need_postgresql(17, "SET EXPRESSION", "add a column beside it"):
         rewrite(reading, table, *_EXPRESSION)
 

@@ -127,6 +127,7 @@ def index_table(reading: Reading, index: Name) -> Name:
 
 
 def drop_index(reading: Reading, index: Name, node: Any) -> None:
+    """``DROP INDEX [CONCURRENTLY]``."""
     if reading.is_missing(index):
         if not node.missing_ok:
             reading.report(rules.DOES_NOT_EXIST, what="index", name=index)

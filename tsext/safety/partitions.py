@@ -17,6 +17,7 @@ from tsext.safety.reading import Reading
 
 
 def attach(reading: Reading, table: Name, command: Any) -> None:
+    """``ATTACH PARTITION``: a scan, unless a CHECK proves the bounds, and the indexes that it lacks."""
     partition = Name.of_range(getattr(command, "def").partition_cmd.name)
     reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE)
     if reading.is_missing(partition):
@@ -81,6 +82,7 @@ def scan_default_partition(reading: Reading, table: Name, bound: Any) -> None:
 
 
 def detach(reading: Reading, table: Name, command: Any) -> None:
+    """``DETACH PARTITION [CONCURRENTLY]``."""
     partition = Name.of_range(getattr(command, "def").partition_cmd.name)
     if getattr(command, "def").partition_cmd.concurrent:
         reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE)
