@@ -155,7 +155,9 @@ def _alter_type(reading: Reading, name: Name, node: Any) -> None:
 
 def _inherit(reading: Reading, table: Name, command: Any) -> None:
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
-    reading.lock(Name.of_range(getattr(command, "def").range_var), LockMode.SHARE_UPDATE_EXCLUSIVE)
+    parent = Name.of_range(getattr(command, "def").range_var)
+    reading.lock(parent, LockMode.SHARE_UPDATE_EXCLUSIVE)
+    hypertables.refuse_child(reading, parent)
 
 
 def _leave(reading: Reading, table: Name, command: Any) -> None:
