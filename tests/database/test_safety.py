@@ -13,7 +13,8 @@ STATEMENTS = Path(__file__).parent / "statements"
 """Files with one statement on each line, or all of a revision, and what has to be there for them."""
 
 RELATIONS = """
-SELECT c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name, coalesce(i.inhparent, c.oid) AS root
+SELECT c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name, coalesce(i.inhparent, c.oid) AS root,
+    c.relkind
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 LEFT JOIN pg_inherits AS i ON i.inhrelid = c.oid
@@ -39,6 +40,7 @@ UNLIKE = {
     "ALTER TABLE c ADD CONSTRAINT x FOREIGN KEY": "looks up one key after the other",
     "SELECT decompress_chunk": "fills the file that is there",
     "CREATE INDEX x ON daily": "indexes what the aggregate is kept in",
+    "INSERT INTO h4": "makes a chunk",
     "UPDATE h SET v = 1 WHERE time =": "has an index, and a table too small to use it",
     "REINDEX TABLE h": "locks the chunks, and of the root only what it needs to find them",
     "ALTER TABLE t ADD CONSTRAINT x EXCLUDE": "checks by the index it builds",
@@ -68,6 +70,7 @@ class Watched:
         rows = connection.exec_driver_sql(RELATIONS).all()
         self.names = {row.oid: row.name for row in rows}
         self.roots = {row.oid: row.root for row in rows}
+        self.views = {row.name for row in rows if row.relkind == "m"}
         self.files, self.indexes = self.pairs(FILES), self.pairs(INDEXES)
         connection.rollback()
 
@@ -148,6 +151,13 @@ def differences(watched, facts, statement):
         found.append(f"{statement}\n   locks {strong}\n   predicted {locks}")
     if worked != work:
         found.append(f"{statement}\n   does {worked}\n   predicted {work}")
+    # nobody writes to a materialized view; an UPDATE makes those wait who write to the same rows
+    blocks = any(strong[name].blocks_reads if name in watched.views else strong[name].blocks_writes for name in worked)
+    reported = [
+        each for each in hazards if each.axis == "lock" and each.work is not None and each.rule != "mass-update"
+    ]
+    if blocks != bool(reported):
+        found.append(f"{statement}\n   makes others wait: {blocks}\n   reported {[each.rule for each in hazards]}")
     return found
 
 

@@ -130,7 +130,13 @@ UNSAFE = {
         "ALTER TYPE mood RENAME VALUE 'ok' TO 'fine'",
         "ALTER TYPE mood RENAME TO moods",
     ],
-    Axis.DATA_LOSS: ["TRUNCATE users", "DELETE FROM users", "DROP TABLE users", "DROP DATABASE app", "DROP OWNED BY me"],
+    Axis.DATA_LOSS: [
+        "TRUNCATE users",
+        "DELETE FROM users",
+        "DROP TABLE users",
+        "DROP DATABASE app",
+        "DROP OWNED BY me",
+    ],
     Axis.UNKNOWN: [
         "DO $$ BEGIN EXECUTE format('ALTER TABLE %I ADD x int', 'users'); END $$",
         "DO LANGUAGE plpython3u $$ pass $$",

@@ -64,7 +64,7 @@ def alter(reading: Reading, node: Any) -> None:
             reading.report(rules.DOES_NOT_EXIST, what="relation", name=name)
         return
     if not node.relation.inh:
-        hypertables.refuse_only(reading, name, node)
+        _refuse_only(reading, name, node)
     subtypes = [(grammar.enum_name("AlterTableType", each.alter_table_cmd.subtype), each) for each in node.cmds]
     for subtype, each in sorted(subtypes, key=lambda one: _PASSES.get(one[0], len(_PASSES))):
         command = each.alter_table_cmd
@@ -72,6 +72,16 @@ def alter(reading: Reading, node: Any) -> None:
             _alter_table(reading, name, subtype, command)
         else:
             _alter_other(reading, name, kind, subtype, command)
+
+
+def _refuse_only(reading: Reading, table: Name, node: Any) -> None:
+    hypertables.refuse_only(reading, table, node)
+    found = reading.find(table)
+    adds = any(
+        grammar.enum_name("AlterTableType", each.alter_table_cmd.subtype) == "AT_AddColumn" for each in node.cmds
+    )
+    if adds and found is not None and found.kind == "p" and found.parts:
+        reading.report(rules.REFUSED, table, what="a column that its partitions do not get", cure="leave ONLY out")
 
 
 def _alter_table(reading: Reading, table: Name, subtype: str, command: Any) -> None:
@@ -112,8 +122,11 @@ def _set_options(reading: Reading, name: Name, command: Any) -> None:
 
 
 def _alter_other(reading: Reading, name: Name, kind: str, subtype: str, command: Any) -> None:
+    found = reading.find(name)
     if subtype in ("AT_SetRelOptions", "AT_ResetRelOptions"):
         _set_options(reading, name, command)
+    elif found is not None and _is_so_already(found, subtype, command):
+        reading.lock(name, LockMode.ACCESS_EXCLUSIVE)
     elif kind == "OBJECT_SEQUENCE":
         reading.lock(name, LockMode.SHARE_ROW_EXCLUSIVE)
     elif subtype == "AT_SetTableSpace":
@@ -142,7 +155,14 @@ def _alter_type(reading: Reading, name: Name, node: Any) -> None:
 
 def _inherit(reading: Reading, table: Name, command: Any) -> None:
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
-    reading.lock(Name.of_range(getattr(command, "def").range_var), LockMode.SHARE_UPDATE_EXCLUSIVE)
+    parent = Name.of_range(getattr(command, "def").range_var)
+    reading.lock(parent, LockMode.SHARE_UPDATE_EXCLUSIVE)
+    hypertables.refuse_child(reading, parent)
+
+
+def _leave(reading: Reading, table: Name, command: Any) -> None:
+    reading.script.change(table).independent = True
+    reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
 
 
 def _set_table_options(reading: Reading, table: Name, command: Any) -> None:
@@ -177,6 +197,7 @@ COMMANDS: dict[str, Command] = {
     "AT_AttachPartition": partitions.attach,
     "AT_DetachPartition": partitions.detach,
     "AT_AddInherit": _inherit,
+    "AT_DropInherit": _leave,
     "AT_SetRelOptions": _set_table_options,
     "AT_ResetRelOptions": _set_table_options,
     "AT_EnableRowSecurity": _row_security,

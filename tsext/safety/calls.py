@@ -135,7 +135,8 @@ def _licensed(reading: Reading, function: str, node: Any) -> None:
         tables = [each for each in named if each is not None]
         for each in tables:
             reading.lock(each, LockMode.ACCESS_EXCLUSIVE, Work.REWRITE)
-        reading.report(rules.CHUNK_REWRITE, *tables, what=function)
+        many = any(Name.of_list(each.funcname).name == "show_chunks" for each in grammar.find(node, "FuncCall"))
+        reading.report(rules.CHUNKS_REWRITE if many else rules.CHUNK_REWRITE, *tables, what=function)
 
 
 def _names_chunks(call: Any, function: str) -> bool:

@@ -13,6 +13,7 @@ from tsext.safety.reading import Reading
 
 
 def column_type(reading: Reading, table: Name, command: Any) -> None:
+    """``ALTER COLUMN … TYPE``: a rewrite, unless both types have the same bytes."""
     definition = getattr(command, "def").column_def
     new = types.of_node(definition.type_name)
     if not reading.need_columns(table, command.name):
@@ -57,6 +58,8 @@ def _change_of(reading: Reading, definition: Any, name: str, column: ColumnFacts
 def _check_readers(reading: Reading, table: Name, name: str, column: ColumnFacts) -> None:
     """Views and so on that read a column do not let its type be changed."""
     found = reading.find(table)
+    if reading.is_inherited(table, column.name):
+        reading.report(rules.REFUSED, table, what=f"another type of {name}, which it inherits", cure="alter the parent")
     if found is not None and column.name in found.partition_key:
         what = f"another type of {name}, by which it is partitioned"
         reading.report(rules.REFUSED, table, what=what, cure="make a new table and copy in batches")

@@ -27,6 +27,7 @@ def add_column(reading: Reading, table: Name, command: Any) -> None:
             reading.report(rules.EXISTS_ALREADY, what="column", name=f"{table}.{column.colname}")
         return
     constraints = constraints_of(column)
+    _refuse_lonely(reading, table)
     why = _rewrites(reading, column, constraints)
     reading.script.change(table).columns[column.colname] = None
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.REWRITE if why else None)
@@ -38,6 +39,13 @@ def add_column(reading: Reading, table: Name, command: Any) -> None:
         _add_beside(reading, table, column, each.constraint)
     if not new and types.of_node(column.type_name).name == "json":
         reading.report(rules.JSON_COLUMN, table, column=column.colname)
+
+
+def _refuse_lonely(reading: Reading, table: Name) -> None:
+    """A partition has the columns of its parent, and no others."""
+    parent = reading.parent(table)
+    if parent is not None and parent.kind == "p":
+        reading.report(rules.REFUSED, table, what="a column that only a partition has", cure="add it to the parent")
 
 
 def _rewrites(reading: Reading, column: Any, constraints: dict[str, Any]) -> tuple[str, str] | None:
@@ -114,6 +122,7 @@ def _add_beside(reading: Reading, table: Name, column: Any, constraint: Any) -> 
 
 
 def drop_column(reading: Reading, table: Name, command: Any) -> None:
+    """``DROP COLUMN``."""
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     if reading.lacks_column(table, command.name):
         if not command.missing_ok:
@@ -127,6 +136,10 @@ def drop_column(reading: Reading, table: Name, command: Any) -> None:
     if own:
         return
     if found is not None and column is not None:
+        if reading.is_inherited(table, column.name):
+            reading.report(
+                rules.REFUSED, table, what=f"dropping {command.name}, which it inherits", cure="drop it there"
+            )
         if column.name in found.partition_key:
             what = f"dropping {command.name}, by which it is partitioned"
             reading.report(rules.REFUSED, table, what=what, cure="make a new table and copy in batches")
@@ -180,6 +193,7 @@ def depending(reading: Reading, table: Name, column: str | None, *kinds: str) ->
 
 
 def set_not_null(reading: Reading, table: Name, command: Any) -> None:
+    """``SET NOT NULL``: a scan, unless a constraint proves it."""
     reading.need_columns(table, command.name)
     proven = is_proven(reading, table, command.name)
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, None if proven else Work.SCAN)
@@ -189,6 +203,7 @@ def set_not_null(reading: Reading, table: Name, command: Any) -> None:
 
 
 def drop_not_null(reading: Reading, table: Name, command: Any) -> None:
+    """``DROP NOT NULL``."""
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     if not reading.need_columns(table, command.name):
         return
@@ -212,6 +227,7 @@ def alter_column(reading: Reading, table: Name, command: Any) -> None:
 
 
 def set_default(reading: Reading, table: Name, command: Any) -> None:
+    """``SET DEFAULT`` and ``DROP DEFAULT``."""
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     column = reading.column(table, command.name)
     dropped = not command.HasField("def")
@@ -223,6 +239,7 @@ def set_default(reading: Reading, table: Name, command: Any) -> None:
 
 
 def add_identity(reading: Reading, table: Name, command: Any) -> None:
+    """``ADD GENERATED … AS IDENTITY``."""
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     column = reading.column(table, command.name)
     if not reading.need_columns(table, command.name) or column is None:
@@ -236,6 +253,7 @@ def add_identity(reading: Reading, table: Name, command: Any) -> None:
 
 
 def set_expression(reading: Reading, table: Name, command: Any) -> None:
+    """``SET EXPRESSION``: the values are computed anew."""
     if reading.need_postgresql(17, "SET EXPRESSION", "add a column beside it"):
         rewrite(reading, table, *_EXPRESSION)
 

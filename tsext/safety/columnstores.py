@@ -29,6 +29,7 @@ TRIGGERS = {"AT_EnableTrig", "AT_EnableTrigAll", "AT_EnableTrigUser", "AT_Enable
 
 
 def refuse_alteration(reading: Reading, table: Name, found: RelationFacts, subtype: str, command: Any) -> None:
+    """One command of ALTER TABLE about a hypertable with a columnstore."""
     version = reading.timescaledb
     if subtype == "AT_AlterColumnType":
         _columnstore_type(reading, table, found)
@@ -126,6 +127,7 @@ ON_DELETE = 1 << 3
 
 
 def refuse(reading: Reading, table: Name, what: str, cure: str) -> None:
+    """The server will refuse it."""
     found = reading.facts.timescaledb
     version = found.version if found is not None else ""
     reading.report(rules.COLUMNSTORE_REFUSES, table, what=what, cure=cure, version=version)

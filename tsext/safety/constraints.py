@@ -46,6 +46,7 @@ def add_constraint(reading: Reading, table: Name, command: Any) -> None:
 
 
 def add_foreign_key(reading: Reading, table: Name, constraint: Any, columns: list[str], *, validated: bool) -> None:
+    """A foreign key, alone or beside a column; ``validated``: whether rows that are there are checked."""
     referenced = Name.of_range(constraint.pktable)
     new = reading.is_new(table)
     _check_referenced(reading, referenced, constraint)
@@ -81,6 +82,7 @@ def _check_referenced(reading: Reading, referenced: Name, constraint: Any) -> No
 
 
 def add(reading: Reading, table: Name, constraint: Any, columns: list[str]) -> None:
+    """Any other constraint, alone or beside a column."""
     kind = kind_of(constraint)
     if kind == "CONSTR_CHECK":
         _add_check(reading, table, constraint)
@@ -114,6 +116,8 @@ def _add_not_null(reading: Reading, table: Name, constraint: Any, columns: list[
     proven = all(is_proven(reading, table, column) for column in columns)
     if constraint.skip_validation:
         reading.script.change(table).constraints[constraint.conname] = Added(False, tuple(columns))
+    else:
+        reading.script.change(table).proven |= dict.fromkeys(columns, constraint.conname)
     scans = not (constraint.skip_validation or proven or reading.is_new(table))
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.SCAN if scans else None)
     for each in columns if scans else ():
@@ -180,6 +184,7 @@ def _use_index(reading: Reading, table: Name, constraint: Any) -> None:
 
 
 def validate(reading: Reading, table: Name, command: Any) -> None:
+    """``VALIDATE CONSTRAINT``: a scan while others read and write."""
     constraint, state = reading.constraint(table, command.name), reading.script.change(table)
     added = state.constraints.get(command.name)
     valid = (constraint is not None and constraint.validated) or (added is not None and added.validated)
@@ -189,7 +194,7 @@ def validate(reading: Reading, table: Name, command: Any) -> None:
         reading.report(rules.DOES_NOT_EXIST, table, what="constraint", name=command.name)
     if constraint is not None and constraint.references:
         reading.lock(Name(*constraint.references), LockMode.ROW_SHARE, work)
-    state.validated = True
+    state.validated = state.validated or added is None
     if constraint is not None:
         state.proven |= dict.fromkeys(proves_not_null(constraint.definition), command.name)
         state.checked.append(constants_of(constraint.definition))
@@ -200,6 +205,7 @@ def validate(reading: Reading, table: Name, command: Any) -> None:
 
 
 def drop_constraint(reading: Reading, table: Name, command: Any) -> None:
+    """``DROP CONSTRAINT``."""
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     found, constraint = reading.find(table), reading.constraint(table, command.name)
     state = reading.script.change(table)

@@ -77,7 +77,7 @@ def refuse_cascade(reading: Reading, table: Name) -> None:
 def refuse_drop_together(reading: Reading, table: Name, together: int) -> None:
     """``DROP TABLE`` of a hypertable and others."""
     found = reading.find(table)
-    if found is not None and found.hypertable is not None and together > 1 and reading.timescaledb < (2, 24):
+    if found is not None and found.hypertable is not None and together > 1 and reading.timescaledb < (2, 23):
         _refuse(reading, table, "dropping it along with other tables", "one statement for each")
 
 
@@ -89,9 +89,9 @@ def lock_renamed_index(reading: Reading, table: Name) -> None:
 
 
 def refuse_child(reading: Reading, parent: Name) -> None:
-    """``CREATE TABLE … INHERITS (hypertable)``."""
+    """``INHERITS (hypertable)``, and ``INHERIT`` of one."""
     found = reading.find(parent)
-    if found is not None and found.hypertable is not None and reading.timescaledb >= (2, 24):
+    if found is not None and found.hypertable is not None and reading.timescaledb >= (2, 28):
         _refuse(reading, parent, "tables that inherit from it", "CREATE TABLE … (LIKE …)")
 
 
@@ -289,8 +289,10 @@ def _column_type(reading: Reading, table: Name, found: RelationFacts, command: A
 def _refuse_type_of_key(reading: Reading, table: Name, found: RelationFacts, column: str) -> None:
     """Below 2.22 the chunks' indexes are registered, and the one of a constraint is registered twice."""
     keys = [each.name for each in reading.constraints(table) if each.kind in "pu" and column in each.columns]
-    if keys and found.parts and reading.timescaledb < (2, 22):
-        _refuse(reading, table, f"another type of a column of {keys[0]}", f"drop {keys[0]} first, and add it again")
+    if keys and found.parts and column in dimensions(reading, table) and reading.timescaledb < (2, 22):
+        _refuse(
+            reading, table, f"another type of {column}, which {keys[0]} has", f"drop {keys[0]} first, and add it again"
+        )
 
 
 def dimensions(reading: Reading, table: Name) -> list[str]:

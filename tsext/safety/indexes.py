@@ -42,7 +42,8 @@ def create_index(reading: Reading, node: Any) -> None:
     divided = found is None or found.kind == "p" or found.hypertable is not None
     root_only = not node.relation.inh and divided
     reading.lock(table, LockMode.SHARE, None if root_only or reading.is_new(table) else Work.BUILD)
-    if refused or root_only or reading.is_new(table):
+    # nobody writes to a materialized view
+    if refused or root_only or reading.is_new(table) or (found is not None and found.kind == "m"):
         return
     by_chunk = any(each.def_elem.defname == "transaction_per_chunk" for each in node.options)
     if by_chunk:
@@ -126,6 +127,7 @@ def index_table(reading: Reading, index: Name) -> Name:
 
 
 def drop_index(reading: Reading, index: Name, node: Any) -> None:
+    """``DROP INDEX [CONCURRENTLY]``."""
     if reading.is_missing(index):
         if not node.missing_ok:
             reading.report(rules.DOES_NOT_EXIST, what="index", name=index)

@@ -17,6 +17,7 @@ from tsext.safety.reading import Reading
 
 
 def attach(reading: Reading, table: Name, command: Any) -> None:
+    """``ATTACH PARTITION``: a scan, unless a CHECK proves the bounds, and the indexes that it lacks."""
     partition = Name.of_range(getattr(command, "def").partition_cmd.name)
     reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE)
     if reading.is_missing(partition):
@@ -81,6 +82,7 @@ def scan_default_partition(reading: Reading, table: Name, bound: Any) -> None:
 
 
 def detach(reading: Reading, table: Name, command: Any) -> None:
+    """``DETACH PARTITION [CONCURRENTLY]``."""
     partition = Name.of_range(getattr(command, "def").partition_cmd.name)
     if getattr(command, "def").partition_cmd.concurrent:
         reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE)
@@ -90,6 +92,7 @@ def detach(reading: Reading, table: Name, command: Any) -> None:
             what = "DETACH PARTITION CONCURRENTLY of what has a default partition"
             reading.report(rules.REFUSED, table, what=what, cure="DETACH PARTITION, which is instant")
         return
+    reading.script.change(partition).independent = True
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     reading.lock(partition, LockMode.ACCESS_EXCLUSIVE)
     if not reading.is_new(table):

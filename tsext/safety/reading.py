@@ -140,6 +140,18 @@ class Reading:
             self.report(DOES_NOT_EXIST, what="column", name=f"{table}.{each}")
         return not missing
 
+    def parent(self, table: Name) -> RelationFacts | None:
+        """What the table is a partition of, or inherits from."""
+        found = self.find(table)
+        if found is None or found.parent is None or self.state(table).independent:
+            return None
+        return self.facts.find(Name(*found.parent))
+
+    def is_inherited(self, table: Name, column: str) -> bool:
+        """Whether it is a column of what the table is a partition of, or inherits from."""
+        parent = self.parent(table)
+        return parent is not None and column in parent.columns
+
     def constraint(self, table: Name, name: str) -> ConstraintFacts | None:
         """What the catalog knows of a constraint that is still there."""
         found = self.find(table)

@@ -68,6 +68,9 @@ def _rename_column(reading: Reading, table: Name, node: Any) -> None:
     if reading.column(table, node.newname) is not None:
         reading.report(rules.EXISTS_ALREADY, what="column", name=f"{table}.{node.newname}")
         return
+    if reading.is_inherited(table, node.subname):
+        what = f"renaming {node.subname}, which it inherits"
+        reading.report(rules.REFUSED, table, what=what, cure="rename it in the parent")
     own, column, state = reading.is_own_column(table, node.subname), reading.column(table, node.subname), None
     state = reading.script.change(table)
     state.columns.pop(node.subname, None)

@@ -203,6 +203,13 @@ CHUNK_REWRITE = _rule(
     Severity.WARNING,
 )
 
+CHUNKS_REWRITE = _rule(
+    "chunks-rewrite",
+    Axis.LOCK,
+    "{what} rewrites many chunks of {table} in one transaction, and all of them remain locked until its end",
+    "one chunk in a transaction, as the policies do: op.convert_to_columnstore or op.convert_to_rowstore",
+)
+
 # --- COMPATIBILITY: the application that is running breaks
 
 DROP_TABLE = _rule(

@@ -12,7 +12,7 @@ from tsext.safety.names import Name
 _TEMPORARY = "pg_temp"
 
 Body = list[tuple[str, str]]
-"""Of a function: kind and text of the statements in it, as :func:`tsext.sql.grammar.statements_in_body` tells them."""
+"""Of a function: kind and text of the statements in it, as :func:`tsext.sql.grammar.body` tells them."""
 
 
 @dataclass
@@ -50,7 +50,7 @@ class State:
     dropped: set[str] = field(default_factory=set)
     """Constraints, triggers and policies that were dropped."""
     validated: bool = False
-    """A constraint of it was validated."""
+    """A constraint of it was validated of which only the catalog would know what it says."""
     checked: list[frozenset[str]] = field(default_factory=list)
     """Of each CHECK that is valid: its constants."""
     hypertable: bool = False
@@ -58,6 +58,8 @@ class State:
     """Columns by which it was partitioned, as far as that can be told."""
     keys: list[frozenset[str]] = field(default_factory=list)
     """The columns of each unique key that it was created with, or got."""
+    independent: bool = False
+    """It was a partition, or a child, and is none any more."""
     index_of: Name | None = None
     """Of a new index: its table."""
     indexed: tuple[str, ...] = ()

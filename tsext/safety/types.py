@@ -24,7 +24,7 @@ _COERCIBLE = {
     ("character varying", "text"), ("text", "character varying"), ("citext", "text"), ("text", "citext"),
     ("citext", "character varying"), ("character varying", "citext"), ("cidr", "inet"), ("xml", "text"),
     ("xml", "character varying"), ("integer", "oid"), ("oid", "integer"), ("regclass", "oid"), ("oid", "regclass"),
-    ("pg_node_tree", "text"), ("bit", "bit varying"), ("bit varying", "bit"),
+    ("pg_node_tree", "text"), ("bit", "bit varying"), ("integer", "regclass"),
 }  # fmt: skip
 """Pairs of types that have the same bytes."""
 

@@ -130,15 +130,6 @@ def find(node: Any, kind: str) -> list[Any]:
     return list(postgast.find_nodes(node, getattr(postgast.pg_query_pb2, kind)))
 
 
-def printed(node: Any) -> str:
-    """A tree as SQL text, as the parser would write it; empty if it cannot."""
-    postgast = _postgast()
-    try:
-        return str(postgast.deparse(node))
-    except (postgast.PgQueryError, TypeError, ValueError):
-        return ""
-
-
 def body(language: str, text: str) -> list[tuple[str, str]] | None:
     """What the body of a function runs, or that of DO: kind of PL/pgSQL statement, ``sql`` in SQL, and its text.
 

@@ -18,3 +18,7 @@ CREATE TABLE to_h (id integer, at bigint);
 INSERT INTO to_h SELECT g, g FROM generate_series(1, 50) AS g;
 ALTER TABLE to_h ADD FOREIGN KEY (at) REFERENCES hint (at);
 CREATE VIEW h_view AS SELECT time, v FROM h;
+CREATE TABLE like_h2 (time timestamptz NOT NULL, v integer);
+CREATE TABLE h4 (time timestamptz NOT NULL, dev integer NOT NULL, name varchar(10) NOT NULL, PRIMARY KEY (time, dev), UNIQUE (time, name));
+SELECT create_hypertable('h4', by_range('time', INTERVAL '1 day'));
+INSERT INTO h4 SELECT '2026-01-01'::timestamptz + g * INTERVAL '1 hour', g, 'x' FROM generate_series(1, 30) AS g;
