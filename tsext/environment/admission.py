@@ -232,10 +232,13 @@ def _looking(connection: Connection) -> Iterator[None]:
 
 
 def _refuse_what_fails(verdicts: list[Verdict]) -> None:
-    """Refuse what the server surely would; of what is not there, or there already, it will tell itself."""
+    """Refuse what the server surely would; of what is not there, or there already, it will tell itself.
+
+    Whoever rolls back must not be held by a false alarm: the server may have the last word.
+    """
     from tsext import review
 
-    failing = [verdict for verdict in verdicts if verdict.will_fail]
+    failing = [verdict for verdict in verdicts if verdict.will_fail and not verdict.reading.downgrade]
     if failing:
         raise PreflightFailed(
             f"revision {failing[0].reading.name} would fail; nothing has been run",
