@@ -103,3 +103,4 @@ BEGIN; ALTER TABLE users ADD CONSTRAINT c CHECK (a IS NOT NULL) NOT VALID; COMMI
 ALTER TABLE users ALTER COLUMN name TYPE text;
 ALTER TABLE users ALTER COLUMN name TYPE character varying, ALTER COLUMN price TYPE numeric;
 ALTER TABLE users ALTER COLUMN ip TYPE inet, ALTER COLUMN at TYPE timestamp(6) without time zone;
+DO $$ BEGIN IF version() LIKE 'x%' THEN CREATE TABLE t (id int); ELSE CREATE TABLE t (id bigint); END IF; END $$;
