@@ -41,6 +41,7 @@ UNLIKE = {
     "SELECT decompress_chunk": "fills the file that is there",
     "CREATE INDEX x ON daily": "indexes what the aggregate is kept in",
     "INSERT INTO h4": "makes a chunk",
+    "DO $$ BEGIN ALTER TABLE t ADD COLUMN a integer; EXCEPTION": "takes back its lock with the error",
     "UPDATE h SET v = 1 WHERE time =": "has an index, and a table too small to use it",
     "REINDEX TABLE h": "locks the chunks, and of the root only what it needs to find them",
     "ALTER TABLE t ADD CONSTRAINT x EXCLUDE": "checks by the index it builds",

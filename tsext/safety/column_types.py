@@ -20,6 +20,10 @@ def column_type(reading: Reading, table: Name, command: Any) -> None:
         reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
         return
     column = reading.column(table, command.name)
+    if _is_probably_instant(reading, table, command.name, definition):
+        reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
+        reading.report(rules.MAYBE_REWRITE, table, column=command.name)
+        return
     change = _change_of(reading, definition, command.name, column)
     work = Work.REWRITE if change.rewrites else _smaller_work(reading, table, column, change)
     if definition.HasField("coll_clause") and work is None and _is_indexed(reading, table, column):
@@ -39,6 +43,14 @@ def column_type(reading: Reading, table: Name, command: Any) -> None:
         reading.report(rules.NARROWER_TYPE, table, column=command.name, old=old, new=new)
     elif change.rewrites:
         reading.report(rules.NEW_TYPE, table, column=command.name, new=new)
+
+
+def _is_probably_instant(reading: Reading, table: Name, name: str, definition: Any) -> bool:
+    """Whether, for want of a catalog, the usual case may be taken for granted."""
+    if reading.facts.database is not None or reading.is_own_column(table, name):
+        return False
+    plain = not definition.HasField("raw_default") and not definition.HasField("coll_clause")
+    return plain and types.is_usually_wider(types.of_node(definition.type_name))
 
 
 def _change_of(reading: Reading, definition: Any, name: str, column: ColumnFacts | None) -> types.Change:

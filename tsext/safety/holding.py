@@ -24,11 +24,16 @@ def read(reading: Reading, source: str, kind: str, node: Any) -> None:
         reading.report(rules.UNKNOWN_STATEMENT, what=kind.removesuffix("_stmt").replace("_", " ").upper())
 
 
+_GUARDED = {rules.EXISTS_ALREADY.id, rules.DOES_NOT_EXIST.id}
+"""What IF and EXCEPTION are there to prevent, in DO and in functions."""
+
+
 def read_inside(reading: Reading, source: str, kind: str, node: Any) -> None:
     """A statement that another runs, as DO and functions do; it holds its locks until the other is done."""
     inner = reading.inner()
     before = dict(reading.script.held)
     read(inner, source, kind, node)
+    inner.hazards = [each for each in inner.hazards if each.rule not in _GUARDED]
     judge(inner, before)
     hold(inner)
     reading.take(inner)

@@ -115,6 +115,14 @@ ALTER_COLUMN_TYPE = _rule(
     "the new type of {table}.{column} {work} while nobody can read or write it",
     'op.change_column_type({target}, "{column}", …), over two revisions: expand, then contract',
 )
+MAYBE_REWRITE = _rule(
+    "alter-column-type-maybe",
+    Axis.LOCK,
+    "the new type of {table}.{column} rewrites the table while nobody can read or write it, unless the column has a "
+    "narrower one of the same kind",
+    "ask the database, which knows: tsext lint --database",
+    Severity.WARNING,
+)
 REWRITE_TABLE = _rule(
     "rewrite-table",
     Axis.LOCK,

@@ -46,15 +46,12 @@ def create_table(reading: Reading, node: Any) -> None:
 
 def _keys(node: Any) -> list[frozenset[str]]:
     """The columns of each unique key that a table is created with."""
-    found = []
+    unique, found = {"CONSTR_PRIMARY", "CONSTR_UNIQUE"}, []
     for each in node.table_elts:
         if each.WhichOneof("node") == "column_def":
             kinds = {kind_of(one.constraint) for one in each.column_def.constraints}
-            found += [frozenset([each.column_def.colname])] if kinds & {"CONSTR_PRIMARY", "CONSTR_UNIQUE"} else []
-        elif each.WhichOneof("node") == "constraint" and kind_of(each.constraint) in (
-            "CONSTR_PRIMARY",
-            "CONSTR_UNIQUE",
-        ):
+            found += [frozenset([each.column_def.colname])] if kinds & unique else []
+        elif each.WhichOneof("node") == "constraint" and kind_of(each.constraint) in unique:
             found.append(frozenset(one.string.sval for one in each.constraint.keys))
     return found
 

@@ -101,6 +101,16 @@ def of_text(text: str) -> Type:
     return Type(name, modifiers, array)
 
 
+_WIDEST = {"text", "character varying", "numeric", "inet", "interval", "time without time zone",
+           "time with time zone", "timestamp without time zone"}  # fmt: skip
+"""What columns are usually widened to: with no length or precision, it holds all that a narrower one did."""
+
+
+def is_usually_wider(new: Type) -> bool:
+    """Whether a column that gets this type most likely had a narrower one with the same bytes."""
+    return new.name in _WIDEST and not new.modifiers and not new.array
+
+
 def change(old: Type, new: Type, *, utc: bool) -> Change:
     """What it does to give a column another type.
 

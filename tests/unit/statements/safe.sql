@@ -100,3 +100,7 @@ ALTER TABLE users DROP CONSTRAINT users_email_key;
 ALTER TABLE users ADD COLUMN code text DEFAULT upper(left(md5('x'), 8));
 ALTER TABLE users ADD COLUMN at date DEFAULT make_date(2026, 1, 1);
 BEGIN; ALTER TABLE users ADD CONSTRAINT c CHECK (a IS NOT NULL) NOT VALID; COMMIT; ALTER TABLE users VALIDATE CONSTRAINT c; ALTER TABLE users ALTER COLUMN a SET NOT NULL;
+ALTER TABLE users ALTER COLUMN name TYPE text;
+ALTER TABLE users ALTER COLUMN name TYPE character varying, ALTER COLUMN price TYPE numeric;
+ALTER TABLE users ALTER COLUMN ip TYPE inet, ALTER COLUMN at TYPE timestamp(6) without time zone;
+DO $$ BEGIN IF version() LIKE 'x%' THEN CREATE TABLE t (id int); ELSE CREATE TABLE t (id bigint); END IF; END $$;
