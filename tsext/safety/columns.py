@@ -14,7 +14,7 @@ from tsext.safety.names import Name, name_in
 from tsext.safety.reading import Reading, cascades
 
 _EXPRESSION = ("SET EXPRESSION", "add a column beside it, and drop the old one in a contract revision")
-_SEPARATELY = "add the column without it, then set the DEFAULT, then op.backfill the rows that are there"
+_SEPARATELY = "add the column without it, then set the DEFAULT, then fill the rows that are there in batches"
 
 
 def add_column(reading: Reading, table: Name, command: Any) -> None:
@@ -61,7 +61,7 @@ def _rewrites(reading: Reading, column: Any, constraints: dict[str, Any]) -> tup
             reading.need_postgresql(18, "a virtual generated column", "write STORED")
             return None
         return "a stored generated column is computed for each row", (
-            "add a plain column, keep it up to date with a trigger, and op.backfill the rows that are there"
+            "add a plain column, keep it up to date with a trigger, and fill the rows that are there in batches"
         )
     if _is_constrained_domain(reading, type_.name):
         return "its type is a domain with constraints", "add the column with the domain's base type and a CHECK"

@@ -113,7 +113,8 @@ ALTER_COLUMN_TYPE = _rule(
     "alter-column-type",
     Axis.LOCK,
     "the new type of {table}.{column} {work} while nobody can read or write it",
-    'op.change_column_type({target}, "{column}", …), over two revisions: expand, then contract',
+    "expand: a new column of that type beside {column}, kept up to date by a trigger and filled in batches; contract: "
+    "drop {column} in a later revision, once nobody uses it",
 )
 MAYBE_REWRITE = _rule(
     "alter-column-type-maybe",
@@ -176,13 +177,13 @@ MASS_UPDATE = _rule(
     "mass-update",
     Axis.LOCK,
     "{verb} on every row of {table} keeps all of them locked until it is committed, and doubles them on disk",
-    "op.backfill({target}, …), in batches that are committed one by one",
+    "change {target} in batches, by ranges of its key, each committed in an autocommit block",
 )
 WIDE_UPDATE = _rule(
     "wide-update",
     Axis.LOCK,
     "{verb} locks the rows of {table} that it finds until it is committed, and those may be many",
-    "op.backfill({target}, …), in batches that are committed one by one",
+    "change {target} in batches, by ranges of its key, each committed in an autocommit block",
     Severity.WARNING,
 )
 WORK_UNDER_LOCK = _rule(
@@ -262,13 +263,14 @@ RENAME_TABLE = _rule(
     "rename-table",
     Axis.COMPATIBILITY,
     "whoever still uses the old name of {what} {name} fails",
-    "op.rename_table({target}, …) over two revisions, with a view of the old name in between",
+    "rename it and, in the same transaction, create a view of the old name; drop the view in a contract revision",
 )
 RENAME_COLUMN = _rule(
     "rename-column",
     Axis.COMPATIBILITY,
     "whoever still uses {table}.{column} fails",
-    'op.rename_column({target}, "{column}", …) over two revisions: expand, then contract',
+    "expand: a new column beside {column}, kept up to date by a trigger and filled in batches; contract: drop {column} "
+    "in a later revision, once nobody uses it",
 )
 RENAME_OTHER = _rule(
     "rename-object",
@@ -325,7 +327,7 @@ RENAME_ENUM_VALUE = _rule(
     "rename-enum-value",
     Axis.COMPATIBILITY,
     "whoever still uses the old value of {name} fails",
-    "add the new value, move the rows (op.backfill), and stop using the old one",
+    "add the new value, move the rows in batches, and stop using the old one",
 )
 ENABLE_ROW_SECURITY = _rule(
     "row-security",

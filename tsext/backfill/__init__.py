@@ -1,1 +1,0 @@
-"""Work on many rows, in pieces that are committed one by one."""
