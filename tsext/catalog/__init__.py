@@ -49,6 +49,7 @@ from tsext.catalog.extensions import (
     timescaledb,
     timescaledb_triggers,
 )
+from tsext.catalog.heaps import ColumnState, Heap, column_state, heaps, is_there
 from tsext.catalog.hypertables import (
     NowFunction,
     chunk_foreign_keys,
@@ -114,6 +115,7 @@ __all__ = [
     "BuiltIndex",
     "Chunk",
     "ColumnFacts",
+    "ColumnState",
     "ColumnstoreUse",
     "ConstraintFacts",
     "ConstraintState",
@@ -121,6 +123,7 @@ __all__ = [
     "Dependent",
     "EarlierRelation",
     "FoundAggregate",
+    "Heap",
     "Holder",
     "IndexFacts",
     "IndexedTable",
@@ -148,6 +151,7 @@ __all__ = [
     "chunk_foreign_keys",
     "chunk_tables",
     "chunks",
+    "column_state",
     "columnstore",
     "columnstore_use",
     "columnstores",
@@ -162,6 +166,7 @@ __all__ = [
     "extensions",
     "extent",
     "functions",
+    "heaps",
     "holds_locks",
     "holds_tables",
     "hypertable",
@@ -170,6 +175,7 @@ __all__ = [
     "indexed_tables",
     "invalid_indexes",
     "is_query_of",
+    "is_there",
     "job_applications",
     "jobs",
     "key_of",

@@ -16,6 +16,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "columnstore": ("alter_columnstore", "disable_columnstore", "enable_columnstore"),
     "columnstore_policies": ("add_columnstore_policy", "alter_columnstore_policy", "remove_columnstore_policy"),
+    "columns": ("add_column_with_default",),
     "constraints": ("add_check", "add_foreign_key", "add_unique", "set_not_null"),
     "conversion": ("convert_to_columnstore", "convert_to_rowstore"),
     "dimensions": ("add_dimension", "drop_dimension", "set_chunk_time_interval", "set_number_partitions"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 log = logging.getLogger("alembic.tsext")
@@ -39,3 +39,18 @@ def _logged(items: Sequence[T], what: str) -> Iterator[T]:
         if time.monotonic() - told > _SECONDS or place == len(items):
             told = time.monotonic()
             log.info("%s %d of %d", what, place, len(items))
+
+
+def count(amounts: Iterable[int], total: int, what: str) -> int:
+    """Add up what comes bit by bit, with the progress told; gives the sum.
+
+    :param total: how much is expected, as far as that is known; 0 if it is not.
+    :param what: as in ``"orders.token: row"``.
+    """
+    done, told = 0, time.monotonic()
+    for amount in amounts:
+        done += amount
+        if time.monotonic() - told > _SECONDS:
+            told = time.monotonic()
+            log.info("%s %d of about %d", what, done, max(total, done))
+    return done

@@ -1,0 +1,61 @@
+"""Where the rows of a table are: what work on many of them is divided by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from tsext.catalog.asking import rows
+from tsext.sql.quoting import qualified
+
+
+@dataclass(frozen=True)
+class Heap:
+    """A table that holds rows itself: a plain one, a partition, or a chunk."""
+
+    schema: str
+    name: str
+    tuples: int
+    """As of the last VACUUM or ANALYZE; 0 if there was none."""
+    primary_key: tuple[str, ...]
+    """Its columns; none if it has no primary key."""
+
+    def __str__(self) -> str:
+        return qualified(self.name, self.schema)
+
+
+@dataclass(frozen=True)
+class ColumnState:
+    """A column that is there."""
+
+    type: str
+    """As the server prints it."""
+    not_null: bool
+    same_type: bool
+    """Whether it is of the type that was asked about, whatever the modifiers."""
+    generated: bool
+    """Whether it is an identity, or generated."""
+
+
+def heaps(connection: Connection, name: str, schema: str | None = None) -> list[Heap]:
+    """The tables that hold the rows of a table: itself, its partitions, or its chunks."""
+    found = rows(connection, "heaps", relation=qualified(name, schema))
+    return [Heap(row.schema, row.name, row.tuples, tuple(row.primary_key)) for row in found]
+
+
+def is_there(connection: Connection, heap: Heap) -> bool:
+    """Whether nobody has dropped it meanwhile."""
+    query = "SELECT to_regclass(%(relation)s) IS NOT NULL"
+    return bool(connection.exec_driver_sql(query, {"relation": str(heap)}).scalar())
+
+
+def column_state(connection: Connection, table: str, schema: str | None, column: str, type_: str) -> ColumnState | None:
+    """A column of a table; None if there is none of that name.
+
+    :param type_: the type it is compared with, as SQL.
+    """
+    found = rows(connection, "column_state", relation=qualified(table, schema), column=column, type=type_)
+    return (
+        ColumnState(found[0].type, found[0].not_null, bool(found[0].same_type), found[0].generated) if found else None
+    )
