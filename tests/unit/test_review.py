@@ -288,3 +288,17 @@ def test_text_escapes_what_rich_would_take_for_markup():
     lines = list(report.as_text([verdict(hazard("[bold]not bold[/]"))]))
     assert r"\[bold]not bold" in "\n".join(lines)
     assert lines[-1] == "0 safe, 1 unsafe; 1 finding"
+
+
+def test_what_verbs_do_in_batches_or_behind_a_view_is_safe(revisions):
+    revisions.write(
+        "001_a",
+        """
+        def upgrade():
+            op.rename_table_with_view("orders", "trades")
+            op.add_column_with_default("trades", sa.Column("c", sa.UUID(), server_default=sa.text("gen_random_uuid()")))
+            op.execute("UPDATE t SET a = 1")
+        """,
+    )
+    (verdict,) = review.judge([revisions.read("001_a")], safety.Facts())
+    assert [(each.rule, each.statement.text) for each in verdict.hazards] == [("mass-update", "UPDATE t SET a = 1")]

@@ -40,6 +40,12 @@ MODULES: dict[str, tuple[str, ...]] = {
         "alter_continuous_aggregate_policy",
         "remove_continuous_aggregate_policy",
     ),
+    "renaming": (
+        "create_renaming_view",
+        "drop_renaming_view",
+        "rename_table_over_view",
+        "rename_table_with_view",
+    ),
     "reorder_policies": ("add_reorder_policy", "alter_reorder_policy", "remove_reorder_policy"),
     "retention": ("add_retention_policy", "alter_retention_policy", "drop_chunks", "remove_retention_policy"),
     "swapping": (

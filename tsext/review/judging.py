@@ -131,9 +131,13 @@ def _with_waivers(reading: Reading, found: dict[int, list[Hazard]]) -> Iterator[
         yield _unreadable(reading.name, reading.stop), reading.stop.waivers
 
 
+_IN_BATCHES = ("mass-update", "wide-update")
+"""What is said of an UPDATE that a script has in one, and a verb of tsext runs in batches."""
+
+
 def _known_better(sent: Sent, hazard: Hazard) -> bool:
     """Whether a verb of tsext states what cannot be told from its SQL, such as a block that waits for jobs."""
-    return sent.verb is not None and hazard.axis is Axis.UNKNOWN
+    return sent.verb is not None and (hazard.axis is Axis.UNKNOWN or hazard.rule in _IN_BATCHES)
 
 
 def _unreadable(name: str, stop: Stop) -> Hazard:

@@ -14,7 +14,7 @@ from tsext.safety.names import Name, name_in
 from tsext.safety.reading import Reading, cascades
 
 _EXPRESSION = ("SET EXPRESSION", "add a column beside it, and drop the old one in a contract revision")
-_SEPARATELY = "add the column without it, then set the DEFAULT, then fill the rows that are there in batches"
+_IN_BATCHES = "op.add_column_with_default, which fills the rows that are there in batches"
 
 
 def add_column(reading: Reading, table: Name, command: Any) -> None:
@@ -52,9 +52,12 @@ def _rewrites(reading: Reading, column: Any, constraints: dict[str, Any]) -> tup
     """Why a new column is written into every row, and what to do instead; None if it is not."""
     type_ = types.of_node(column.type_name)
     if type_.name in types.SERIAL:
-        return "a serial is numbered row by row", f"add an integer column, create a sequence for it; {_SEPARATELY}"
+        return (
+            "a serial is numbered row by row",
+            f"make a sequence the default of an integer: {_IN_BATCHES}",
+        )
     if "CONSTR_IDENTITY" in constraints:
-        return "an identity is numbered row by row", f"{_SEPARATELY}; then ADD GENERATED … AS IDENTITY"
+        return "an identity is numbered row by row", f"make a sequence the default: {_IN_BATCHES}"
     generated = constraints.get("CONSTR_GENERATED")
     if generated is not None:
         if generated.generated_kind == "v":
@@ -70,7 +73,7 @@ def _rewrites(reading: Reading, column: Any, constraints: dict[str, Any]) -> tup
     if volatile is None:
         return None
     name, sure = volatile
-    return f"{name}() {'gives' if sure else 'may give'} each row a value of its own", _SEPARATELY
+    return f"{name}() {'gives' if sure else 'may give'} each row a value of its own", _IN_BATCHES
 
 
 def _is_constrained_domain(reading: Reading, type_name: str) -> bool:
