@@ -151,6 +151,24 @@ def test_while_others_write(timescaledb):
         assert writer.writes > 5
 
 
+def test_batches_follow_the_key(database):
+    database.execute(
+        KEYED, "CREATE TABLE keyed (id integer PRIMARY KEY)", "INSERT INTO keyed SELECT generate_series(1, 5000)"
+    )
+    sizes = {"keyed": [], "Örders": []}
+
+    @sa.event.listens_for(database.engine, "after_cursor_execute")
+    def note(connection, cursor, statement, *_):
+        for table in sizes:
+            if statement.startswith("UPDATE ONLY") and table in statement:
+                sizes[table].append(cursor.rowcount)
+
+    database.run(adding("keyed") + ";" + adding("Örders", "My app"))
+
+    for of_table in sizes.values():
+        assert of_table[0] == 1000 and sum(of_table) == 5000 and max(of_table) <= 2000
+
+
 def run_with(database, code, meanwhile, batch):
     """Run a verb while somebody does something before one of its batches."""
     batches = []

@@ -82,12 +82,14 @@ def _by_key(connection: Connection, heap: catalog.Heap, what: Change, pace: Pace
     """In the order of the primary key: so each row is met once, wherever an UPDATE of others moves it."""
     columns = [identifier(each) for each in heap.primary_key]
     key = ", ".join(columns)
-    # as text, which is the same constant whatever the driver makes of the type
-    bounds = f"SELECT {', '.join(f'{each}::text' for each in columns)} FROM ONLY {heap}"
+    # as text, which is the same constant whatever the driver makes of the type; but in the order of the columns, for
+    # which a bare name would mean the text
+    bounds = f"SELECT {', '.join(f'{each}::text' for each in columns)} FROM ONLY {heap} AS heap"
+    order = ", ".join(f"heap.{each}" for each in columns)
     after = ""
     while True:
         where = f"{what.condition}{after}"
-        last = _first(connection, f"{bounds} WHERE {where} ORDER BY {key} OFFSET {pace.size - 1} LIMIT 1")
+        last = _first(connection, f"{bounds} WHERE {where} ORDER BY {order} OFFSET {pace.size - 1} LIMIT 1")
         bound = ", ".join(map(literal, last or ()))
         yield _update(connection, heap, what, where + (f" AND ({key}) <= ({bound})" if last else ""), pace)
         if not last:
