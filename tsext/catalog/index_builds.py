@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from tsext.catalog.asking import rows, text
-from tsext.catalog.hypertables import resolved
+from tsext.catalog.extensions import timescaledb
+from tsext.catalog.hypertables import hypertable, resolved
 from tsext.sql.quoting import identifier, qualified
+
+MATCHED_SINCE = (2, 22)
+"""TimescaleDB that tells by definitions which indexes of chunks are those of a hypertable; before, by its catalog."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,8 @@ class BuiltIndex:
     valid: bool
     definition: str
     """What follows the table's name, with ``UNIQUE`` before it: by this two indexes are the same."""
+    predicate: str | None
+    """Of a partial one, the condition, with which the definition ends."""
     constraint: bool
     """Whether a constraint owns it."""
 
@@ -44,15 +50,71 @@ class IndexedTable:
         """Those with a definition, the valid ones first."""
         return sorted((each for each in self.indexes if each.definition == definition), key=lambda each: not each.valid)
 
+    def named(self, name: str) -> BuiltIndex | None:
+        """The one of that name."""
+        return next((each for each in self.indexes if each.name == name), None)
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """A table, with the chunks or partitions in which its rows are."""
+
+    root: IndexedTable
+    parts: tuple[IndexedTable, ...]
+    """None of a plain table, whose children by inheritance have indexes of their own."""
+    is_hypertable: bool
+
+    @property
+    def is_partitioned(self) -> bool:
+        """Whether PostgreSQL itself partitions it."""
+        return self.root.kind == "p"
+
+
+def indexed(connection: Connection, name: str, schema: str | None = None) -> Indexed | None:
+    """A table and what it consists of; None if there is no such table."""
+    tables = indexed_tables(connection, name, schema)
+    if not tables:
+        return None
+    root, *children = tables
+    is_hypertable = root.kind == "r" and hypertable(connection, root.name, root.schema) is not None
+    has_parts = is_hypertable or root.kind == "p"
+    # not those that are partitioned themselves, nor foreign tables such as tiered chunks, which have no indexes
+    return Indexed(root, tuple(each for each in children if has_parts and each.kind == "r"), is_hypertable)
+
 
 def indexed_tables(connection: Connection, name: str, schema: str | None = None) -> list[IndexedTable]:
-    """A table, and the chunks or partitions it has; none if there is no such table."""
+    """A table, then all that inherit from it, as chunks and partitions do; none if there is no such table."""
     tables: dict[tuple[str, str], tuple[str, list[BuiltIndex]]] = {}
     for row in rows(connection, "index_builds", relation=qualified(name, schema)):
         _, indexes = tables.setdefault((row.schema, row.table), (row.kind, []))
         if row.index is not None:
-            indexes.append(BuiltIndex(row.schema, row.index, row.valid, row.definition, row.constraint))
+            found = BuiltIndex(row.schema, row.index, row.valid, row.definition, row.predicate, row.constraint)
+            indexes.append(found)
     return [IndexedTable(*key, kind, tuple(indexes)) for key, (kind, indexes) in tables.items()]
+
+
+def indexes_of_parts(
+    connection: Connection, whole: Indexed, definition: str, index: str
+) -> list[tuple[IndexedTable, list[BuiltIndex]]]:
+    """Each chunk or partition, with those of its indexes that belong to one of the whole.
+
+    :param definition: of the index: who has it belongs to it.
+    :param index: its qualified name; on a hypertable, TimescaleDB knows more of those that it has built itself.
+    """
+    known = _known(connection, index) if whole.is_hypertable else set()
+    return [
+        (part, [each for each in part.indexes if each.definition == definition or (each.schema, each.name) in known])
+        for part in whole.parts
+    ]
+
+
+def _known(connection: Connection, index: str) -> set[tuple[str, str]]:
+    found = timescaledb(connection)
+    matched = found is not None and found.number >= MATCHED_SINCE
+    return {
+        (row.schema, row.name)
+        for row in rows(connection, "chunk_indexes" if matched else "chunk_indexes_2_21", index=index)
+    }
 
 
 def index_table(connection: Connection, name: str, schema: str | None = None) -> tuple[str, str] | None:
@@ -61,21 +123,33 @@ def index_table(connection: Connection, name: str, schema: str | None = None) ->
     return (found[0].schema, found[0].name) if found else None
 
 
-def printed_index(connection: Connection, create: str, name: str, schema: str | None, copy: str) -> str:
+def printed_index(connection: Connection, create: str, name: str, schema: str | None, copy: str) -> BuiltIndex:
     """How the server prints an index, told from an empty copy of its table that does not outlive this call.
 
     :param create: the statement, about the copy.
     :param copy: name of the copy.
+    :raises DBAPIError: if the server refuses such an index.
     """
     found = resolved(connection, name, schema)
     assert found is not None
-    copied = identifier(copy)
+    original = qualified(*reversed(found))
     with connection.begin_nested() as savepoint:
-        connection.exec_driver_sql(f"CREATE TEMP TABLE {copied} (LIKE {qualified(*reversed(found))})")
-        connection.exec_driver_sql(create, execution_options={"no_parameters": True})
+        key = connection.exec_driver_sql("SELECT pg_get_partkeydef(to_regclass(%(t)s))", {"t": original}).scalar()
+        partitioned = f" PARTITION BY {key}" if key else ""
+        _send(connection, f"CREATE TEMP TABLE {identifier(copy)} (LIKE {original}){partitioned}")
+        _send(connection, create)
         table, *_ = indexed_tables(connection, copy, "pg_temp")
         savepoint.rollback()
-    return table.indexes[0].definition
+    return table.indexes[0]
+
+
+def _send(connection: Connection, statement: str) -> None:
+    connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+
+
+def index_builders(connection: Connection, table: IndexedTable) -> list[int]:
+    """Other backends that are building an index of a table CONCURRENTLY, by pid."""
+    return [each.pid for each in rows(connection, "index_builders", relation=str(table))]
 
 
 def register_chunk_index(connection: Connection, table: IndexedTable, index: str, root: BuiltIndex) -> None:

@@ -10,10 +10,8 @@ from sqlalchemy import Connection
 from tsext.catalog.asking import Key, key, rows
 from tsext.catalog.extensions import timescaledb
 from tsext.catalog.hypertables import chunk_tables, hypertables
+from tsext.catalog.index_builds import MATCHED_SINCE
 from tsext.model import Hypertable
-
-_MATCHED_SINCE = (2, 22)
-"""TimescaleDB that tells by their definitions which indexes of chunks belong to that of a hypertable."""
 
 
 def default_indexes(connection: Connection, of: Iterable[Hypertable] | None = None) -> set[Key]:
@@ -66,5 +64,5 @@ def uncovered_indexes(connection: Connection) -> list[UncoveredIndex]:
     found = timescaledb(connection)
     if found is None:
         return []
-    query = "uncovered_indexes" if found.number >= _MATCHED_SINCE else "uncovered_indexes_2_21"
+    query = "uncovered_indexes" if found.number >= MATCHED_SINCE else "uncovered_indexes_2_21"
     return [UncoveredIndex(*row) for row in rows(connection, query)]

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
+from sqlalchemy import Connection
+
 
 class Asks(Protocol):
     """What the cursors leave to another."""
@@ -36,6 +38,8 @@ def asking(asks: Asks, base: Any) -> Any:
     class AskingCursor(base):  # type: ignore[misc]
         """A cursor of the driver."""
 
+        tsext_asks = True
+
         def execute(self, query: Any, *arguments: Any, **options: Any) -> Any:
             return asks.execute(partial(super().execute, query, *arguments, **options), query, self)
 
@@ -57,3 +61,8 @@ def asking(asks: Asks, base: Any) -> Any:
 
         AskingCursor.copy = copy
     return AskingCursor
+
+
+def acquires(connection: Connection) -> bool:
+    """Whether the statements of a connection ask for their locks as ours do, so that their timeouts are seen to."""
+    return hasattr(getattr(connection.connection.dbapi_connection, "cursor_factory", None), "tsext_asks")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,7 @@ class Index(Object):
 
     name: str
     table_name: str
-    columns: tuple[Any, ...] = ()
+    columns: Sequence[Any]
     schema: str | None = None
     unique: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -32,5 +32,7 @@ class Index(Object):
         check_name(f"table of index {self.name}", self.table_name)
         given: Any = self.columns
         object.__setattr__(self, "columns", (given,) if isinstance(given, str) else tuple(given))
+        if not self.columns:
+            raise InvalidObject(f"index {self.name} has no columns", hint='name them: ["symbol", "time"]')
         if wrong := [each for each in self.options if each.startswith("postgresql_concurrently")]:
             raise InvalidObject(f"index {self.name} has {wrong[0]}", hint="leave it out: it always is")

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from tsext import catalog
 from tsext.errors import FeatureNotSupported, InvalidObject
 from tsext.model.constraints import Check, ForeignKey, NotNull, Unique
-from tsext.operations import index_builds
+from tsext.operations import index_builds, index_refusals
 from tsext.operations.index_builds import Build
 from tsext.operations.rendering import Code, code_of
 from tsext.operations.steps import SteppedOperation
@@ -346,20 +346,22 @@ class AddUnique(SteppedOperation, name="add_unique", noun=Unique):
     def _build(self) -> Build:
         target = self.target
         definition = f"UNIQUE USING btree ({self._columns})"
-        return Build(target.name, target.table_name, target.schema, definition, unique=True)
+        return Build(target.name, target.table_name, target.schema, definition)
 
     def check(self, connection: Connection) -> None:
-        """Refuse a hypertable, and a name that is taken."""
+        """Refuse a hypertable or partitioned table, and a name that is taken."""
         super().check(connection)
-        if catalog.hypertable(connection, *self.table) is not None:
+        whole = catalog.indexed(connection, *self.table)
+        if whole is not None and (whole.is_hypertable or whole.is_partitioned):
+            kind = "hypertable" if whole.is_hypertable else "partitioned table"
             raise FeatureNotSupported(
-                f"op.{self.verb}: {self.shown} is a hypertable, where a constraint cannot adopt an index",
+                f"op.{self.verb}: {self.shown} is a {kind}, where a constraint cannot adopt an index",
                 hint=f"a unique index does the same, ON CONFLICT included: op.create_index_concurrently("
                 f"{self.target.name!r}, {self.target.table_name!r}, {list(self.target.columns)}, unique=True)",
             )
         found = catalog.constraint_state(connection, *self.table, self.target.name)
         if found is None:
-            index_builds.refuse(connection, self._build)
+            index_refusals.refuse(connection, self._build)
         elif found.definition != f"UNIQUE ({self._columns})":
             raise InvalidObject(
                 f"constraint {self.target.name} of {self.shown} is there, but with another definition: "

@@ -10,13 +10,15 @@ from alembic.operations import Operations
 from alembic.operations.ops import CreateIndexOp, DropIndexOp
 from sqlalchemy import Column, Connection
 from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.schema import CreateIndex
 from sqlalchemy.types import NullType
 
 from tsext import catalog
+from tsext.catalog import BuiltIndex, IndexedTable
 from tsext.errors import InvalidObject, IrreversibleOperation
 from tsext.model import Index
-from tsext.operations import index_builds
+from tsext.operations import index_builds, index_refusals, index_removals
 from tsext.operations.index_builds import Build
 from tsext.operations.operation import Operation
 from tsext.operations.rendering import Code, code_of, flags_of
@@ -34,6 +36,8 @@ class IndexOperation(Operation):
 
     noun = Index
     transactional = False
+    # it goes part by part where the whole would be refused, and goes on with what is there already
+    answers_for = frozenset({"concurrently-unsupported", "exists-already"})
 
     def work(self, connection: Connection) -> None:
         """Do it, step by step, as far as it is not done."""
@@ -64,18 +68,19 @@ class CreateIndexConcurrently(IndexOperation, name="create_index_concurrently", 
         unique: bool = False,
         **kw: Any,
     ) -> None:
-        """Build an index while others write; on a hypertable chunk by chunk.
+        """Build an index while others write; on a hypertable chunk by chunk, on a partitioned table part by part.
 
         Outside the transaction, in steps that may be repeated: after an interruption the same call goes on where it
         stopped, and does nothing if the index is there. An INVALID index with this definition is what an interrupted
         build has left, and is built again. On a hypertable, its root gets the index first, with a SHARE lock for an
-        instant, so that each new chunk has it; then it is built CONCURRENTLY on one chunk after the other.
+        instant, so that each new chunk has it; then it is built CONCURRENTLY on one chunk after the other. A
+        partitioned table gets it last, with a SHARE lock for an instant, and adopts what its partitions have.
 
         :param index_name: without its schema.
-        :param table_name: a table, a hypertable, or a materialized view.
+        :param table_name: a table, a hypertable, a partitioned table, or a materialized view.
         :param columns: names, or expressions: ``sa.text("lower(name)")``.
         :param schema: of the table.
-        :param unique: whether no two rows may be equal in it.
+        :param unique: whether no two rows may be equal in it. If there are duplicates, it is left INVALID.
         :param kw: what ``op.create_index`` takes for PostgreSQL: ``postgresql_where``, ``postgresql_using``,
             ``postgresql_include``, ``postgresql_ops``, ``postgresql_with`` …
         :raises InvalidObject: if an index of this name has another definition, or, on a hypertable, another index has
@@ -83,7 +88,7 @@ class CreateIndexConcurrently(IndexOperation, name="create_index_concurrently", 
         :raises FeatureNotSupported: for a unique index that TimescaleDB below 2.22, or 2.28 with a columnstore, would
             not enforce.
         """
-        operations.invoke(cls(Index(index_name, table_name, tuple(columns), schema, unique, kw)))
+        operations.invoke(cls(Index(index_name, table_name, columns, schema, unique, kw)))
 
     def check(self, connection: Connection) -> None:
         """Refuse a name that is taken, and what the server could not enforce."""
@@ -94,11 +99,24 @@ class CreateIndexConcurrently(IndexOperation, name="create_index_concurrently", 
                 f"op.{self.verb}: there is no table {qualified(target.table_name, target.schema)}",
                 hint="create it first, or correct its name or schema",
             )
-        index_builds.refuse_kind(tables[0])
+        index_refusals.refuse_kind(tables[0])
+        index = self._printed(connection, tables[0])
+        place = target.options.get("postgresql_tablespace")
+        self.build = Build(target.name, target.table_name, target.schema, index.definition, index.predicate, place)
+        index_refusals.refuse(connection, self.build)
+
+    def _printed(self, connection: Connection, table: IndexedTable) -> BuiltIndex:
+        target = self.target
         create = _create(CreateIndexOp(f"{_COPY}_ix", _COPY, target.columns, unique=target.unique, **target.options))
-        printed = catalog.printed_index(connection, create, target.table_name, target.schema, _COPY)
-        self.build = Build(target.name, target.table_name, target.schema, printed, target.unique)
-        index_builds.refuse(connection, self.build)
+        try:
+            return catalog.printed_index(connection, create, target.table_name, target.schema, _COPY)
+        except DBAPIError as error:
+            if isinstance(error, OperationalError):  # such as a lost connection
+                raise
+            reason = str(error.orig).strip().partition("\n")[0]
+            raise InvalidObject(
+                f"index {target.name} cannot be built on {table}: {reason}", hint="correct its columns or options"
+            ) from error
 
     def work(self, connection: Connection) -> None:
         """Build what is missing of it."""
@@ -162,7 +180,7 @@ class DropIndexConcurrently(IndexOperation, name="drop_index_concurrently", noun
 
         Outside the transaction. On a hypertable, the indexes of its chunks are dropped CONCURRENTLY one after the
         other, then that of its root; TimescaleDB from 2.22 on does that only with an ACCESS EXCLUSIVE lock, for an
-        instant, if a chunk has come meanwhile.
+        instant, if a chunk has come meanwhile. So does PostgreSQL with that of a partitioned table.
 
         :param index_name: without its schema.
         :param table_name: not needed; for whoever reads it.
@@ -173,7 +191,7 @@ class DropIndexConcurrently(IndexOperation, name="drop_index_concurrently", noun
 
     def check(self, connection: Connection) -> None:
         """Refuse an index that is not there, or that a constraint owns."""
-        found = catalog.index_table(connection, self.index_name, self.schema)
+        found = index_removals.found(connection, self.index_name, self.schema)
         if found is None:
             if self.if_exists:
                 return
@@ -181,16 +199,16 @@ class DropIndexConcurrently(IndexOperation, name="drop_index_concurrently", noun
                 f"op.{self.verb}: there is no index {qualified(self.index_name, self.schema)}",
                 hint="correct its name or schema, or give if_exists=True",
             )
-        root, *_ = catalog.indexed_tables(connection, found[1], found[0])
-        if next(each for each in root.indexes if each.name == self.index_name).constraint:
+        index, whole = found
+        if index.constraint:
             raise InvalidObject(
-                f"index {self.index_name} belongs to a constraint of {root}",
-                hint=f"drop the constraint: op.drop_constraint({self.index_name!r}, {root.name!r})",
+                f"index {self.index_name} belongs to a constraint of {whole.root}",
+                hint=f"drop the constraint: op.drop_constraint({self.index_name!r}, {whole.root.name!r})",
             )
 
     def work(self, connection: Connection) -> None:
         """Drop what is left of it."""
-        index_builds.drop(connection, self.index_name, self.schema, if_exists=self.if_exists)
+        index_removals.drop(connection, self.index_name, self.schema)
 
     def sql(self) -> str:
         """``DROP INDEX CONCURRENTLY``, for a script."""
@@ -240,7 +258,7 @@ class ReindexConcurrently(IndexOperation, name="reindex_concurrently", noun=Inde
     def work(self, connection: Connection) -> None:
         """Rebuild it."""
         if not self.undone:
-            index_builds.rebuild(connection, self.index_name, self.schema)
+            index_removals.rebuild(connection, self.index_name, self.schema)
 
     def sql(self) -> str:
         """``REINDEX INDEX CONCURRENTLY``, for a script: on a hypertable, TimescaleDB refuses it."""

@@ -36,6 +36,8 @@ class Operation(MigrateOperation):
     """What the server must have."""
     transactional: ClassVar[bool] = True
     """Whether it may run in a transaction; if not, what went before is committed."""
+    answers_for: ClassVar[frozenset[str]] = frozenset()
+    """Rules of :mod:`tsext.safety` that what it prints would break, and what it does does not."""
     note: str = ""
     """What an author should know who reads it in a revision: a comment above the call."""
     arguments_need: ClassVar[Mapping[str, Feature]] = {}

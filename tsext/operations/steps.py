@@ -16,6 +16,7 @@ class SteppedOperation(Operation):
     """A verb that commits as it goes: after an interruption the same call goes on where it stopped."""
 
     transactional = False
+    answers_for = frozenset({"exists-already"})
 
     @property
     def table(self) -> tuple[str, str | None]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tsext import safety
 from tsext.errors import Finding
+from tsext.operations.operation import Operation
 from tsext.review.phases import Phase
 from tsext.review.reading import Reading, Sent, Stop
 from tsext.safety import Axis, Category, Hazard, Statement
@@ -137,7 +138,10 @@ _IN_BATCHES = ("mass-update", "wide-update")
 
 def _known_better(sent: Sent, hazard: Hazard) -> bool:
     """Whether a verb of tsext states what cannot be told from its SQL, such as a block that waits for jobs."""
-    return sent.verb is not None and (hazard.axis is Axis.UNKNOWN or hazard.rule in _IN_BATCHES)
+    if sent.verb is None:
+        return False
+    own = Operation.verbs[sent.verb].answers_for
+    return hazard.axis is Axis.UNKNOWN or hazard.rule in _IN_BATCHES or hazard.rule in own
 
 
 def _unreadable(name: str, stop: Stop) -> Hazard:

@@ -14,6 +14,7 @@ SELECT
         pg_get_indexdef(i.indexrelid),
         position(quote_ident(c.relname) || ' USING ' IN pg_get_indexdef(i.indexrelid)) + length(quote_ident(c.relname)) + 1
     ) AS definition,
+    pg_get_expr(i.indpred, i.indrelid) AS predicate,
     EXISTS (SELECT FROM pg_constraint AS k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')) AS constraint
 FROM tables
 JOIN pg_class AS c ON c.oid = tables.oid
