@@ -2,74 +2,214 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
 import pytest
+import sqlalchemy as sa
+from alembic import command as alembic
+
+from tsext import catalog, command
+from tsext.errors import RevisionFailed
+
+ROOT = Path(__file__).parents[2]
 
 BEFORE = """
 import sqlalchemy as sa
 metadata = sa.MetaData()
-sa.Table("users", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text))
+sa.Table("users", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text),
+         sa.Column("phone", sa.Text), sa.UniqueConstraint("phone", name="uq_users_phone"))
+sa.Table("shops", metadata, sa.Column("id", sa.Integer, primary_key=True))
 sa.Table("orders", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("user_id", sa.Integer),
-         sa.Column("code", sa.Text), sa.Index("ix_orders_code", "code"))
+         sa.Column("code", sa.Text), sa.Column("old", sa.Text), sa.Index("ix_orders_code", "code"),
+         sa.Column("shop_id", sa.Integer, sa.ForeignKey("shops.id", name="fk_orders_shop")),
+         sa.Index("ix_orders_old", "old"))
+sa.Table("parts", metadata, sa.Column("id", sa.Integer), sa.Column("n", sa.Integer),
+         postgresql_partition_by="LIST (id)")
 """
 AFTER = """
 import sqlalchemy as sa
 metadata = sa.MetaData()
 sa.Table("users", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text, nullable=False),
-         sa.Column("age", sa.Integer, nullable=False), sa.Column("note", sa.Text))
+         sa.Column("age", sa.Integer, nullable=False), sa.Column("note", sa.Text),
+         sa.Column("token", sa.Uuid, server_default=sa.text("gen_random_uuid()"), nullable=False),
+         sa.Column("rank", sa.Float, server_default=sa.func.random()),
+         sa.Column("score", sa.Float, server_default="0", nullable=False), sa.Column("phone", sa.Text),
+         sa.Index("ix_users_phone", "phone"))
+sa.Table("shops", metadata, sa.Column("id", sa.Integer, primary_key=True))
 sa.Table("orders", metadata, sa.Column("id", sa.Integer, primary_key=True),
          sa.Column("user_id", sa.Integer, sa.ForeignKey("users.id", name="fk_orders_user", ondelete="CASCADE")),
          sa.Column("code", sa.Text), sa.UniqueConstraint("code", name="uq_orders_code"),
          sa.Index("ix_orders_user", "user_id", postgresql_where=sa.text("user_id > 5")))
 sa.Table("venues", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text, nullable=False),
          sa.Index("ix_venues_name", "name"))
+sa.Table("parts", metadata, sa.Column("id", sa.Integer), sa.Column("n", sa.Integer), sa.Index("ix_parts_n", "n"),
+         sa.UniqueConstraint("id", "n", name="uq_parts"), postgresql_partition_by="LIST (id)")
 """
+FIRST = [
+    "op.create_table('venues'",
+    "op.create_index('ix_venues_name'",  # nobody uses a new table
+    "op.add_column('users', sa.Column('note'",
+    "op.add_column('users', sa.Column('token', sa.Uuid(), nullable=True)",
+    "server_default=sa.text('gen_random_uuid()')",
+    "op.add_column('users', sa.Column('rank', sa.Float(), nullable=True)",
+    "op.add_column('users', sa.Column('score', sa.Float(), server_default='0', nullable=False)",  # costs nothing
+    "op.drop_index(op.f('ix_orders_old')",  # goes with its column
+    "op.create_unique_constraint('uq_parts'",  # a partitioned table cannot adopt an index
+]
+SECOND = [
+    "op.create_index_concurrently('ix_orders_user', 'orders', ['user_id']",
+    'op.drop_index_concurrently("ix_orders_code", table_name="orders", if_exists=True)',
+    "op.create_index_concurrently('ix_parts_n', 'parts', ['n']",
+    "op.add_foreign_key(",
+    'ondelete="CASCADE"',
+    'op.add_unique("uq_orders_code", "orders", ["code"])',
+    'op.set_not_null("users", "name")',
+    'op.set_not_null("users", "token")',
+    "# If the table has rows, fill the column first",
+]
+
+
+def run(project, function, *arguments, **options):
+    """One of Alembic's commands, with the models as they are now."""
+    sys.modules.pop("models", None)
+    return function(project.config, *arguments, **options)
+
+
+def autogenerate(project, message):
+    run(project, alembic.revision, message=message, autogenerate=True)
+
+
+def body(project, number, function="upgrade"):
+    (path,) = project.versions.glob(f"{number}_*.py")
+    _, up, down = path.read_text().replace("def downgrade", "def upgrade").split("def upgrade")
+    return up if function == "upgrade" else down
+
+
+def look(project):
+    """Columns, indexes and constraints."""
+    columns = """
+        SELECT attrelid::regclass::text, attname::text, attnotnull, pg_get_expr(adbin, adrelid)
+        FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+        WHERE attnum > 0 AND NOT attisdropped AND attrelid::regclass::text IN ('users', 'orders', 'shops', 'venues')
+    """
+    indexes = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename !~ 'history|alembic'"
+    constraints = "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype IN ('c', 'f', 'u')"
+    return [sorted(map(str, project.rows(query))) for query in (columns, indexes, constraints)]
 
 
 @pytest.fixture
-def changed(project):
-    project.environment["TSEXT_ENV"] = "development"
+def changed(project, monkeypatch):
+    monkeypatch.setenv("TSEXT_ENV", "development")
     project.models(BEFORE)
-    project.run("alembic", "revision", "--autogenerate", "-m", "before")
-    project.run("alembic", "upgrade", "head")
+    autogenerate(project, "before")
+    run(project, command.upgrade)
     project.models(AFTER)
     return project
 
 
-def text(project, number):
-    (path,) = project.versions.glob(f"{number}_*.py")
-    return path.read_text()
+def test_tables_in_use_get_the_safe_form_in_a_revision_of_its_own(changed, capsys):
+    autogenerate(changed, "after")
+
+    first, second = body(changed, "002"), body(changed, "003")
+    assert [each for each in FIRST if each not in first] == []
+    assert [each for each in SECOND if each not in second] == []
+    assert "concurrently" not in first and "op.set_not_null" not in first and "op.add_unique" not in first
+    assert "op.create_table" not in second and "op.add_column" not in second
+    assert "users.rank stays NULL" in capsys.readouterr().err
+
+    before = look(changed)
+    run(changed, command.upgrade)
+    run(changed, alembic.check)
+    after = look(changed)
+    command.rollback(changed.config, "1")
+    assert look(changed) == before
+    run(changed, command.upgrade)
+    assert look(changed) == after
 
 
-def test_tables_in_use_get_the_safe_form_in_a_revision_of_its_own(changed):
-    changed.run("alembic", "revision", "--autogenerate", "-m", "after")
+def test_a_way_back_that_was_interrupted_goes_on(changed):
+    autogenerate(changed, "after")
+    run(changed, command.upgrade)
+    command.rollback(changed.config, "2")
+    back = body(changed, "002", "downgrade")
+    assert "if_not_exists=True" in back and "op.create_index_concurrently('ix_orders_old'" in back
+    # the index is in the way of what comes last on the way back, after all that was committed
+    changed.execute("INSERT INTO users (id, name, score, phone) VALUES (1, 'a', 0, '1'), (2, 'b', 0, '1')")
 
-    first, second = text(changed, "002"), text(changed, "003")
-    assert "op.create_table('venues'" in first
-    assert "op.create_index('ix_venues_name'" in first  # nobody uses a new table
-    assert "op.add_column('users', sa.Column('note'" in first
-    assert "concurrently" not in first and "op.set_not_null" not in first
-    assert "op.create_index_concurrently('ix_orders_user', 'orders', ['user_id']" in second
-    assert 'op.drop_index_concurrently("ix_orders_code", table_name="orders", if_exists=True)' in second
-    assert "op.add_foreign_key(" in second and 'ondelete="CASCADE"' in second
-    assert 'op.add_unique("uq_orders_code", "orders", ["code"])' in second
-    assert 'op.set_not_null("users", "name")' in second
-    assert "# If the table has rows, fill the column first" in second
-    assert "op.create_table" not in second
+    with pytest.raises(RevisionFailed, match="could not create unique index"):
+        command.rollback(changed.config, "1")
+    assert changed.scalar("SELECT version_num FROM alembic_version") == "002_after"
+    changed.execute("UPDATE users SET phone = id")
+    command.rollback(changed.config, "1")
 
-    look = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename NOT LIKE '%history' ORDER BY 1"
-    before = changed.rows(look.replace("%", "%%"))
-    changed.run("alembic", "upgrade", "head")
-    changed.run("alembic", "check")
-    changed.run("alembic", "downgrade", "001")
-    assert changed.rows(look.replace("%", "%%")) == before
-    changed.run("alembic", "upgrade", "head")
-    changed.run("alembic", "check")
+    with pytest.raises(RevisionFailed, match='"tsext_users_age_not_null" of relation "users" is violated'):
+        run(changed, command.upgrade)
+    changed.execute("UPDATE users SET age = 1, token = gen_random_uuid()")
+    run(changed, command.upgrade)
+    run(changed, alembic.check)
 
 
 def test_it_can_be_switched_off(changed):
     path = changed.path / "alembic.ini"
     path.write_text(path.read_text() + "\n[tsext:development]\nsafe_autogenerate = off\n")
-    changed.run("alembic", "revision", "--autogenerate", "-m", "after")
+    autogenerate(changed, "after")
 
-    assert "op.create_index('ix_orders_user'" in text(changed, "002")
+    assert "op.create_index('ix_orders_user'" in body(changed, "002")
     assert not list(changed.versions.glob("003_*"))
+
+
+REFERENCE = """
+
+Index("ix_market_data_close", MarketData.close, postgresql_where=text("volume > 5"))
+Index("uq_market_data_all", MarketData.time, MarketData.instrument_id, MarketData.close, unique=True)
+Index("ix_accounts_broker", Account.broker)
+Account.__table__.append_constraint(UniqueConstraint("broker", "code"))
+"""
+
+
+@contextmanager
+def stopped_before(number, start):
+    """As if it failed before one of the statements that start so, in any connection."""
+    seen = count(1)
+
+    def stop(connection, cursor, statement, *_):
+        if statement.startswith(start) and next(seen) == number:
+            raise RuntimeError("stopped")
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", stop)
+    try:
+        yield
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", stop)
+
+
+def test_the_reference_schema_is_changed_in_production(project, monkeypatch):
+    monkeypatch.setenv("TSEXT_ENV", "development")  # with test data, and so with chunks
+    for folder in ("alembic", "migrations_sql"):
+        shutil.copytree(ROOT / folder, project.path / folder, dirs_exist_ok=True)
+    run(project, command.upgrade)
+    project.execute(
+        "INSERT INTO market_data SELECT id, '1m', '2026-01-01'::timestamptz + g * INTERVAL '20 days', 1, 1, 1, 1 "
+        "FROM generate_series(1, 9) AS g, (SELECT id FROM instruments LIMIT 1) AS i"
+    )
+    project.models((ROOT / "alembic" / "models.py").read_text() + REFERENCE)
+    autogenerate(project, "more")
+    assert "op.create_index_concurrently('ix_market_data_close'" in body(project, "004")
+    assert not list(project.versions.glob("005_*"))
+
+    monkeypatch.setenv("TSEXT_ENV", "production")
+    with stopped_before(2, "CREATE UNIQUE INDEX CONCURRENTLY _"), pytest.raises(RevisionFailed, match="stopped"):
+        run(project, command.upgrade)
+    run(project, command.upgrade)
+    run(project, alembic.check)
+    assert command.validate(project.config) == []
+    with project.engine.connect() as connection:
+        _, *chunks = catalog.indexed_tables(connection, "market_data")
+    assert chunks and {len(chunk.indexes) for chunk in chunks} == {4}
+    command.rollback(project.config, "3")
+    run(project, command.upgrade)
+    run(project, alembic.check)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 from alembic.operations import MigrateOperation
@@ -16,29 +18,37 @@ from alembic.operations.ops import (
     CreateTableOp,
     CreateUniqueConstraintOp,
     DowngradeOps,
+    DropColumnOp,
     DropIndexOp,
     DropTableOp,
     MigrationScript,
     ModifyTableOps,
     OpContainer,
 )
-from alembic.util import rev_id
-from sqlalchemy import MetaData
+from sqlalchemy import Column, DefaultClause, MetaData, Table
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.sql import ClauseElement
 
+from tsext import safety
+from tsext.autogenerate import splitting
 from tsext.model import Columnstore, Hypertable, objects_of
 from tsext.model.constraints import Check, ForeignKey, NotNull, Unique
 from tsext.operations import indexes
 from tsext.operations.constraints import AddCheck, AddForeignKey, AddUnique, SetNotNull
 from tsext.operations.operation import Operation
+from tsext.sql.quoting import identifier
 
 Key = tuple[str | None, str]
 """Schema and name of a table."""
 
+log = logging.getLogger("alembic.tsext")
+
+STAYS_NULL = (
+    "the new column %s.%s stays NULL in the rows that are there: its default, which would be another for each, is for "
+    "new ones; fill it with op.execute, a few thousand rows at a time"
+)
+INCLUDE, WHERE = "postgresql_include", "postgresql_where"
 FILL_FIRST = "If the table has rows, fill the column first: this fails on the first that is NULL."
-SECOND = "{message}, without waiting"
-"""The message of the revision that follows, with what commits as it goes."""
 
 
 def make_safe(directives: list[MigrationScript], metadata: MetaData | list[MetaData] | None) -> None:
@@ -50,11 +60,12 @@ def make_safe(directives: list[MigrationScript], metadata: MetaData | list[MetaD
         if directive.upgrade_ops is None:
             continue
         _rewrite(directive.upgrade_ops, _Tables(directive.upgrade_ops, metadata))
-        parts = [directive, *_second(directive)]
+        parts = [directive, *splitting.second(directive)]
         for each in parts:
             assert each.upgrade_ops is not None
             back = each.upgrade_ops.reverse_into(DowngradeOps([]))
             _rewrite(back, _Tables(back, metadata))
+            splitting.make_repeatable(back)
             each.downgrade_ops = back
         directives[:] = [one for each in directives for one in (parts if each is directive else [each])]
 
@@ -63,29 +74,41 @@ class _Tables:
     """Which tables nobody uses yet, or any more, and what the models say of the others."""
 
     def __init__(self, container: OpContainer, metadata: MetaData | list[MetaData] | None) -> None:
-        made = (each for each in _flat(container) if isinstance(each, CreateTableOp | DropTableOp))
+        operations = list(splitting.flat(container))
+        made = (each for each in operations if isinstance(each, CreateTableOp | DropTableOp))
         self.idle: set[Key] = {(each.schema, each.table_name) for each in made}
+        cut = (each for each in operations if isinstance(each, DropColumnOp))
+        self.cut: set[tuple[Key, str]] = {((each.schema, each.table_name), each.column_name) for each in cut}
+        """Columns that go, and with them indexes."""
         self.metadata = metadata if isinstance(metadata, list) else [] if metadata is None else [metadata]
 
     def in_use(self, schema: str | None, name: str) -> bool:
         """Whether a table is there before and after."""
         return (schema, name) not in self.idle
 
+    def goes_with_column(self, key: Key, index: DropIndexOp) -> bool:
+        """Whether an index may go with a column, too; of one with expressions that is not known."""
+        cut = {column for table, column in self.cut if table == key}
+        create = index.reverse()
+        options = create.kw.get("postgresql_include") or (), [create.kw.get("postgresql_where")]
+        parts = [
+            getattr(each, "name", each) for each in (*create.columns, *options[0], *options[1]) if each is not None
+        ]
+        return bool(cut) and any(not isinstance(each, str) or each in cut for each in parts)
+
     def declares(self, kind: type[Any], schema: str | None, name: str) -> bool:
         """Whether the models say that a table is, or has, something of TimescaleDB's."""
+        return any(isinstance(each, kind) for table in self._declared(schema, name) for each in objects_of(table))
+
+    def is_partitioned(self, schema: str | None, name: str) -> bool:
+        """Whether the models say that PostgreSQL partitions a table."""
+        return any(table.dialect_options["postgresql"]["partition_by"] for table in self._declared(schema, name))
+
+    def _declared(self, schema: str | None, name: str) -> Iterator[Table]:
         for metadata in self.metadata:
             table = metadata.tables.get(f"{schema}.{name}" if schema else name)
-            if table is not None and any(isinstance(each, kind) for each in objects_of(table)):
-                return True
-        return False
-
-
-def _flat(container: OpContainer) -> Iterator[MigrateOperation]:
-    for each in container.ops:
-        if isinstance(each, OpContainer):
-            yield from _flat(each)
-        else:
-            yield each
+            if table is not None:
+                yield table
 
 
 # --- one operation
@@ -96,10 +119,19 @@ def _rewrite(container: OpContainer, tables: _Tables) -> None:
     for each in container.ops:
         if isinstance(each, ModifyTableOps):
             _rewrite(each, tables)
-            rewritten.append(each)
-        else:
+            rewritten += _around_ours(each)
+        elif not (isinstance(each, AlterColumnOp) and not each.has_changes()):
             rewritten += _safe(each, tables)
     container.ops = rewritten
+
+
+def _around_ours(container: ModifyTableOps) -> Iterator[MigrateOperation]:
+    """What is changed of one table, our verbs beside it: inside, ``render_as_batch`` would call them on a batch."""
+    for ours, operations in groupby(container.ops, key=lambda each: isinstance(each, Operation)):
+        if ours:
+            yield from operations
+        else:
+            yield ModifyTableOps(container.table_name, list(operations), schema=container.schema)
 
 
 def _safe(operation: MigrateOperation, tables: _Tables) -> list[MigrateOperation]:
@@ -110,8 +142,11 @@ def _safe(operation: MigrateOperation, tables: _Tables) -> list[MigrateOperation
     if isinstance(operation, CreateIndexOp):
         return [indexes.created(operation)] if operation.index_name else [operation]
     if isinstance(operation, DropIndexOp):
-        return [indexes.dropped(operation)]
+        # before a column goes with which it would go; on the way back it is built once the column is there again
+        return [operation] if tables.goes_with_column(key, operation) else [indexes.dropped(operation)]
     if tables.declares(Columnstore, *key):
+        return [operation]
+    if isinstance(operation, CreateUniqueConstraintOp | CreateForeignKeyOp) and tables.is_partitioned(*key):
         return [operation]
     if isinstance(operation, CreateUniqueConstraintOp):
         return [operation] if tables.declares(Hypertable, *key) else list(_unique(operation))
@@ -181,68 +216,53 @@ def _altered(operation: AlterColumnOp) -> Iterator[MigrateOperation]:
 
 
 def _added(operation: AddColumnOp) -> Iterator[MigrateOperation]:
-    """A column that must not be null and has no value for the rows that are there: nullable, until it is filled."""
-    column = operation.column
-    has_value = column.server_default is not None or column.computed is not None or column.identity is not None
-    if column.nullable or has_value or column.primary_key:
+    """A column whose value for the rows that are there would have to be written, or is not known: NULL, until it is."""
+    column, default = operation.column, operation.column.server_default
+    rewrites = isinstance(default, DefaultClause) and _rewrites(operation.table_name, column)
+    has_value = default is not None or column.computed is not None or column.identity is not None
+    if column.primary_key or not (rewrites or not (column.nullable or has_value)):
         yield operation
         return
-    nullable = column._copy()
-    nullable.nullable = True
-    yield AddColumnOp(operation.table_name, nullable, schema=operation.schema)
-    not_null = SetNotNull(NotNull(operation.table_name, column.name, operation.schema))
-    not_null.note = FILL_FIRST
-    yield not_null
+    bare = column._copy()
+    bare.nullable = True
+    bare.server_default = None
+    yield AddColumnOp(operation.table_name, bare, schema=operation.schema)
+    if rewrites:
+        yield AlterColumnOp(
+            operation.table_name,
+            column.name,
+            schema=operation.schema,
+            existing_type=column.type,
+            modify_server_default=default,
+        )
+    if not column.nullable:
+        not_null = SetNotNull(NotNull(operation.table_name, column.name, operation.schema))
+        not_null.note = FILL_FIRST
+        yield not_null
+    elif rewrites:
+        log.warning(STAYS_NULL, operation.table_name, column.name)
+
+
+def _rewrites(table: str, column: Column[Any]) -> bool:
+    """Whether a default gives each row a value of its own."""
+    compiler = _dialect().ddl_compiler(_dialect(), None)
+    default = compiler.get_column_default_string(column)
+    hazards = safety.classify(
+        [f"ALTER TABLE {identifier(table)} ADD COLUMN {identifier(column.name)} text DEFAULT {default}"]
+    )
+    return any(each.rule == "add-column-rewrite" for each in hazards)
 
 
 def _options(kw: dict[str, Any]) -> bool:
     """Whether there is anything that our verbs have no argument for."""
-    return any(value is not None for value in kw.values())
+    return any(value not in (None, False) for value in kw.values())
 
 
 def _text(condition: Any) -> str:
     if not isinstance(condition, ClauseElement):
         return str(condition)
-    dialect = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]  # any with % signs would double them
-    return str(condition.compile(dialect=dialect, compile_kwargs={"literal_binds": True, "include_table": False}))
+    return str(condition.compile(dialect=_dialect(), compile_kwargs={"literal_binds": True, "include_table": False}))
 
 
-# --- a revision of its own for what commits as it goes
-
-
-def _second(directive: MigrationScript) -> list[MigrationScript]:
-    """Take out of a revision what must not stand in it with anything else; none if it has not both.
-
-    What is committed as it goes may be run again after a failure; what stands before it in one revision may not.
-    """
-    ups = directive.upgrade_ops
-    assert ups is not None
-    if len({_commits(each) for each in _flat(ups)}) < 2:
-        return []
-    second = copy.copy(directive)
-    second.rev_id = rev_id()
-    second.message = SECOND.format(message=directive.message or "")
-    second.head, second.splice, second.branch_label, second.depends_on = directive.rev_id, False, None, None
-    second.upgrade_ops, directive.upgrade_ops = _taken(ups, True), _taken(ups, False)
-    return [second]
-
-
-def _commits(operation: MigrateOperation) -> bool:
-    return isinstance(operation, Operation) and not operation.transactional
-
-
-def _taken(container: Any, commits: bool) -> Any:
-    """A container with those operations only."""
-    taken = copy.copy(container)
-    taken.ops = list(_kept(container.ops, commits))
-    return taken
-
-
-def _kept(operations: Iterable[MigrateOperation], commits: bool) -> Iterator[MigrateOperation]:
-    for each in operations:
-        if isinstance(each, OpContainer):
-            inner = _taken(each, commits)
-            if inner.ops:
-                yield inner
-        elif _commits(each) is commits:
-            yield each
+def _dialect() -> Any:
+    return PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]  # any with % signs would double them

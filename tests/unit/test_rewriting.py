@@ -1,0 +1,54 @@
+"""How what autogenerate proposes is rewritten; what comes out is run in tests/database."""
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import render_python_code
+from alembic.operations import ops
+
+from tsext.autogenerate.rewriting import make_safe
+
+
+def rewritten(*changes, **options):
+    """Upgrade and downgrade of each revision that comes out."""
+    up = ops.UpgradeOps([ops.ModifyTableOps("t", list(changes))])
+    directives = [ops.MigrationScript("1", up, ops.DowngradeOps([]), message="m")]
+    make_safe(directives, sa.MetaData())
+    return [
+        [render_python_code(each, **options) for each in (one.upgrade_ops, one.downgrade_ops)] for one in directives
+    ]
+
+
+INDEX = sa.Index("ix", sa.text("lower(a)"), _table=sa.Table("t", sa.MetaData(), sa.Column("a", sa.Text)))
+ADD = ops.AddColumnOp("t", sa.Column("b", sa.Integer))
+DROP = ops.DropColumnOp("t", "c", _reverse=ops.AddColumnOp("t", sa.Column("c", sa.Integer, nullable=False)))
+
+
+def test_only_what_commits_as_it_goes_needs_no_second_revision():
+    ((up, down),) = rewritten(ops.CreateIndexOp.from_index(INDEX))
+    assert "op.create_index_concurrently('ix', 't', [sa.literal_column('lower(a)')]" in up
+    assert 'op.drop_index_concurrently("ix", table_name="t", if_exists=True)' in down
+
+
+def test_in_batches_our_verbs_stand_beside_them():
+    (first, _), (second, _) = rewritten(ADD, ops.CreateIndexOp.from_index(INDEX), render_as_batch=True)
+    assert "batch_op.add_column(" in first
+    assert "    op.create_index_concurrently('ix', 't'" in second
+    assert "batch_op" not in second
+
+
+def test_what_may_go_with_a_column_goes_before_it_and_comes_after_it():
+    ((up, down),) = rewritten(ops.DropIndexOp.from_index(INDEX), DROP)
+    assert up.index("op.drop_index('ix'") < up.index("op.drop_column(")
+    added, filled = down.index("op.add_column("), down.index('op.set_not_null("t", "c")')
+    assert added < filled < down.index("op.create_index_concurrently('ix'")
+    assert "if_not_exists=True" in down[added:filled]
+
+
+@pytest.mark.parametrize(
+    ("default", "bare"),
+    [("now()", False), ("gen_random_uuid()", True), ("'%'", False), ("random() * 5", True), ("ours(1)", True)],
+)
+def test_a_default_that_is_another_for_each_row_is_for_those_to_come(default, bare):
+    ((up, _),) = rewritten(ops.AddColumnOp("t", sa.Column("b", sa.Text, server_default=sa.text(default))))
+    assert ("op.add_column('t', sa.Column('b', sa.Text(), nullable=True))" in up) == bare
+    assert ("op.alter_column('t', 'b'" in up) == bare
