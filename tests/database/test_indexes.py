@@ -1,5 +1,6 @@
 """Indexes that are built, dropped and rebuilt while others write: on tables, and on hypertables chunk by chunk."""
 
+import io
 import re
 import signal
 import subprocess
@@ -11,6 +12,8 @@ from contextlib import contextmanager, suppress
 
 import pytest
 import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from tsext import catalog
@@ -412,6 +415,52 @@ def test_chunks_come_and_go_while_it_is_built(timescaledb):
 
     built, chunks = valid(timescaledb, "USING btree (symbol)")
     assert built == chunks
+
+
+SCRIPT = """
+op.create_index_concurrently("Ix", "ticks", ["symbol"], postgresql_where="symbol <> '5%' || ':a'")
+op.create_index_concurrently("ix_orders", "orders", ["id", "region"], unique=True)
+op.create_index_concurrently("ix_plain", "plain", ["name"])
+op.reindex_concurrently("Ix")
+op.reindex_concurrently("ix_orders")
+op.reindex_concurrently("ix_plain")
+"""
+UNDONE = """
+op.drop_index_concurrently("Ix")
+op.drop_index_concurrently("ix_orders")
+op.drop_index_concurrently("ix_plain", if_exists=True)
+"""
+
+
+def test_a_script_does_the_same(timescaledb, timescaledb_server):
+    timescaledb.execute(TICKS, PLAIN, PARTITIONED)
+    url = timescaledb.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    psql = [str(timescaledb_server.bindir / "psql"), "-v", "ON_ERROR_STOP=1", "-X", "-q", url]
+
+    def script(code):
+        buffer = io.StringIO()
+        options = {"as_sql": True, "output_buffer": buffer, "transaction_per_migration": True}
+        context = MigrationContext.configure(dialect_name="postgresql", opts=options)
+        with context.begin_transaction(_per_migration=True):
+            exec(code, {"op": Operations(context)})
+        return subprocess.run(psql, input=buffer.getvalue(), capture_output=True, text=True, check=False).stderr
+
+    def look():
+        return timescaledb.look(), [tables(timescaledb, each) for each in ("ticks", "orders", "plain")]
+
+    before = look()
+    assert script(SCRIPT) == ""
+    by_script = look()
+    assert script(UNDONE) == ""
+    assert look() == before
+    timescaledb.run(SCRIPT)
+    assert look() == by_script
+    unique = script('op.create_index_concurrently("uq", "ticks", ["time", "symbol"], unique=True)')
+    if timescaledb.ask(catalog.timescaledb).number < (2, 28):
+        assert "cannot be built by a script below TimescaleDB 2.28" in unique
+    else:
+        assert unique == ""
+        assert valid(timescaledb, 'UNIQUE USING btree ("time", symbol)') == (5, 5)
 
 
 COLUMNSTORE = [

@@ -25,14 +25,14 @@ DROP = ops.DropColumnOp("t", "c", _reverse=ops.AddColumnOp("t", sa.Column("c", s
 
 def test_only_what_commits_as_it_goes_needs_no_second_revision():
     ((up, down),) = rewritten(ops.CreateIndexOp.from_index(INDEX))
-    assert "op.create_index_concurrently('ix', 't', [sa.literal_column('lower(a)')]" in up
+    assert 'op.create_index_concurrently("ix", "t", [sa.literal_column("lower(a)")])' in up
     assert 'op.drop_index_concurrently("ix", table_name="t", if_exists=True)' in down
 
 
 def test_in_batches_our_verbs_stand_beside_them():
     (first, _), (second, _) = rewritten(ADD, ops.CreateIndexOp.from_index(INDEX), render_as_batch=True)
     assert "batch_op.add_column(" in first
-    assert "    op.create_index_concurrently('ix', 't'" in second
+    assert '    op.create_index_concurrently("ix", "t"' in second
     assert "batch_op" not in second
 
 
@@ -40,7 +40,7 @@ def test_what_may_go_with_a_column_goes_before_it_and_comes_after_it():
     ((up, down),) = rewritten(ops.DropIndexOp.from_index(INDEX), DROP)
     assert up.index("op.drop_index('ix'") < up.index("op.drop_column(")
     added, filled = down.index("op.add_column("), down.index('op.set_not_null("t", "c")')
-    assert added < filled < down.index("op.create_index_concurrently('ix'")
+    assert added < filled < down.index('op.create_index_concurrently("ix"')
     assert "if_not_exists=True" in down[added:filled]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,10 @@ from tsext import catalog
 from tsext.catalog import BuiltIndex, IndexedTable
 from tsext.errors import InvalidObject, IrreversibleOperation
 from tsext.model import Index
-from tsext.operations import index_builds, index_refusals, index_removals
+from tsext.operations import index_builds, index_refusals, index_removals, index_scripts
 from tsext.operations.index_builds import Build
 from tsext.operations.operation import Operation
-from tsext.operations.rendering import Code, code_of, flags_of
+from tsext.operations.rendering import Code, arguments_in, code_of, flags_of
 from tsext.sql.quoting import qualified
 
 if TYPE_CHECKING:
@@ -107,9 +108,8 @@ class CreateIndexConcurrently(IndexOperation, name="create_index_concurrently", 
 
     def _printed(self, connection: Connection, table: IndexedTable) -> BuiltIndex:
         target = self.target
-        create = _create(CreateIndexOp(f"{_COPY}_ix", _COPY, target.columns, unique=target.unique, **target.options))
         try:
-            return catalog.printed_index(connection, create, target.table_name, target.schema, _COPY)
+            return catalog.printed_index(connection, _create(self._on_copy()), target.table_name, target.schema, _COPY)
         except DBAPIError as error:
             if isinstance(error, OperationalError):  # such as a lost connection
                 raise
@@ -124,8 +124,18 @@ class CreateIndexConcurrently(IndexOperation, name="create_index_concurrently", 
         index_builds.build(connection, self.build)
 
     def sql(self) -> str:
-        """``CREATE INDEX CONCURRENTLY``, for a script: on a hypertable, TimescaleDB refuses it."""
+        """``CREATE INDEX CONCURRENTLY``; on a hypertable or partitioned table, more than that."""
         return _create(self._alembic(postgresql_concurrently=True))
+
+    def script(self) -> str:
+        """The same for psql, which asks what the table is."""
+        target = self.target
+        _, _, what = _create(self._on_copy()).partition(f" ON {_COPY} ")
+        return index_scripts.create(target.name, (target.table_name, target.schema), what, unique=target.unique)
+
+    def _on_copy(self) -> CreateIndexOp:
+        target = self.target
+        return CreateIndexOp(f"{_COPY}_ix", _COPY, target.columns, unique=target.unique, **target.options)
 
     def _alembic(self, **kw: Any) -> CreateIndexOp:
         target = self.target
@@ -144,8 +154,12 @@ class CreateIndexConcurrently(IndexOperation, name="create_index_concurrently", 
         return [code_of(target.name), code_of(target.table_name), code_of([str(each) for each in target.columns])]
 
     def rendered(self, context: AutogenContext) -> str:
-        """As Alembic renders ``op.create_index``, which takes the same arguments."""
-        return _renamed(render_op_text(context, self._alembic()), "create_index", self.verb)
+        """With the arguments that Alembic renders for ``op.create_index``, which takes the same."""
+        rendered = ast.parse(render_op_text(context, self._alembic()))
+        call = next(node for node in ast.walk(rendered) if isinstance(node, ast.Call))
+        given = [each for each in arguments_in(call) if str(each) != "unique=False"]
+        prefix = context.opts.get("alembic_module_prefix") or ""
+        return Code(f"{prefix}{self.verb}(", tuple(given), ")").broken()
 
 
 class DropIndexConcurrently(IndexOperation, name="drop_index_concurrently", noun=Index):
@@ -211,9 +225,13 @@ class DropIndexConcurrently(IndexOperation, name="drop_index_concurrently", noun
         index_removals.drop(connection, self.index_name, self.schema)
 
     def sql(self) -> str:
-        """``DROP INDEX CONCURRENTLY``, for a script."""
+        """``DROP INDEX CONCURRENTLY``; on a hypertable or partitioned table, something else."""
         exists = "IF EXISTS " if self.if_exists else ""
         return f"DROP INDEX CONCURRENTLY {exists}{qualified(self.index_name, self.schema)}"
+
+    def script(self) -> str:
+        """The same for psql, which asks what the table is."""
+        return index_scripts.drop(self.index_name, self.schema, if_exists=self.if_exists)
 
     def reverse(self) -> CreateIndexConcurrently:
         """Building it again.
@@ -261,8 +279,12 @@ class ReindexConcurrently(IndexOperation, name="reindex_concurrently", noun=Inde
             index_removals.rebuild(connection, self.index_name, self.schema)
 
     def sql(self) -> str:
-        """``REINDEX INDEX CONCURRENTLY``, for a script: on a hypertable, TimescaleDB refuses it."""
+        """``REINDEX INDEX CONCURRENTLY``; on a hypertable, chunk by chunk."""
         return f"REINDEX INDEX CONCURRENTLY {qualified(self.index_name, self.schema)}"
+
+    def script(self) -> str | None:
+        """The same for psql, which asks what the table is."""
+        return None if self.undone else index_scripts.reindex(self.index_name, self.schema)
 
     def statements(self) -> list[str]:
         """None on the way back: the new index is as good as the old."""
@@ -303,8 +325,3 @@ def _create(operation: CreateIndexOp) -> str:
     for name in set(operation.kw.get("postgresql_include") or ()) - set(table.c.keys()):
         table.append_column(Column(name, NullType()))
     return str(CreateIndex(index).compile(dialect=dialect))
-
-
-def _renamed(text: str, old: str, new: str) -> str:
-    head, dot, rest = text.partition(f"{old}(")
-    return f"{head}{new}({rest}" if dot else text

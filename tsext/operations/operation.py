@@ -15,7 +15,7 @@ from tsext.errors import FeatureNotSupported, Finding
 from tsext.model import Feature, License, Object
 from tsext.operations import load
 from tsext.operations.optional import leaves_out
-from tsext.operations.printing import emit
+from tsext.operations.printing import emit, is_read, write
 from tsext.operations.rendering import Code, comment
 
 if TYPE_CHECKING:
@@ -71,6 +71,10 @@ class Operation(MigrateOperation):
     def statements(self) -> list[str]:
         """All statements, in order; most verbs have one."""
         return [self.sql()]
+
+    def script(self) -> str | None:
+        """What offline mode prints for psql, if that is more than its statements."""
+        return None
 
     def run(self, connection: Connection) -> None:
         """Send its statements."""
@@ -170,6 +174,10 @@ def _execute(operations: Operations, operation: Operation) -> None:
     with context.autocommit_block() if statements and not operation.transactional else nullcontext():
         if not context.as_sql:
             operation.run(operations.get_bind())
+            return
+        script = None if is_read(context) else operation.script()
+        if script is not None:
+            write(context, f"{script}\n")
             return
         for statement in statements:
             emit(context, statement, operation)

@@ -37,7 +37,17 @@ def emit(
     reader: Reader | None = context.opts.get(READER)
     if reader is not None:
         reader(statement, operation, place)
-        return
+    else:
+        write(context, f"{statement};\n\n")
+
+
+def is_read(context: MigrationContext) -> bool:
+    """Whether nobody prints, but somebody is told the statements."""
+    return context.opts.get(READER) is not None
+
+
+def write(context: MigrationContext, text: str) -> None:
+    """Print a text as it is."""
     buffer = context.impl.output_buffer
     assert buffer is not None
-    buffer.write(f"{statement};\n\n")  # not static_output, which would turn tabs into spaces
+    buffer.write(text)  # not static_output, which would turn tabs into spaces

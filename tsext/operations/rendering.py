@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, timedelta
@@ -93,6 +94,31 @@ def arguments_of(target: Object, *, skip: tuple[str, ...] = ()) -> list[Code]:
 def flags_of(operation: object, *names: str) -> list[Code]:
     """Those of an operation's switches that are on, by keyword."""
     return [code_of(True, name) for name in names if getattr(operation, name)]
+
+
+def arguments_in(call: ast.Call) -> list[Code]:
+    """The arguments of a call that somebody else has rendered."""
+    named = [(each.value, each.arg or "") for each in call.keywords]
+    return [_code_in(node, name) for node, name in [*((each, "") for each in call.args), *named]]
+
+
+def _code_in(node: ast.expr, name: str = "") -> Code:
+    start = f"{name}=" if name else ""
+    match node:
+        case ast.Constant(value=value):
+            return code_of(value, name)
+        case ast.List(elts=items):
+            return Code(f"{start}[", tuple(map(_code_in, items)), "]")
+        case ast.Call():
+            return Code(f"{start}{ast.unparse(node.func)}(", tuple(arguments_in(node)), ")")
+        case ast.Dict(keys=keys, values=values):
+            pairs = [
+                (_code_in(key), _code_in(value)) for key, value in zip(keys, values, strict=True) if key is not None
+            ]
+            return Code(
+                f"{start}{{", tuple(replace(value, opening=f"{key}: {value.opening}") for key, value in pairs), "}"
+            )
+    return Code(start + ast.unparse(node))
 
 
 def comment(text: str) -> list[str]:
