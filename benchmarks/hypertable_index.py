@@ -1,8 +1,9 @@
 """An index on a hypertable under a steady writer: how long writes wait, by the way it is built.
 
 ``CREATE INDEX``, ``CREATE INDEX … WITH (timescaledb.transaction_per_chunk)`` and ``op.create_index_concurrently``, one
-after the other in one run on the local development server. A writer inserts one row after the other, each in a
-transaction of its own, into a chunk chosen at random; the longest insert is how long writers were blocked.
+after the other in one run on the local development server, and nothing at all, to tell what of it is the machine. A
+writer inserts one row after the other, each in a transaction of its own, into a chunk chosen at random. The longest
+insert is how long writers were blocked; the longest wait is what the server says of it, looked at every few ms.
 """
 
 from __future__ import annotations
@@ -28,6 +29,11 @@ from tsext import localdb
 Build = Callable[[sa.Engine], None]
 
 
+def nothing(engine: sa.Engine) -> None:
+    """For about as long."""
+    time.sleep(20)
+
+
 def plain(engine: sa.Engine) -> None:
     """All chunks in one transaction."""
     with engine.begin() as connection:
@@ -50,7 +56,7 @@ def tsext(engine: sa.Engine) -> None:
             Operations(context).create_index_concurrently("ix", "ticks", ["symbol", sa.text("time DESC")])  # type: ignore[attr-defined]
 
 
-WAYS: dict[str, Build] = {"CREATE INDEX": plain, "transaction_per_chunk": per_chunk, "tsext": tsext}
+WAYS: dict[str, Build] = {"nothing": nothing, "CREATE INDEX": plain, "transaction_per_chunk": per_chunk, "tsext": tsext}
 
 
 @contextmanager
@@ -108,19 +114,41 @@ class Writer(threading.Thread):
                 time.sleep(0.005)
 
 
-def measure(url: str, build: Build, chunks: int, rows: int) -> tuple[float, Writer]:
-    """Seconds of the build, and the writer that wrote meanwhile."""
+class Lookout(threading.Thread):
+    """Looks for how long anybody has been waiting for a lock on a table."""
+
+    QUERY = (
+        "SELECT extract(epoch FROM max(clock_timestamp() - waitstart)) FROM pg_locks WHERE mode = 'RowExclusiveLock'"
+    )
+
+    def __init__(self, engine: sa.Engine) -> None:
+        super().__init__(daemon=True)
+        self.engine = engine
+        self.stopped = threading.Event()
+        self.longest = 0.0
+
+    def run(self) -> None:
+        """Look."""
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            while not self.stopped.wait(0.005):
+                self.longest = max(self.longest, float(connection.exec_driver_sql(self.QUERY).scalar() or 0))
+
+
+def measure(url: str, build: Build, chunks: int, rows: int) -> tuple[float, Writer, Lookout]:
+    """Seconds of the build, the writer that wrote meanwhile, and who looked."""
     with database(url) as engine:
         fill(engine, chunks, rows)
-        writer = Writer(engine, chunks)
+        writer, lookout = Writer(engine, chunks), Lookout(engine)
         writer.start()
+        lookout.start()
         time.sleep(1)
         began = time.perf_counter()
         build(engine)
         seconds = time.perf_counter() - began
-        writer.stopped.set()
-        writer.join()
-        return seconds, writer
+        for thread in (writer, lookout):
+            thread.stopped.set()
+            thread.join()
+        return seconds, writer, lookout
 
 
 def main() -> None:
@@ -133,11 +161,14 @@ def main() -> None:
     url = localdb.ensure(asked.version).url
     seen = {name: measure(url, build, asked.chunks, asked.rows) for name, build in WAYS.items()}
     ours = max(seen["tsext"][1].seconds)
-    table = Table("way", "build s", "writes", "median write ms", "longest write ms", "longest, as a multiple of ours")
-    for name, (seconds, writer) in seen.items():
-        median, longest = statistics.median(writer.seconds) * 1000, max(writer.seconds) * 1000
-        figures = (f"{seconds:.1f}", str(len(writer.seconds)), f"{median:.1f}", f"{longest:.0f}")
-        table.add_row(name, *figures, f"{longest / 1000 / ours:.1f}")
+    table = Table(
+        "way", "build s", "writes", "median write ms", "longest write ms", "x ours", "longest wait for a lock ms"
+    )
+    for name, (seconds, writer, lookout) in seen.items():
+        median, longest = statistics.median(writer.seconds), max(writer.seconds)
+        waited = f"{lookout.longest * 1000:.0f}"
+        figures = (f"{seconds:.1f}", str(len(writer.seconds)), f"{median * 1000:.1f}", f"{longest * 1000:.0f}")
+        table.add_row(name, *figures, f"{longest / ours:.1f}", waited)
     Console().print(table)
 
 

@@ -47,7 +47,6 @@ STAYS_NULL = (
     "the new column %s.%s stays NULL in the rows that are there: its default, which would be another for each, is for "
     "new ones; fill it with op.execute, a few thousand rows at a time"
 )
-INCLUDE, WHERE = "postgresql_include", "postgresql_where"
 FILL_FIRST = "If the table has rows, fill the column first: this fails on the first that is NULL."
 
 
@@ -87,14 +86,13 @@ class _Tables:
         return (schema, name) not in self.idle
 
     def goes_with_column(self, key: Key, index: DropIndexOp) -> bool:
-        """Whether an index may go with a column, too; of one with expressions that is not known."""
+        """Whether an index goes with a column that goes, or may: of one with expressions that is not known."""
         cut = {column for table, column in self.cut if table == key}
         create = index.reverse()
-        options = create.kw.get("postgresql_include") or (), [create.kw.get("postgresql_where")]
-        parts = [
-            getattr(each, "name", each) for each in (*create.columns, *options[0], *options[1]) if each is not None
-        ]
-        return bool(cut) and any(not isinstance(each, str) or each in cut for each in parts)
+        used = [*create.columns, *(create.kw.get("postgresql_include") or ())]
+        names = [each.name if isinstance(each, Column) else each for each in used]
+        is_known = all(isinstance(each, str) for each in names) and create.kw.get("postgresql_where") is None
+        return bool(cut.intersection(names) if is_known else cut)
 
     def declares(self, kind: type[Any], schema: str | None, name: str) -> bool:
         """Whether the models say that a table is, or has, something of TimescaleDB's."""

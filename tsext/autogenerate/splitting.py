@@ -12,8 +12,8 @@ from alembic.util import rev_id
 
 from tsext.operations.operation import Operation
 
-SECOND = "{message}, without waiting"
-"""The message of the revision that follows, with what commits as it goes."""
+SECOND = "without waiting"
+"""What the message of the revision that follows ends with, with what commits as it goes."""
 
 
 def flat(container: OpContainer) -> Iterator[MigrateOperation]:
@@ -36,7 +36,7 @@ def second(directive: MigrationScript) -> list[MigrationScript]:
         return []
     second = copy.copy(directive)
     second.rev_id = rev_id()
-    second.message = SECOND.format(message=directive.message or "")
+    second.message = f"{directive.message}, {SECOND}" if directive.message else SECOND
     second.head, second.splice, second.branch_label, second.depends_on = directive.rev_id, False, None, None
     second.upgrade_ops, directive.upgrade_ops = _taken(ups, True), _taken(ups, False)
     return [second]

@@ -33,7 +33,8 @@ def naming(environment: EnvironmentContext, settings: Settings) -> Directives:
             old = directive.rev_id
             directive.head = given.get(directive.head, directive.head)
             if not numbers.is_generated(directive.rev_id):
-                numbers.checked(directive.rev_id or "")
+                own = numbers.number_in(numbers.checked(directive.rev_id or ""))
+                number = max(number, (own or 0) + 1)
                 continue
             directive.rev_id = given[old] = numbers.revision_id(number, directive.message)
             number += 1
