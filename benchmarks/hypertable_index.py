@@ -25,6 +25,9 @@ from rich.table import Table
 from sqlalchemy.pool import NullPool
 
 from tsext import localdb
+from tsext.environment import locks_of
+from tsext.preflight import ServerState
+from tsext.settings import Settings
 
 Build = Callable[[sa.Engine], None]
 
@@ -49,11 +52,17 @@ def per_chunk(engine: sa.Engine) -> None:
 
 
 def tsext(engine: sa.Engine) -> None:
-    """Chunk by chunk, CONCURRENTLY."""
+    """Chunk by chunk, CONCURRENTLY, with locks acquired as in a run."""
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"transaction_per_migration": True})
-        with context.begin_transaction(_per_migration=True):
-            Operations(context).create_index_concurrently("ix", "ticks", ["symbol", sa.text("time DESC")])  # type: ignore[attr-defined]
+
+        def work() -> None:
+            with context.begin_transaction(_per_migration=True):
+                create = Operations(context).create_index_concurrently  # type: ignore[attr-defined]
+                create("ix", "ticks", ["symbol", sa.text("time DESC")])
+
+        with locks_of(connection, Settings(), ServerState(single_client=False)) as held:
+            held.again(work)()
 
 
 WAYS: dict[str, Build] = {"nothing": nothing, "CREATE INDEX": plain, "transaction_per_chunk": per_chunk, "tsext": tsext}

@@ -210,7 +210,13 @@ def test_on_a_hypertable_chunk_by_chunk(timescaledb):
     timescaledb.execute(TICKS)
     before = tables(timescaledb)
 
-    timescaledb.run('op.create_index_concurrently("ix", "ticks", ["symbol", sa.text("time DESC")])')
+    with timescaledb.engine.connect() as vacuum:
+        vacuum.exec_driver_sql(f"LOCK TABLE {before[1]} IN SHARE UPDATE EXCLUSIVE MODE")
+        create = 'op.create_index_concurrently("ix", "ticks", ["symbol", sa.text("time DESC")])'
+        with working(timescaledb, create) as created:
+            wait_until(lambda: created.done() or timescaledb.scalar("SELECT to_regclass('ix')"))
+            assert not created.done()  # the chunk waits, the root does not
+            vacuum.rollback()
 
     definition = 'USING btree (symbol, "time" DESC)'
     assert valid(timescaledb, definition) == (5, 5)

@@ -8,8 +8,10 @@ import sqlalchemy as sa
 from alembic.autogenerate import render_python_code
 from alembic.operations.ops import CreateIndexOp, UpgradeOps
 
+from tsext.catalog import IndexedTable
 from tsext.errors import InvalidObject, IrreversibleOperation
 from tsext.model import Index
+from tsext.operations.index_builds import Build
 from tsext.operations.indexes import (
     CreateIndexConcurrently,
     DropIndexConcurrently,
@@ -36,6 +38,19 @@ def test_what_is_stated():
         "CREATE INDEX CONCURRENTLY ix ON t (a) INCLUDE (b) WHERE a <> '5%'",
         "DROP INDEX CONCURRENTLY IF EXISTS app.ix",
         'REINDEX INDEX CONCURRENTLY "Ix"',
+    ]
+
+
+def test_the_root_of_a_hypertable_is_indexed_without_a_lock_on_its_chunks():
+    root = IndexedTable("app", "ticks", "r", ())
+    where = Build("ix", "ticks", "app", "USING btree (a) WHERE (b > 1)", "(b > 1)", "fast")
+    unique = Build("ix", "ticks", "app", "UNIQUE USING btree (a)")
+    fill = Build("ix", "ticks", "app", "USING btree (a) WITH (fillfactor='50')")
+    assert [each.create_on_root(root) for each in (where, unique, fill)] == [
+        "CREATE INDEX ix ON ONLY app.ticks USING btree (a) WITH (timescaledb.transaction_per_chunk) TABLESPACE fast "
+        "WHERE (b > 1)",
+        "CREATE UNIQUE INDEX ix ON ONLY app.ticks USING btree (a)",
+        "CREATE INDEX ix ON ONLY app.ticks USING btree (a) WITH (fillfactor='50')",
     ]
 
 

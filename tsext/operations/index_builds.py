@@ -21,6 +21,9 @@ log = logging.getLogger("alembic.tsext")
 _ROUNDS = 3
 """How often it is looked for chunks that have come meanwhile."""
 
+ROOT_ALONE = " WITH (timescaledb.transaction_per_chunk)"
+"""With ONLY: while writers wait for the root, no chunk is locked, where autovacuum may be at work. Not if unique."""
+
 GONE = ("42P01", "42704")
 """SQLSTATE of undefined_table and undefined_object."""
 
@@ -50,14 +53,26 @@ class Build:
         """That of an index that is there."""
         return cls(index.name, table.name, table.schema, index.definition, index.predicate)
 
-    def create(self, name: str, table: IndexedTable, *, concurrently: bool, only: bool = False) -> str:
+    @property
+    def is_unique(self) -> bool:
+        """Whether no two rows may be equal in it."""
+        return self.definition.startswith("UNIQUE ")
+
+    def create(self, name: str, table: IndexedTable, *, concurrently: bool) -> str:
         """The statement for one table."""
-        unique = "UNIQUE " if self.definition.startswith("UNIQUE ") else ""
-        how = "CONCURRENTLY " if concurrently else ""
+        return self._statement("CONCURRENTLY " if concurrently else "", name, str(table))
+
+    def create_on_root(self, table: IndexedTable) -> str:
+        """The statement for a hypertable without its chunks."""
+        alone = not self.is_unique and " WITH (" not in self.definition
+        return self._statement("", self.name, f"ONLY {table}", ROOT_ALONE if alone else "")
+
+    def _statement(self, how: str, name: str, table: str, options: str = "") -> str:
+        unique = "UNIQUE " if self.is_unique else ""
         where = f" WHERE {self.predicate}" if self.predicate else ""
-        what = self.definition.removeprefix("UNIQUE ").removesuffix(where)
+        what = self.definition.removeprefix("UNIQUE ").removesuffix(where) + options
         place = f" TABLESPACE {identifier(self.tablespace)}" if self.tablespace else ""
-        return f"CREATE {unique}INDEX {how}{qualified(name)} ON {'ONLY ' if only else ''}{table} {what}{place}{where}"
+        return f"CREATE {unique}INDEX {how}{qualified(name)} ON {table} {what}{place}{where}"
 
     def named(self, table: IndexedTable) -> list[BuiltIndex]:
         """On a table, it is the one of its name."""
@@ -114,7 +129,7 @@ def _build_on_hypertable(connection: Connection, wanted: Build, whole: Indexed) 
         log.info("index %s is INVALID: its build was interrupted; building it again", root)
         send(connection, f"DROP INDEX {root}")
     if root is None or not root.valid:
-        send(connection, wanted.create(wanted.name, whole.root, concurrently=False, only=True))
+        send(connection, wanted.create_on_root(whole.root))
     _build_on_parts(connection, wanted)
     version = catalog.timescaledb(connection)
     if version is not None and version.number < catalog.MATCHED_SINCE and catalog.may_register_chunk_index(connection):

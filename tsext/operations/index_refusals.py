@@ -24,7 +24,7 @@ def refuse(connection: Connection, wanted: Build) -> None:
     _refuse_without_create(connection, whole)
     if whole.is_hypertable:
         _refuse_twin(wanted, whole.root)
-        if wanted.definition.startswith("UNIQUE ") and whole.parts:
+        if wanted.is_unique and whole.parts:
             _refuse_not_enforced(connection, whole.root)
 
 
