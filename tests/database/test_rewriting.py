@@ -53,9 +53,6 @@ FIRST = [
     "op.create_table('venues'",
     "op.create_index('ix_venues_name'",  # nobody uses a new table
     "op.add_column('users', sa.Column('note'",
-    "op.add_column('users', sa.Column('token', sa.Uuid(), nullable=True)",
-    "server_default=sa.text('gen_random_uuid()')",
-    "op.add_column('users', sa.Column('rank', sa.Float(), nullable=True)",
     "op.add_column('users', sa.Column('score', sa.Float(), server_default='0', nullable=False)",  # costs nothing
     "op.drop_index(op.f('ix_orders_old')",  # goes with its column
     "op.create_unique_constraint('uq_parts'",  # a partitioned table cannot adopt an index
@@ -69,7 +66,8 @@ SECOND = [
     'ondelete="CASCADE"',
     'op.add_unique("uq_orders_code", "orders", ["code"])',
     'op.set_not_null("users", "name")',
-    'op.set_not_null("users", "token")',
+    "op.add_column_with_default(",
+    "gen_random_uuid()",
     "# If the table has rows, fill the column first",
 ]
 
@@ -112,15 +110,14 @@ def changed(project, monkeypatch):
     return project
 
 
-def test_tables_in_use_get_the_safe_form_in_a_revision_of_its_own(changed, capsys):
+def test_tables_in_use_get_the_safe_form_in_a_revision_of_its_own(changed):
     autogenerate(changed, "after")
 
     first, second = body(changed, "002"), body(changed, "003")
     assert [each for each in FIRST if each not in first] == []
     assert [each for each in SECOND if each not in second] == []
     assert "concurrently" not in first and "op.set_not_null" not in first and "op.add_unique" not in first
-    assert "op.create_table" not in second and "op.add_column" not in second
-    assert "users.rank stays NULL" in capsys.readouterr().err
+    assert "op.create_table" not in second and "op.add_column(" not in second
 
     before = look(changed)
     run(changed, command.upgrade)
@@ -149,8 +146,9 @@ def test_a_way_back_that_was_interrupted_goes_on(changed):
 
     with pytest.raises(RevisionFailed, match='"tsext_users_age_not_null" of relation "users" is violated'):
         run(changed, command.upgrade)
-    changed.execute("UPDATE users SET age = 1, token = gen_random_uuid()")
+    changed.execute("UPDATE users SET age = 1")
     run(changed, command.upgrade)
+    assert changed.scalar("SELECT count(DISTINCT token) + count(DISTINCT rank) FROM users") == 4
     run(changed, alembic.check)
 
 

@@ -45,10 +45,20 @@ def test_what_may_go_with_a_column_goes_before_it_and_comes_after_it():
 
 
 @pytest.mark.parametrize(
-    ("default", "bare"),
+    ("default", "filled"),
     [("now()", False), ("gen_random_uuid()", True), ("'%'", False), ("random() * 5", True), ("ours(1)", True)],
 )
-def test_a_default_that_is_another_for_each_row_is_for_those_to_come(default, bare):
-    ((up, _),) = rewritten(ops.AddColumnOp("t", sa.Column("b", sa.Text, server_default=sa.text(default))))
-    assert ("op.add_column('t', sa.Column('b', sa.Text(), nullable=True))" in up) == bare
-    assert ("op.alter_column('t', 'b'" in up) == bare
+def test_a_default_that_is_another_for_each_row_is_filled_in_batches(default, filled):
+    add = ops.AddColumnOp("t", sa.Column("b", sa.Text, server_default=sa.text(default), unique=True, index=True))
+    ((up, down),) = rewritten(add)
+    assert ("op.add_column_with_default(" in up) == filled
+    assert ("op.add_column(" in up) != filled
+    assert "op.drop_column(" in down
+
+
+def test_what_a_constraint_of_the_first_revision_may_need_is_added_there():
+    column = sa.Column("b", sa.Text, server_default=sa.func.random())
+    ((up, _),) = rewritten(
+        ops.AddColumnOp("t", column), ops.CreateUniqueConstraintOp("uq", "t", ["b"], deferrable=True)
+    )
+    assert up.index("op.add_column(") < up.index("op.create_unique_constraint(")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
@@ -32,8 +31,10 @@ from sqlalchemy.sql import ClauseElement
 from tsext import safety
 from tsext.autogenerate import splitting
 from tsext.model import Columnstore, Hypertable, objects_of
+from tsext.model.columns import ColumnWithDefault
 from tsext.model.constraints import Check, ForeignKey, NotNull, Unique
 from tsext.operations import indexes
+from tsext.operations.columns import AddColumnWithDefault
 from tsext.operations.constraints import AddCheck, AddForeignKey, AddUnique, SetNotNull
 from tsext.operations.operation import Operation
 from tsext.sql.quoting import identifier
@@ -41,12 +42,8 @@ from tsext.sql.quoting import identifier
 Key = tuple[str | None, str]
 """Schema and name of a table."""
 
-log = logging.getLogger("alembic.tsext")
+_CONSTRAINTS = (CreateCheckConstraintOp, CreateForeignKeyOp, CreateUniqueConstraintOp)
 
-STAYS_NULL = (
-    "the new column %s.%s stays NULL in the rows that are there: its default, which would be another for each, is for "
-    "new ones; fill it with op.execute, a few thousand rows at a time"
-)
 FILL_FIRST = "If the table has rows, fill the column first: this fails on the first that is NULL."
 
 
@@ -73,7 +70,7 @@ class _Tables:
     """Which tables nobody uses yet, or any more, and what the models say of the others."""
 
     def __init__(self, container: OpContainer, metadata: MetaData | list[MetaData] | None) -> None:
-        operations = list(splitting.flat(container))
+        self.operations = operations = list(splitting.flat(container))
         made = (each for each in operations if isinstance(each, CreateTableOp | DropTableOp))
         self.idle: set[Key] = {(each.schema, each.table_name) for each in made}
         cut = (each for each in operations if isinstance(each, DropColumnOp))
@@ -93,6 +90,11 @@ class _Tables:
         names = [each.name if isinstance(each, Column) else each for each in used]
         is_known = all(isinstance(each, str) for each in names) and create.kw.get("postgresql_where") is None
         return bool(cut.intersection(names) if is_known else cut)
+
+    def stays_constrained(self, key: Key) -> bool:
+        """Whether a table gets a constraint in the first revision, which may need a column that is added there."""
+        constraints = (each for each in self.operations if isinstance(each, _CONSTRAINTS) and _table_of(each) == key)
+        return any(each in _safe(each, self) for each in constraints)
 
     def declares(self, kind: type[Any], schema: str | None, name: str) -> bool:
         """Whether the models say that a table is, or has, something of TimescaleDB's."""
@@ -118,7 +120,7 @@ def _rewrite(container: OpContainer, tables: _Tables) -> None:
         if isinstance(each, ModifyTableOps):
             _rewrite(each, tables)
             rewritten += _around_ours(each)
-        elif not (isinstance(each, AlterColumnOp) and not each.has_changes()):
+        else:
             rewritten += _safe(each, tables)
     container.ops = rewritten
 
@@ -154,7 +156,9 @@ def _safe(operation: MigrateOperation, tables: _Tables) -> list[MigrateOperation
         return list(_foreign_key(operation))
     if isinstance(operation, AlterColumnOp):
         return list(_altered(operation))
-    return list(_added(operation)) if isinstance(operation, AddColumnOp) else [operation]
+    if isinstance(operation, AddColumnOp) and not tables.stays_constrained(key):
+        return list(_added(operation))
+    return [operation]
 
 
 def _table_of(operation: MigrateOperation) -> Key | None:
@@ -214,41 +218,30 @@ def _altered(operation: AlterColumnOp) -> Iterator[MigrateOperation]:
 
 
 def _added(operation: AddColumnOp) -> Iterator[MigrateOperation]:
-    """A column whose value for the rows that are there would have to be written, or is not known: NULL, until it is."""
+    """A column that has to be filled: in batches by its default, or without one by the author."""
     column, default = operation.column, operation.column.server_default
-    rewrites = isinstance(default, DefaultClause) and _rewrites(operation.table_name, column)
     has_value = default is not None or column.computed is not None or column.identity is not None
-    if column.primary_key or not (rewrites or not (column.nullable or has_value)):
+    if isinstance(default, DefaultClause) and column.comment is None and _rewrites(operation.table_name, column):
+        # its constraints and indexes are operations of their own
+        given: Any = default.arg
+        bare: Column[Any] = Column(column.name, column.type, server_default=given, nullable=column.nullable)
+        yield AddColumnWithDefault(ColumnWithDefault(operation.table_name, bare, operation.schema))
+    elif column.nullable or has_value or column.primary_key:
         yield operation
-        return
-    bare = column._copy()
-    bare.nullable = True
-    bare.server_default = None
-    yield AddColumnOp(operation.table_name, bare, schema=operation.schema)
-    if rewrites:
-        yield AlterColumnOp(
-            operation.table_name,
-            column.name,
-            schema=operation.schema,
-            existing_type=column.type,
-            modify_server_default=default,
-        )
-    if not column.nullable:
+    else:
+        nullable = column._copy()
+        nullable.nullable = True
+        yield AddColumnOp(operation.table_name, nullable, schema=operation.schema)
         not_null = SetNotNull(NotNull(operation.table_name, column.name, operation.schema))
         not_null.note = FILL_FIRST
         yield not_null
-    elif rewrites:
-        log.warning(STAYS_NULL, operation.table_name, column.name)
 
 
 def _rewrites(table: str, column: Column[Any]) -> bool:
     """Whether a default gives each row a value of its own."""
-    compiler = _dialect().ddl_compiler(_dialect(), None)
-    default = compiler.get_column_default_string(column)
-    hazards = safety.classify(
-        [f"ALTER TABLE {identifier(table)} ADD COLUMN {identifier(column.name)} text DEFAULT {default}"]
-    )
-    return any(each.rule == "add-column-rewrite" for each in hazards)
+    default = _dialect().ddl_compiler(_dialect(), None).get_column_default_string(column)
+    added = f"ALTER TABLE {identifier(table)} ADD COLUMN {identifier(column.name)} text DEFAULT {default}"
+    return any(each.rule == "add-column-rewrite" for each in safety.classify([added]))
 
 
 def _options(kw: dict[str, Any]) -> bool:
