@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -91,7 +97,7 @@ class Database:
         objects = """
             SELECT 'column', attrelid::regclass::text, attname::text, format_type(atttypid, atttypmod) || attnotnull
             FROM pg_attribute JOIN pg_class c ON c.oid = attrelid JOIN pg_namespace n ON n.oid = relnamespace
-            WHERE attnum > 0 AND relkind = 'r' AND nspname !~ '^(pg_|_?timescaledb|information)'
+            WHERE attnum > 0 AND NOT attisdropped AND relkind = 'r' AND nspname !~ '^(pg_|_?timescaledb|information)'
             UNION ALL SELECT 'index', schemaname, indexname, indexdef FROM pg_indexes
             WHERE schemaname !~ '^(pg_|_?timescaledb)'
             UNION ALL SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(c.oid)
@@ -101,6 +107,70 @@ class Database:
         with self.engine.connect() as connection:
             rows = connection.exec_driver_sql(objects, execution_options={"no_parameters": True})
             return catalog.hypertables(connection), sorted(map(tuple, rows))
+
+
+_KILLER = """
+import os, signal, sys
+import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy.pool import NullPool
+from tsext.operations import load_all
+from tsext.testing import licensed
+
+url, code = sys.argv[1:]
+load_all()
+
+def run(last):
+    one_client = url.endswith("gssencmode=disable")
+    engine, seen = licensed.engine(url) if one_client else sa.create_engine(url, poolclass=NullPool), 0
+
+    @sa.event.listens_for(engine, "before_cursor_execute")
+    def killed(connection, cursor, statement, *_):
+        nonlocal seen
+        asks = statement.lstrip().startswith(("SELECT", "WITH", "--", "SAVEPOINT", "ROLLBACK", "RELEASE"))
+        if not asks and "_copy" not in statement:
+            seen += 1
+            if seen == last:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"transaction_per_migration": True})
+        with context.begin_transaction(_per_migration=True):
+            exec(code, {"op": Operations(context), "sa": sa})
+
+for line in sys.stdin:
+    if not (child := os.fork()):
+        run(int(line))
+        os._exit(0)
+    print(os.waitpid(child, 0)[1], flush=True)
+"""
+
+
+@contextmanager
+def killing(database: Database, code: str) -> Iterator[Iterator[int]]:
+    """Runs a revision again and again, killed before its first statement, its second …; until it is not killed."""
+    url = database.engine.url.render_as_string(hide_password=False)
+    command = [sys.executable, "-c", _KILLER, url, textwrap.dedent(code)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as killer:
+
+        def kills() -> Iterator[int]:
+            for last in range(1, 1000):
+                print(last, file=killer.stdin, flush=True)
+                status = int(killer.stdout.readline())
+                if status == 0:
+                    return
+                assert os.WTERMSIG(status) == signal.SIGKILL
+                yield last
+
+        yield kills()
+        killer.stdin.close()
+
+
+@pytest.fixture
+def killed():
+    """:func:`killing`, for tests."""
+    return killing
 
 
 @pytest.fixture(params=["psycopg2", "psycopg"])

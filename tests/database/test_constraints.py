@@ -1,9 +1,5 @@
 """Constraints that are added in steps: life-cycles, interruptions, and what is refused."""
 
-import signal
-import subprocess
-import sys
-
 import pytest
 from sqlalchemy.exc import DBAPIError
 
@@ -51,43 +47,18 @@ def test_there_and_back(both_drivers, verb):
     assert database.look() == before
 
 
-KILLED = """
-import os, signal, sys
-import sqlalchemy as sa
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
-
-url, code, last = sys.argv[1], sys.argv[2], int(sys.argv[3])
-engine = sa.create_engine(url)
-seen = 0
-
-@sa.event.listens_for(engine, "before_cursor_execute")
-def killed(connection, cursor, statement, *_):
-    global seen
-    if statement.startswith(("CREATE UNIQUE", "ALTER TABLE")) and "tsext_check_copy" not in statement:
-        seen += 1
-        if seen == last:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-with engine.connect() as connection:
-    context = MigrationContext.configure(connection, opts={"transaction_per_migration": True})
-    with context.begin_transaction(_per_migration=True):
-        exec(code, {"op": Operations(context)})
-"""
-
-
 @pytest.mark.parametrize("verb", VERBS)
-def test_it_goes_on_after_being_killed_before_any_step(database, verb):
+def test_it_goes_on_after_being_killed_before_any_statement(database, killed, verb):
     database.execute(TABLES)
-    url = database.engine.url.render_as_string(hide_password=False)
-    steps = {"set_not_null": 4}.get(verb, 2)
-    for step in range(1, steps + 1):  # each time killed before the second statement, so one step further
-        done = subprocess.run([sys.executable, "-c", KILLED, url, VERBS[verb], "2"], capture_output=True)
-        assert done.returncode == (0 if step == steps else -signal.SIGKILL), done.stderr.decode()
-
-    assert database.ask(catalog.unvalidated_constraints) == []
-    assert database.ask(catalog.invalid_indexes) == []
-    database.run(BACK[verb])
+    before = database.look()
+    with killed(database, VERBS[verb]) as kills:
+        for _ in kills:
+            database.run(VERBS[verb])
+            after = database.look()
+            assert database.ask(catalog.unvalidated_constraints) == database.ask(catalog.invalid_indexes) == []
+            database.run(BACK[verb])
+            assert database.look() == before
+        assert database.look() == after
 
 
 TAKEN = """

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.config import Config
@@ -70,6 +71,22 @@ def test_examples_that_assert_hold(page):
     assert examples
     for example in examples:
         exec(example, {})
+
+
+@pytest.mark.parametrize("page", ["columns.md", "constraints.md", "expanding.md", "indexes.md"])
+def test_revisions_in_the_documentation_print_what_they_do(page):
+    revisions = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
+    assert revisions
+    for revision in revisions:
+        buffer = io.StringIO()
+        context = MigrationContext.configure(dialect_name="postgresql", opts={"as_sql": True, "output_buffer": buffer})
+        with Operations.context(context):
+            functions: dict[str, Any] = {}
+            exec(revision, functions)
+            functions["upgrade"]()
+            upgraded = buffer.tell()
+            functions["downgrade"]()
+        assert 0 < upgraded < buffer.tell()
 
 
 @pytest.mark.parametrize("page", ["columnstore.md", "hypertables.md", "jobs.md", "policies.md"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Any
@@ -39,6 +40,10 @@ class Noise:
     @cached_property
     def foreign_keys(self) -> set[tuple[str | None, str, str]]:
         return catalog.chunk_foreign_keys(self.connection)
+
+    @cached_property
+    def expansions(self) -> dict[catalog.Key, list[tuple[str, str]]]:
+        return catalog.expansions(self.connection)
 
     def is_table(self, schema: str | None, name: str) -> bool:
         """Whether a table is not the project's own: a chunk, or an extension's."""
@@ -87,6 +92,7 @@ def _quieten(table: ops.ModifyTableOps, noise: Noise) -> bool:
     for op in table.ops:
         if isinstance(op, ops.AlterColumnOp) and op.modify_nullable and noise.is_not_null(op):
             op.modify_nullable = None
+    _leave_expanded(table, noise)
     created = [op for op in table.ops if isinstance(op, ops.CreateIndexOp)]
     names, columns = [op.index_name for op in created], [_columns(op) for op in created]
     table.ops[:] = [
@@ -96,6 +102,35 @@ def _quieten(table: ops.ModifyTableOps, noise: Noise) -> bool:
         or not noise.is_change(op)
     ]
     return bool(table.ops)
+
+
+def _leave_expanded(table: ops.ModifyTableOps, noise: Noise) -> None:
+    """Take out what is about a column and the one beside it, between expanding and contracting.
+
+    Whichever of both the models have, the other is to stay, and both are as the contraction needs them. If the models
+    have neither, both go.
+    """
+    changed = any(isinstance(op, ops.DropColumnOp | ops.AlterColumnOp | _INDEXES | _CONSTRAINTS) for op in table.ops)
+    if not changed:
+        return
+    dropped = {op.column_name for op in table.ops if isinstance(op, ops.DropColumnOp)}
+    pairs = noise.expansions.get((table.schema, table.table_name), [])
+    left = {name for pair in pairs if not set(pair) <= dropped for name in pair}
+    table.ops[:] = [op for op in table.ops if not left & _columns_of(op)]
+
+
+_INDEXES = ops.CreateIndexOp | ops.DropIndexOp
+_CONSTRAINTS = ops.AddConstraintOp | ops.DropConstraintOp
+
+
+def _columns_of(op: ops.MigrateOperation) -> set[str]:
+    if isinstance(op, ops.DropColumnOp | ops.AlterColumnOp):
+        return {op.column_name}
+    if isinstance(op, _INDEXES):
+        return {name for each in op.to_index().expressions for name in re.findall(r"\w+", str(each))}
+    if isinstance(op, _CONSTRAINTS):
+        return {str(each.name) for each in getattr(op.to_constraint(), "columns", ())}
+    return set()
 
 
 def _columns(op: ops.CreateIndexOp | ops.DropIndexOp) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -18,6 +18,20 @@ log = logging.getLogger("alembic.tsext")
 _PASSES = 10
 """How often a table without a primary key is gone through for rows that others have moved meanwhile."""
 
+_WINDOW = 4096
+"""Pages of 8 kB that are looked through at a time, to know how many rows each has that are left."""
+
+LOST_UPDATES_SINCE = (2, 20)
+"""From here on, chunks are locked against writers during a batch.
+
+With TimescaleDB 2.31 (seen with 2.31.0 on PostgreSQL 18.6; not with 2.19.3 on 17.12), an UPDATE or DELETE of a
+hypertable that has to wait for another one's row finds no row afterwards: whoever updates what a batch has just updated
+would lose that. If they wait for the chunk instead, they look for rows after the batch is committed.
+"""
+
+_LOCKED_TARGET = 0.05
+"""Seconds that a batch is to take where others wait for the chunk."""
+
 
 @dataclass(frozen=True)
 class Change:
@@ -27,6 +41,13 @@ class Change:
     """What follows ``SET``."""
     condition: str
     """Which rows it is still to be done to, so that none is changed twice: what is done no longer fulfils it."""
+    lock: bool = False
+    """Whether writers wait for the table, and not for its rows."""
+
+    def batch(self, heap: catalog.Heap, where: str) -> str:
+        """The statement, or both as one, for some of the rows."""
+        lock = f"LOCK TABLE ONLY {heap} IN SHARE ROW EXCLUSIVE MODE;\n" if self.lock else ""
+        return f"{lock}UPDATE ONLY {heap} SET {self.assignment} WHERE {self.condition} AND {where}"
 
 
 class Pace:
@@ -66,16 +87,21 @@ def change(connection: Connection, heaps: Iterable[catalog.Heap], what: Change) 
 
     :param connection: in autocommit mode: each batch is a transaction of its own.
     """
-    by_key, by_page = Pace(), Pace(size=50)
+    losing = _loses_updates(connection)
+    paces = {True: Pace(target=_LOCKED_TARGET), False: Pace()}
     for heap in heaps:
+        locked = replace(what, lock=losing and heap.inherits)
+        work = _by_key if heap.primary_key else _by_page
         try:
-            if heap.primary_key:
-                yield from _by_key(connection, heap, what, by_key)
-            else:
-                yield from _by_page(connection, heap, what, by_page)
+            yield from work(connection, heap, locked, paces[locked.lock])
         except DBAPIError:
             if catalog.is_there(connection, heap):
                 raise
+
+
+def _loses_updates(connection: Connection) -> bool:
+    found = catalog.timescaledb(connection)
+    return found is not None and found.number >= LOST_UPDATES_SINCE
 
 
 def _by_key(connection: Connection, heap: catalog.Heap, what: Change, pace: Pace) -> Iterator[int]:
@@ -86,33 +112,51 @@ def _by_key(connection: Connection, heap: catalog.Heap, what: Change, pace: Pace
     # which a bare name would mean the text
     bounds = f"SELECT {', '.join(f'{each}::text' for each in columns)} FROM ONLY {heap} AS heap"
     order = ", ".join(f"heap.{each}" for each in columns)
-    after = ""
+    after = "true"
     while True:
-        where = f"{what.condition}{after}"
-        last = _first(connection, f"{bounds} WHERE {where} ORDER BY {order} OFFSET {pace.size - 1} LIMIT 1")
+        left = f"{what.condition} AND {after}"
+        last = _first(connection, f"{bounds} WHERE {left} ORDER BY {order} OFFSET {pace.size - 1} LIMIT 1")
         bound = ", ".join(map(literal, last or ()))
-        yield _update(connection, heap, what, where + (f" AND ({key}) <= ({bound})" if last else ""), pace)
+        until = f"{after} AND ({key}) <= ({bound})" if last else after
+        yield _update(connection, what.batch(heap, until), pace.size if last else 0, pace)
         if not last:
             return
-        after = f" AND ({key}) > ({bound})"
+        after = f"({key}) > ({bound})"
 
 
 def _by_page(connection: Connection, heap: catalog.Heap, what: Change, pace: Pace) -> Iterator[int]:
-    """In the order of the pages, and again for rows that an UPDATE of others has moved behind us."""
-    page = passes = 0
-    while passes < _PASSES:
-        found = f"SELECT ctid::text FROM ONLY {heap} WHERE ctid >= '({page},0)' AND {what.condition} LIMIT 1"
-        row = _first(connection, found)
-        if row is None and page == 0:
+    """In the order of the pages, and again for rows that an UPDATE of others has moved behind us.
+
+    By how many rows they have that are left: pages may be full, or empty but for a few.
+    """
+    for _ in range(_PASSES):
+        done = 0
+        pages = catalog.page_count(connection, heap)
+        for first in range(0, pages, _WINDOW):
+            window = f"{_between(range(first, first + _WINDOW))} AND {what.condition}"
+            for batch, rows in _ranges(catalog.rows_by_page(connection, heap, window), pace):
+                done += rows
+                yield _update(connection, what.batch(heap, _between(batch)), rows, pace)
+        if not done:
             return
-        if row is None:
-            page, passes = 0, passes + 1
-            continue
-        first = int(row[0].strip("()").partition(",")[0])
-        page = first + pace.size
-        pages = f"ctid >= '({first},0)' AND ctid < '({page},0)'"
-        yield _update(connection, heap, what, f"{what.condition} AND {pages}", pace, pages=pace.size)
     log.warning("others put back what is changed in %s: left after going through it %d times", heap, _PASSES)
+
+
+def _ranges(left: Iterable[tuple[int, int]], pace: Pace) -> Iterator[tuple[range, int]]:
+    """Ranges of pages with about as many rows as a batch is to have; and how many that is."""
+    first, stop, rows = 0, 0, 0
+    for page, count in left:
+        if rows and rows + count > pace.size:
+            yield range(first, stop), rows
+            rows = 0
+        first = first if rows else page
+        stop, rows = page + 1, rows + count
+    if rows:
+        yield range(first, stop), rows
+
+
+def _between(pages: range) -> str:
+    return f"ctid >= '({pages.start},0)' AND ctid < '({pages.stop},0)'"
 
 
 def _first(connection: Connection, query: str) -> tuple[str, ...] | None:
@@ -120,15 +164,13 @@ def _first(connection: Connection, query: str) -> tuple[str, ...] | None:
     return None if row is None else tuple(row)
 
 
-def _update(
-    connection: Connection, heap: catalog.Heap, what: Change, where: str, pace: Pace, pages: int | None = None
-) -> int:
+def _update(connection: Connection, statement: str, rows: int, pace: Pace) -> int:
     """One batch.
 
-    :param pages: how many it looks at, if they are what it is measured by, instead of rows.
+    :param rows: how many it is about, as far as that is known; of two statements, not every driver tells.
     """
     begun = time.monotonic()
-    statement = f"UPDATE ONLY {heap} SET {what.assignment} WHERE {where}"
-    changed = connection.exec_driver_sql(statement, execution_options={"no_parameters": True}).rowcount
-    pace.took(changed if pages is None else pages, time.monotonic() - begun)
+    with connection.exec_driver_sql(statement, execution_options={"no_parameters": True}) as result:
+        changed = result.rowcount if statement.startswith("UPDATE") else rows
+    pace.took(changed, time.monotonic() - begun)
     return changed

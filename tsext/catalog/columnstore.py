@@ -13,6 +13,7 @@ from tsext.catalog.asking import Key, key, rows, text
 from tsext.catalog.extensions import timescaledb
 from tsext.catalog.hypertables import resolved
 from tsext.model import UNSET_COLUMNS, Columnstore, Ordering, SparseIndex
+from tsext.sql.quoting import qualified
 
 _ARRAYS_SINCE = (2, 14)
 
@@ -123,3 +124,8 @@ def chunks(connection: Connection, show_chunks: str) -> list[Chunk]:
     query = text("chunks").replace("{show_chunks}", show_chunks)
     found = connection.exec_driver_sql(query, execution_options={"no_parameters": True})
     return [Chunk(row.name, row.in_columnstore) for row in found]
+
+
+def commented_chunks(connection: Connection, name: str, schema: str | None, comment: str) -> list[str]:
+    """The chunks of a hypertable that have a comment, as they stand in SQL."""
+    return [row.name for row in rows(connection, "commented_chunks", relation=qualified(name, schema), comment=comment)]

@@ -20,6 +20,8 @@ class Heap:
     """As of the last VACUUM or ANALYZE; 0 if there was none."""
     primary_key: tuple[str, ...]
     """Its columns; none if it has no primary key."""
+    inherits: bool = False
+    """Whether it is a chunk, or a child of another plain table."""
 
     def __str__(self) -> str:
         return qualified(self.name, self.schema)
@@ -41,13 +43,29 @@ class ColumnState:
 def heaps(connection: Connection, name: str, schema: str | None = None) -> list[Heap]:
     """The tables that hold the rows of a table: itself, its partitions, or its chunks."""
     found = rows(connection, "heaps", relation=qualified(name, schema))
-    return [Heap(row.schema, row.name, row.tuples, tuple(row.primary_key)) for row in found]
+    return [Heap(row.schema, row.name, row.tuples, tuple(row.primary_key), row.inherits) for row in found]
 
 
 def is_there(connection: Connection, heap: Heap) -> bool:
     """Whether nobody has dropped it meanwhile."""
     query = "SELECT to_regclass(%(relation)s) IS NOT NULL"
     return bool(connection.exec_driver_sql(query, {"relation": str(heap)}).scalar())
+
+
+def page_count(connection: Connection, heap: Heap) -> int:
+    """How many pages of 8 kB it has; 0 if it has been dropped meanwhile."""
+    query = "SELECT coalesce(pg_relation_size(to_regclass(%(relation)s)), 0) / current_setting('block_size')::int"
+    return int(connection.exec_driver_sql(query, {"relation": str(heap)}).scalar_one())
+
+
+def rows_by_page(connection: Connection, heap: Heap, where: str) -> list[tuple[int, int]]:
+    """The pages that have rows of some kind, each with how many, in their order."""
+    query = (
+        f"SELECT (ctid::text::point)[0]::bigint AS page, count(*) FROM ONLY {heap} "
+        f"WHERE {where} GROUP BY page ORDER BY page"
+    )
+    found = connection.exec_driver_sql(query, execution_options={"no_parameters": True})
+    return [(page, count) for page, count in found]
 
 
 def column_state(connection: Connection, table: str, schema: str | None, column: str, type_: str) -> ColumnState | None:

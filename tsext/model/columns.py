@@ -1,4 +1,4 @@
-"""Columns that are added without making others wait."""
+"""Columns that are added or changed without making others wait."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from sqlalchemy import Column, DefaultClause
 
 from tsext.errors import InvalidObject
 from tsext.model.objects import Object, check_name
+
+SYNC = "zz_tsext_sync"
+"""How the names of triggers begin that keep two columns equal, of which their arguments are the names.
+
+Triggers run in the order of their names, and these after those that change the row.
+"""
 
 
 @dataclass(frozen=True)
@@ -40,3 +46,48 @@ class ColumnWithDefault(Object):
                 f"column {column.name} of {self.table_name} has a constraint or an index beside its default",
                 hint="add it afterwards: op.add_unique, op.add_foreign_key, op.add_check, op.create_index_concurrently",
             )
+
+
+@dataclass(frozen=True)
+class ColumnChange(Object):
+    """A column that is to have another type, or another name, with a second one beside it meanwhile.
+
+    :param twin: the column beside it.
+    :param type_: of the twin, as SQL text; None where it is that of the column.
+    :param using: an SQL expression over the columns, from which the twin gets its value; None for a cast.
+    :raises InvalidObject: without a table, or if both columns have one name.
+    """
+
+    table_name: str
+    column: str
+    twin: str
+    type_: str | None = None
+    using: str | None = None
+    schema: str | None = None
+
+    def __post_init__(self) -> None:
+        check_name("table of a column", self.table_name)
+        check_name(f"column of {self.table_name}", self.column)
+        check_name(f"column beside {self.table_name}.{self.column}", self.twin)
+        if self.column == self.twin:
+            raise InvalidObject(f"column {self.column} of {self.table_name} has that name", hint="give another")
+
+
+@dataclass(frozen=True)
+class ColumnType(Object):
+    """A column of a hypertable with a columnstore that is to have another type.
+
+    :param type_: as SQL text, and so the existing one, if it is known.
+    :param using: an SQL expression over the columns; None for a cast.
+    """
+
+    table_name: str
+    column: str
+    type_: str
+    existing_type: str | None = None
+    using: str | None = None
+    schema: str | None = None
+
+    def __post_init__(self) -> None:
+        check_name("table of a column", self.table_name)
+        check_name(f"column of {self.table_name}", self.column)

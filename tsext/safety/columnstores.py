@@ -67,10 +67,9 @@ def refuse_alteration(reading: Reading, table: Name, found: RelationFacts, subty
 
 
 def _columnstore_type(reading: Reading, table: Name, found: RelationFacts) -> None:
-    if reading.timescaledb < (2, 24):
-        refuse(reading, table, "another type", "convert its chunks to rowstore and disable it first")
-    elif found.compressed:
-        refuse(reading, table, "another type", "convert its chunks to rowstore first")
+    if found.compressed or reading.timescaledb < (2, 24):
+        cure = "op.alter_columnstore_column, which takes its chunks to the rowstore and back, in a maintenance window"
+        refuse(reading, table, "another type", cure)
 
 
 _SINCE_2_18 = {

@@ -113,8 +113,7 @@ ALTER_COLUMN_TYPE = _rule(
     "alter-column-type",
     Axis.LOCK,
     "the new type of {table}.{column} {work} while nobody can read or write it",
-    "expand: a new column of that type beside {column}, kept up to date by a trigger and filled in batches; contract: "
-    "drop {column} in a later revision, once nobody uses it",
+    'op.expand_column_type({target}, "{column}", …), and op.contract_column_type in a later revision',
 )
 MAYBE_REWRITE = _rule(
     "alter-column-type-maybe",
@@ -269,8 +268,7 @@ RENAME_COLUMN = _rule(
     "rename-column",
     Axis.COMPATIBILITY,
     "whoever still uses {table}.{column} fails",
-    "expand: a new column beside {column}, kept up to date by a trigger and filled in batches; contract: drop {column} "
-    "in a later revision, once nobody uses it",
+    'op.expand_column_rename({target}, "{column}", …), and op.contract_column_rename in a later revision',
 )
 RENAME_OTHER = _rule(
     "rename-object",

@@ -130,6 +130,34 @@ def find(node: Any, kind: str) -> list[Any]:
     return list(postgast.find_nodes(node, getattr(postgast.pg_query_pb2, kind)))
 
 
+def expression(text: str) -> tuple[Any, list[Any]] | None:
+    """What was parsed of ``SELECT`` and an expression, to be changed and printed, and the columns in it.
+
+    :return: None if it is not one expression, or has a query in it.
+    """
+    postgast, protobuf = _postgast(), import_module("google.protobuf.message")
+    try:
+        read = postgast.parse(f"SELECT {text}")
+    except (protobuf.DecodeError, postgast.PgQueryError):
+        return None
+    select = read.stmts[0].stmt.select_stmt
+    clauses = {field.name for field, _ in select.ListFields()} - {"limit_option", "op"}
+    if len(read.stmts) != 1 or clauses != {"target_list"} or len(select.target_list) != 1:
+        return None
+    if len(find(select, "SelectStmt")) > 1:
+        return None
+    return read, find(select, "ColumnRef")
+
+
+def printed(node: Any) -> str:
+    """A tree as SQL text, as the parser would write it; empty if it cannot."""
+    postgast = _postgast()
+    try:
+        return str(postgast.deparse(node))
+    except (postgast.PgQueryError, TypeError, ValueError):
+        return ""
+
+
 def body(language: str, text: str) -> list[tuple[str, str]] | None:
     """What the body of a function runs, or that of DO: kind of PL/pgSQL statement, ``sql`` in SQL, and its text.
 

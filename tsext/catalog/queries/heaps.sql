@@ -8,7 +8,9 @@ SELECT n.nspname AS schema, c.relname AS name, greatest(c.reltuples, 0)::bigint 
        array(SELECT a.attname::text FROM pg_index AS i, unnest(i.indkey) WITH ORDINALITY AS k (attnum, place)
              JOIN pg_attribute AS a ON a.attnum = k.attnum
              WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid AND k.place <= i.indnkeyatts
-             ORDER BY k.place) AS primary_key
+             ORDER BY k.place) AS primary_key,
+       EXISTS (SELECT FROM pg_inherits AS i JOIN pg_class AS p ON p.oid = i.inhparent
+               WHERE i.inhrelid = c.oid AND p.relkind = 'r') AS inherits
 FROM tables
 JOIN pg_class AS c ON c.oid = tables.oid
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
