@@ -29,12 +29,13 @@ from tsext.catalog.blocking import (
 from tsext.catalog.columns import (
     ColumnDetails,
     ColumnUse,
+    Moved,
     column_details,
     column_uses,
     expansions,
     expansions_of,
     is_assignable,
-    moved_definitions,
+    moved,
     printed_column,
 )
 from tsext.catalog.columnstore import (
@@ -151,6 +152,7 @@ __all__ = [
     "IndexedTable",
     "Key",
     "LockedRelation",
+    "Moved",
     "NowFunction",
     "NullState",
     "Partitioned",
@@ -215,7 +217,7 @@ __all__ = [
     "long_transactions",
     "may_create_in",
     "may_register_chunk_index",
-    "moved_definitions",
+    "moved",
     "now_function",
     "null_state",
     "oldest_transactions",

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from tsext.catalog.asking import Key, key, rows
 from tsext.catalog.constraints import constraint_state
-from tsext.catalog.index_builds import indexed_tables
+from tsext.catalog.index_builds import BuiltIndex, indexed_tables
 from tsext.model.columns import SYNC, ColumnChange
 from tsext.sql.quoting import identifier, qualified
 
@@ -77,9 +77,16 @@ def column_uses(connection: Connection, table: str, schema: str | None, column: 
     ]
 
 
-def moved_definitions(
-    connection: Connection, change: ColumnChange, uses: Iterable[ColumnUse], indexes: Mapping[str, str]
-) -> dict[str, str]:
+@dataclass(frozen=True)
+class Moved:
+    """What goes with a column, said of the column beside it, by the names that it has on the column."""
+
+    indexes: Mapping[str, BuiltIndex]
+    checks: Mapping[str, str]
+    """Definitions."""
+
+
+def moved(connection: Connection, change: ColumnChange, uses: Iterable[ColumnUse], indexes: Mapping[str, str]) -> Moved:
     """How the server prints indexes and CHECKs of a column once they are about the column beside it, by their names.
 
     Told from an empty copy of the table that does not outlive this call. What the new type does not allow, fails here.
@@ -103,14 +110,14 @@ def moved_definitions(
     for statement in (*statements, f"ALTER TABLE {copy} RENAME COLUMN {column} TO {twin}"):
         connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
     table, *_ = indexed_tables(connection, "tsext_twin_copy", "pg_temp")
-    printed = {each.name: each.definition for each in table.indexes}
-    found = {name: printed[f"tsext_i{number}"] for number, name in enumerate(indexes)}
+    printed = {each.name: each for each in table.indexes}
+    conditions: dict[str, str] = {}
     for number, use in enumerate(checks):
         state = constraint_state(connection, "tsext_twin_copy", "pg_temp", f"tsext_c{number}")
         assert state is not None
-        found[str(use.name)] = state.definition
+        conditions[str(use.name)] = state.definition
     connection.exec_driver_sql(f"DROP TABLE {copy}")
-    return found
+    return Moved({name: printed[f"tsext_i{number}"] for number, name in enumerate(indexes)}, conditions)
 
 
 def expansions(connection: Connection) -> dict[Key, list[tuple[str, str]]]:

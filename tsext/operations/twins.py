@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tsext import catalog
 from tsext.backfill import batches
-from tsext.catalog import ColumnUse
+from tsext.catalog import ColumnUse, Moved
 from tsext.errors import FeatureNotSupported, InvalidObject
 from tsext.model.columns import SYNC, ColumnChange
 from tsext.model.constraints import NotNull
@@ -173,8 +173,8 @@ class Expansion(ColumnOperation):
         super().__init__(target)
         self.type: str | None = target.type_
         """Of the twin; None until the database is known, if it is that of the column."""
-        self.copies: dict[str, str] = {}
-        """Indexes, and constraints, of the twin: name of the column's, and definition of the twin's."""
+        self.copies = Moved({}, {})
+        """Indexes and CHECKs of the twin."""
         self.uses: list[ColumnUse] = []
         self.not_null = False
 
@@ -258,7 +258,7 @@ class Expansion(ColumnOperation):
         root, *_ = catalog.indexed_tables(connection, *self.table)
         indexes = {each.name: each.definition for each in root.indexes if each.name in names}
         try:
-            self.copies = catalog.moved_definitions(connection, self.target, self.uses, indexes)
+            self.copies = catalog.moved(connection, self.target, self.uses, indexes)
         except DBAPIError as error:
             reason = str(error.orig).strip().partition("\n")[0]
             raise InvalidObject(
@@ -284,14 +284,13 @@ class Expansion(ColumnOperation):
         """The twin's indexes."""
         for use in self.uses:
             if use.kind in ("index", "p", "u"):
-                definition = self.copies[str(use.name)]
-                unique = definition.startswith("UNIQUE ")
-                yield Build(copy_name(str(use.name)), *self.table, definition, unique)
+                index = self.copies.indexes[str(use.name)]
+                yield Build(copy_name(str(use.name)), *self.table, index.definition, index.predicate)
 
     def constrain(self, connection: Connection) -> None:
         """Give the twin the column's constraints."""
         for use in self.uses:
-            definition = self.copies[str(use.name)] if use.kind == "c" else self._foreign_key(use)
+            definition = self.copies.checks[str(use.name)] if use.kind == "c" else self._foreign_key(use)
             if definition is not None:
                 self._add_constraint(connection, copy_name(str(use.name)), definition, use)
         if self.not_null:
