@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 from tsext.errors import LoadError
 from tsext.loading import csv_files, formats
 from tsext.loading.csv_files import CsvFile
-from tsext.loading.formats import Boundary, Format, Records, State
+from tsext.loading.formats import Format, Records, State
 from tsext.loading.sources import Range, grouped
 
 FIELDS = st.text(alphabet=st.sampled_from(list("ab\",;\\\n\r'é. ")), max_size=8)

@@ -1,1 +1,1 @@
-"""Loading files into a table: in parallel, so that it can be interrupted at any point and nothing is twice or missing."""
+"""Loading files in parallel: interrupted at any point, nothing is missing and nothing is there twice."""

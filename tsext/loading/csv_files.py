@@ -53,10 +53,7 @@ class CsvPart:
     def divided(self, line: int | None) -> list[CsvPart]:
         """Around a record, or in the middle."""
         with self.path.open("rb", buffering=0) as file:
-            if line is None:
-                cuts = [self._middle(file)]
-            else:
-                cuts = list(self._around(file, self.begin.line + line - 1))
+            cuts = [self._middle(file)] if line is None else list(self._around(file, self.begin.line + line - 1))
         begins = [self.begin, *(each for each in cuts if self.begin.offset < each.offset < self.stop)]
         stops = [*(each.offset for each in begins[1:]), self.stop]
         if len(begins) == 1:
@@ -128,11 +125,11 @@ class CsvFile:
         """What follows ``COPY … FROM STDIN`` for its parts."""
         return self.format.options()
 
-    def part(self, range: Range) -> CsvPart:
+    def part(self, which: Range) -> CsvPart:
         """What a task is about."""
         with self.path.open("rb", buffering=0) as file:
             records = records_of(file, self.format)
-        return CsvPart(self.path, records, Boundary(range.begin, range.line), range.end)
+        return CsvPart(self.path, records, Boundary(which.begin, which.line), which.end)
 
     def survey(self) -> Survey:
         """Go through it once: its hash, its parts, and here and there a record.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -19,6 +19,10 @@ BLOCK = 1024 * 1024
 class Readable(Protocol):
     """What ``COPY`` reads from."""
 
+    def __enter__(self) -> Readable: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
     def read(self, size: int = -1, /) -> bytes:
         """At most so many bytes; none at the end."""
 
@@ -26,15 +30,18 @@ class Readable(Protocol):
 class Part(Protocol):
     """Some records of a file, one after the other."""
 
-    line: int
-    """Number of its first line in the file; the first is 1."""
-    size: int
-    """In bytes, or as near as that can be told."""
+    @property
+    def line(self) -> int:
+        """Number of its first line in the file; the first is 1."""
+
+    @property
+    def size(self) -> int:
+        """In bytes, or as near as that can be told."""
 
     def open(self) -> Readable:
         """What is sent to the server."""
 
-    def divided(self, line: int | None) -> list[Any]:
+    def divided(self, line: int | None) -> Sequence[Part]:
         """The same records in two or three parts; none, if it is only one record.
 
         :param line: of the part, from 1 on: the record it belongs to comes apart. None: halves.
