@@ -47,6 +47,7 @@ from tsext.catalog.columnstore import (
     columnstore_use,
     columnstores,
     commented_chunks,
+    is_in_columnstore,
     partitioned,
     partitioned_relation,
 )
@@ -62,7 +63,18 @@ from tsext.catalog.extensions import (
     timescaledb,
     timescaledb_triggers,
 )
-from tsext.catalog.heaps import ColumnState, Heap, column_state, heaps, is_there, page_count, rows_by_page
+from tsext.catalog.heaps import (
+    ColumnState,
+    Heap,
+    column_state,
+    heaps,
+    is_there,
+    page_count,
+    quantiles,
+    row_order,
+    rows_by_page,
+    vacuumed,
+)
 from tsext.catalog.hypertables import (
     NowFunction,
     chunk_foreign_keys,
@@ -207,6 +219,7 @@ __all__ = [
     "indexes_of_parts",
     "invalid_indexes",
     "is_assignable",
+    "is_in_columnstore",
     "is_query_of",
     "is_there",
     "job_applications",
@@ -231,10 +244,12 @@ __all__ = [
     "printed_check",
     "printed_column",
     "printed_index",
+    "quantiles",
     "referencing_keys",
     "register_chunk_index",
     "relations_before",
     "resolved",
+    "row_order",
     "rows_by_page",
     "running",
     "server",
@@ -245,5 +260,6 @@ __all__ = [
     "timescaledb_triggers",
     "uncovered_indexes",
     "unvalidated_constraints",
+    "vacuumed",
     "waiting",
 ]
