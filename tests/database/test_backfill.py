@@ -173,7 +173,7 @@ def test_chunks_in_the_order_of_time(timescaledb):
     timescaledb.run("""op.backfill("market", set="price = price * 2, doubled = doubled IS NULL")""")
     found = timescaledb.scalar("SELECT sum(price) || ' ' || bool_and(doubled) FROM market")
     assert found == f"{2 * (5000 * 5001 // 2 + 1999 * 2000 // 2)} true"
-    with pytest.raises(InvalidObject, match="op.backfill changes time of market, by which its rows are gone through"):
+    with pytest.raises(InvalidObject, match=r"op\.backfill changes time of market"):
         timescaledb.run("""op.backfill("market", set="time = time + interval '1 hour'")""")
 
 
