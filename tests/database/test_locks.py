@@ -324,7 +324,7 @@ def test_autovacuum_gives_way_without_anybody_waiting(orders):
             connection.exec_driver_sql("ALTER SYSTEM RESET autovacuum_naptime")
             connection.exec_driver_sql("SELECT pg_reload_conf()")
     assert applied(orders) == [1]
-    assert "autovacuum: VACUUM" in told(orders)["blockers"][0]["query"]
+    assert any("autovacuum: VACUUM" in each["query"] for each in told(orders)["blockers"])  # beside the UPDATE above
 
 
 def test_role_that_may_not_look(orders, monkeypatch, capfd):
