@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 VERSIONS ?= all
+# tests at once: each of them waits for its server most of the time
+JOBS ?= 2
 
 .PHONY: demo test lint types docs clean bench
 
@@ -17,7 +19,7 @@ demo: $(STAMP)  ## a real TimescaleDB, the trading schema, seeds and market data
 	$(BIN)/python docs/demo.py
 
 test: $(STAMP)  ## all tests, on both versions of TimescaleDB
-	$(BIN)/python -m pytest --timescaledb=$(VERSIONS)
+	$(BIN)/python -m pytest --timescaledb=$(VERSIONS) --numprocesses=$(JOBS) --dist=loadfile
 
 lint: $(STAMP)  ## style and the import contract
 	$(BIN)/ruff check .

@@ -19,6 +19,7 @@ from rich.table import Table
 
 from tsext import command, review
 from tsext.errors import HistoryError
+from tsext.loading import commands as loading_commands
 from tsext.localdb import commands as localdb_commands
 from tsext.preflight.situation import State
 from tsext.review import report
@@ -184,6 +185,7 @@ class TsextCommandLine(CommandLine):
         for verb in (migrate, rollback, preflight, validate, status, receipt, adopt, reflect, renumber, seed):
             self.register_command(verb)
         self._add_lint()
+        self._add_load()
         self._add_localdb()
 
     def _add_lint(self) -> None:
@@ -198,6 +200,11 @@ class TsextCommandLine(CommandLine):
         )
         parser.add_argument("--format", choices=("text", "json", "github"), default="text", help="What to print")
         parser.set_defaults(cmd=(lint, [], []))
+
+    def _add_load(self) -> None:
+        parser = self.subparsers.add_parser("load", help=inspect.cleandoc(load.__doc__ or ""))
+        loading_commands.add_arguments(parser)
+        parser.set_defaults(cmd=(load, [], []))
 
     def _add_localdb(self) -> None:
         parser = self.subparsers.add_parser("localdb", help="A throwaway TimescaleDB server for development.")
@@ -215,6 +222,12 @@ class TsextCommandLine(CommandLine):
         toml, ini = self._inis_from_config(options)
         config = Config(file_=ini, toml_file=toml, ini_section=options.name, cmd_opts=options)
         self.run_cmd(config, options)
+
+
+def load(config: Config) -> None:
+    """Load a CSV or Parquet file into a table, in parallel; the same command goes on where one was interrupted."""
+    with command.engine(config) as engine:
+        sys.exit(loading_commands.run(config.cmd_opts or argparse.Namespace(), engine))
 
 
 def localdb(config: Config) -> None:

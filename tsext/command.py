@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from alembic.migration import MigrationContext
 from alembic.operations.ops import MigrationScript
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from tsext import environment, history, localdb, reflection, review, safety, seeds, validation
@@ -368,6 +369,20 @@ def _look(config: Config, work: Callable[[_Database], T]) -> T:
     with history.in_process, review.quiet(), EnvironmentContext(config, script, fn=instead, dont_mutate=True):
         script.run_env()
     return done[0]
+
+
+@contextmanager
+def engine(config: Config) -> Iterator[Engine]:
+    """The database, without ``env.py``: for what is no matter of the revisions.
+
+    :raises ConnectionRefused: if it cannot be reached, with the cure.
+    """
+    settings = Settings.read(config, _x(config))
+    made = create_engine(settings.database_url or localdb.ensure(settings.localdb_version).url, poolclass=NullPool)
+    with connect(made) as connection:
+        check(connection)
+    yield made
+    made.dispose()
 
 
 def _x(config: Config) -> dict[str, str]:

@@ -13,7 +13,7 @@ import pytest
 
 from tsext.backfill import kinds, ledger, workers
 from tsext.backfill.ledger import State
-from tsext.errors import BackfillError
+from tsext.errors import BackfillError, InvalidObject
 
 TICKING = '''
 """A kind whose tasks leave a row each."""
@@ -132,3 +132,57 @@ def test_what_fails_is_named_and_can_be_tried_again(ticking, database, database_
         assert ledger.retry(connection, declared) == 2
     assert workers.run(database_url, "ticks").state is State.DONE
     assert database.scalar(EACH_ONCE.format(2))
+
+
+# --- op.backfill
+
+ORDERS = """
+    CREATE TABLE orders (id int PRIMARY KEY, price numeric NOT NULL, currency text);
+    INSERT INTO orders SELECT i, i, CASE WHEN i % 3 = 0 THEN 'USD' END FROM generate_series(1, 120000) AS i;
+    ANALYZE orders;
+"""
+TICKS = """
+    CREATE TABLE market (time timestamptz NOT NULL, price float8, doubled boolean);
+    SELECT create_hypertable('market', 'time', chunk_time_interval => interval '1 day');
+    INSERT INTO market SELECT '2026-01-01'::timestamptz + i * interval '1 minute', i FROM generate_series(1, 5000) AS i;
+    INSERT INTO market SELECT time, price FROM market WHERE price < 2000;
+"""
+FILL = """op.backfill("orders", set={"currency": "'EUR'"}, where="currency IS NULL", reverse_set="currency = NULL",
+    reverse_where="currency = 'EUR'")"""
+
+
+def test_life_cycle(timescaledb):
+    timescaledb.execute(ORDERS)
+    timescaledb.run(FILL)
+    assert timescaledb.scalar("SELECT count(*) FILTER (WHERE currency = 'EUR') FROM orders") == 80_000
+    declared, *_ = timescaledb.ask(ledger.backfills)
+    assert (declared.state, declared.kind, declared.source) == (State.APPLIED, "change", "public.orders")
+    tasks = timescaledb.ask(ledger.tasks, declared)
+    assert len(tasks) == 2 and sum(each["rows"] for each in tasks) == 80_000
+    assert timescaledb.ask(ledger.progress, declared).fraction == 1
+    back = """op.backfill("orders", set="currency = NULL", where="currency = 'EUR'")"""
+    timescaledb.run(back)
+    assert timescaledb.scalar("SELECT count(currency) FROM orders") == 40_000
+    timescaledb.run(FILL)  # what was applied before is done anew
+    assert timescaledb.scalar("SELECT count(currency) FROM orders") == 120_000
+
+
+def test_chunks_in_the_order_of_time(timescaledb):
+    """Each row once, although it has no key and nothing tells that it is done."""
+    timescaledb.execute(TICKS)
+    timescaledb.run("""op.backfill("market", set="price = price * 2, doubled = doubled IS NULL")""")
+    found = timescaledb.scalar("SELECT sum(price) || ' ' || bool_and(doubled) FROM market")
+    assert found == f"{2 * (5000 * 5001 // 2 + 1999 * 2000 // 2)} true"
+    with pytest.raises(InvalidObject, match=r"op\.backfill changes time of market"):
+        timescaledb.run("""op.backfill("market", set="time = time + interval '1 hour'")""")
+
+
+def test_a_table_without_a_key(timescaledb):
+    timescaledb.execute("CREATE TABLE heap AS SELECT i, NULL::int AS j FROM generate_series(1, 30000) AS i")
+    with pytest.raises(InvalidObject, match="heap has no key to go through its rows by"):
+        timescaledb.run("""op.backfill("heap", set="j = i")""")
+    timescaledb.run("""op.backfill("heap", set="j = i", where="j IS NULL")""")
+    assert timescaledb.scalar("SELECT count(*) FROM heap WHERE j = i") == 30_000
+    with pytest.raises(BackfillError, match="is failed: 1 task"):
+        timescaledb.run("""op.backfill("heap", set="j = j + 1", where="j > 0")""")
+    assert timescaledb.scalar("SELECT count(*) FROM heap WHERE j = i") == 30_000

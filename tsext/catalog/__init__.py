@@ -47,6 +47,7 @@ from tsext.catalog.columnstore import (
     columnstore_use,
     columnstores,
     commented_chunks,
+    is_in_columnstore,
     partitioned,
     partitioned_relation,
 )
@@ -71,7 +72,18 @@ from tsext.catalog.filling import (
     named,
     own_chunks,
 )
-from tsext.catalog.heaps import ColumnState, Heap, column_state, heaps, is_there, page_count, rows_by_page
+from tsext.catalog.heaps import (
+    ColumnState,
+    Heap,
+    column_state,
+    heaps,
+    is_there,
+    page_count,
+    quantiles,
+    row_order,
+    rows_by_page,
+    vacuumed,
+)
 from tsext.catalog.hypertables import (
     NowFunction,
     chunk_foreign_keys,
@@ -220,6 +232,7 @@ __all__ = [
     "internal_times",
     "invalid_indexes",
     "is_assignable",
+    "is_in_columnstore",
     "is_query_of",
     "is_there",
     "job_applications",
@@ -247,10 +260,12 @@ __all__ = [
     "printed_check",
     "printed_column",
     "printed_index",
+    "quantiles",
     "referencing_keys",
     "register_chunk_index",
     "relations_before",
     "resolved",
+    "row_order",
     "rows_by_page",
     "running",
     "server",
@@ -261,5 +276,6 @@ __all__ = [
     "timescaledb_triggers",
     "uncovered_indexes",
     "unvalidated_constraints",
+    "vacuumed",
     "waiting",
 ]

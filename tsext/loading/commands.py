@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", metavar="TABLE", help="table or hypertable, as it is written in SQL")
     parser.add_argument("file", metavar="FILE", help="CSV file; or Parquet, Arrow (.parquet, .arrow, .feather)")
     parser.add_argument("--workers", type=_positive, default=2, help="how many load at once (default 2)")
-    parser.add_argument("--delimiter", default=",", help="one character (default ,)")
+    parser.add_argument("--delimiter", default=",", help="one character (default ,); \\t is a tabulator")
     parser.add_argument(
         "--header",
         nargs="?",
@@ -77,7 +77,13 @@ def request(options: argparse.Namespace) -> Request:
         table=options.target,
         name=options.load_name,
         columns=options.columns,
-        format=Format(options.delimiter, options.null, options.quote, escape, options.encoding),
+        format=Format(
+            "\t" if options.delimiter == "\\t" else options.delimiter,
+            options.null,
+            options.quote,
+            escape,
+            options.encoding,
+        ),
         header=options.header,
         on_conflict_do_nothing=options.on_conflict_do_nothing,
         max_rejects=options.max_rejects,
@@ -134,7 +140,6 @@ class _Bar:
             transient=True,
         )
         self._task = self._progress.add_task("load", total=1.0, rows=0, rate="")
-        self._begun, self._first = time.monotonic(), None
 
     def __enter__(self) -> _Bar:
         self._progress.start()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +25,9 @@ from tsext.sql.quoting import qualified
 SINCE = 5
 """The version of the bookkeeping that has room for rejected records."""
 
-POLL = 0.5
-"""Seconds until it is looked again how far it is."""
+LIMITS = {"rest": "0", "wal_rate": "off", "blocked": "10min"}
+"""What of the limits of a backfill is other for a load, which is to be quick: nobody waits for its rows, but others that
+need a chunk it has just made, or have the same key; among them its own workers."""
 
 _DONE = (State.DONE, State.FINISHED)
 
@@ -122,22 +122,25 @@ def load(
     Ctrl-C ends it after the tasks at hand; the same call goes on with the others.
 
     :param number: of workers.
-    :param watch: told how far it is, every :data:`POLL` seconds, in another thread.
+    :param watch: told how far it is, twice a second.
     :raises LoadError: if it cannot be begun, or cannot go on: with what to do.
     """
-    with workers.connected(engine) as (connection, beside):
+    with workers.connected(engine) as connection:
         declared = _declare(connection, request)
         made = 0
         if declared.survey is not None:
             samples, relation = declared.survey.samples, declared.backfill.source
             made = chunks.prepare(connection, declared.key, relation, declared.spec, samples)
             _open_again(connection, declared.backfill)
-        single = connection is beside
+        single = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar() == 0
     interrupted = False
     try:
-        if declared.survey is not None:
-            with nullcontext() if single else _watched(engine, declared.backfill, watch):
-                workers.run(engine, declared.backfill.name, workers=1 if single else number)
+        if declared.survey is not None and single:
+            workers.run(engine, declared.backfill.name, workers=1)
+        elif declared.survey is not None:
+            with workers.connected(engine) as beside:
+                look = partial(_look, beside, declared.backfill, watch)
+                workers.run(engine, declared.backfill.name, workers=number, tell=look)
     except KeyboardInterrupt:
         interrupted = True
     found = replace(_stands(engine, request, declared, made), interrupted=interrupted)
@@ -173,6 +176,7 @@ def _declare(connection: Connection, request: Request) -> _Declared:
     with ledger.transaction(connection):
         backfill = ledger.declare(connection, request.load_name, "load", relation, spec=spec.as_json())
         ledger.plan(connection, backfill, parts)
+        ledger.limit(connection, backfill, LIMITS)
     return _Declared(backfill, spec, key, survey)
 
 
@@ -300,25 +304,11 @@ def _open_again(connection: Connection, backfill: Backfill) -> None:
 # --- while it runs, and after
 
 
-@contextmanager
-def _watched(engine: Engine, backfill: Backfill, watch: Callable[[Progress], None]) -> Iterator[None]:
+def _look(connection: Connection, backfill: Backfill, watch: Callable[[Progress], None]) -> None:
     """Tell how far it is, and stop all workers as soon as a task has failed for good."""
-    over = threading.Event()
-
-    def look() -> None:
-        with workers.connected(engine) as (connection, _):
-            while not over.wait(POLL):
-                watch(ledger.progress(connection, backfill))
-                if ledger.count(connection, backfill, "failed"):
-                    ledger.set_state(connection, backfill, State.FAILED, only=[State.RUNNING])
-
-    thread = threading.Thread(target=look, daemon=True, name="tsext-load-watch")
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+    watch(ledger.progress(connection, backfill))
+    if ledger.count(connection, backfill, "failed"):
+        ledger.set_state(connection, backfill, State.FAILED, only=[State.RUNNING])
 
 
 def _stands(engine: Engine, request: Request, declared: _Declared, made: int) -> Loaded:
