@@ -32,14 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="CSV file; or Parquet, Arrow (.parquet, .arrow, .feather)")
     parser.add_argument("--workers", type=_positive, default=2, help="how many load at once (default 2)")
     parser.add_argument("--delimiter", default=",", help="one character (default ,); \\t is a tabulator")
-    parser.add_argument(
-        "--header",
-        nargs="?",
-        const="names",
-        default="",
-        choices=("names", "skip"),
-        help="the first record names the columns; skip: it is passed over",
+    header = parser.add_mutually_exclusive_group()
+    header.add_argument(
+        "--header", action="store_const", const="names", default="", help="the first record names the columns"
     )
+    header.add_argument("--skip-header", action="store_const", const="skip", dest="header", help="it is passed over")
     parser.add_argument("--columns", type=_names, help="a,b,c: columns of the table in the order of the file")
     parser.add_argument("--null", default="", help="what stands for a null (default: nothing, without quotes)")
     parser.add_argument("--quote", default='"', help='one character (default ")')

@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tsext.errors import LoadError
+from tsext.loading import formats
 from tsext.loading.formats import Block, Boundary, Format, Records, State, records_of
 from tsext.loading.sources import Range, Stamp, Survey, digest, refuse_compressed
 
 LARGEST, SMALLEST, FEWEST = 64 * 2**20, 4 * 2**20, 16
 """A part has at most so many bytes, at least so many, and of a small file about so many are made."""
+
+SAMPLES = 256
+"""Of a file that is not large, about so many records are looked at; of a large one, one in each block."""
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -204,7 +208,8 @@ def _cut(cutting: _Cutting, file: BinaryIO) -> Survey:
     target = min(max(size // FEWEST, SMALLEST), LARGEST)
     found = Survey("", Stamp(0, 0))
     begin, last, line, before = cutting.begin, cutting.begin, cutting.begin.line, b""
-    for block in cutting.records.scan(file, cutting.begin, cutting.stop):
+    block_size = min(max(size // SAMPLES, 1024), formats.BLOCK)
+    for block in cutting.records.scan(file, cutting.begin, cutting.stop, block_size):
         sampled = cutting.begin if block.offset == cutting.begin.offset else block.first
         if sampled is not None and (sample := cutting.sample(sampled, block)) is not None:
             found.samples.append(sample)

@@ -156,14 +156,16 @@ class Records:
                 return found + 1
             start = found + 1
 
-    def scan(self, file: BinaryIO, begin: Boundary, stop: int) -> Iterator[Block]:
+    def scan(self, file: BinaryIO, begin: Boundary, stop: int, size: int | None = None) -> Iterator[Block]:
         """Go through a part of a file quickly, block by block.
 
         :param begin: where it begins, which is where a record does.
+        :param size: of a block, in bytes.
         """
+        size = size or BLOCK
         state, offset, line = State(), begin.offset, begin.line
         file.seek(offset)
-        while data := file.read(min(BLOCK, stop - offset)):
+        while data := file.read(min(size, stop - offset)):
             end = self.end(data, state)
             first = None if end < 0 else Boundary(offset + end, line + data.count(self.newline, 0, end))
             line += data.count(self.newline)

@@ -25,9 +25,9 @@ from tsext.sql.quoting import qualified
 SINCE = 5
 """The version of the bookkeeping that has room for rejected records."""
 
-LIMITS = {"rest": "0", "wal_rate": "off", "blocked": "10min"}
-"""What of the limits of a backfill is other for a load, which is to be quick: nobody waits for its rows, but others that
-need a chunk it has just made, or have the same key; among them its own workers."""
+LIMITS: dict[str, str | None] = {"rest": "0", "wal_rate": "off", "blocked": "10min"}
+"""What of the limits of a backfill is other for a load, which is to be quick. Nobody waits for it but who needs a chunk
+that it has just made, or has the same key; its own workers among them."""
 
 _DONE = (State.DONE, State.FINISHED)
 
@@ -36,7 +36,7 @@ _CALLED = {
     "size": "the size of the file",
     "columns": "--columns",
     "kind": "the format of the file",
-    "header": "--header",
+    "header": "--header or --skip-header",
     "format": "the format (--delimiter, --null, --quote, --escape, --encoding)",
     "on_conflict_do_nothing": "--on-conflict-do-nothing",
     "tool": "--tool",
@@ -68,6 +68,9 @@ class Request:
     rejects: Path | None = None
     tool: str = ""
     batch_size: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", self.path.resolve())
 
     @property
     def kind(self) -> str:
@@ -145,10 +148,11 @@ def load(
         interrupted = True
     found = replace(_stands(engine, request, declared, made), interrupted=interrupted)
     if found.state not in _DONE and not interrupted:
+        fact, _, cure = (found.reason or "others have stopped it").partition("\n  hint: ")
         raise LoadError(
-            f"{found.name} is {found.state}: {found.reason or 'others have stopped it'}",
-            hint=f"{found.tasks - found.tasks_left} of {found.tasks} parts are loaded, with {found.rows} rows; when "
-            "the cause is gone, the same command goes on with the others",
+            f"{found.name} {'has' if found.state == State.FAILED else 'is'} {found.state}: {fact}",
+            hint=f"{cure or 'when the cause is gone, the same command goes on'}; "
+            f"{found.tasks - found.tasks_left} of {found.tasks} parts are loaded, with {found.rows} rows",
         )
     return found
 
@@ -158,7 +162,7 @@ def load(
 
 def _declare(connection: Connection, request: Request) -> _Declared:
     """Enter a load in the ledger with all its tasks at once, or find it there."""
-    path = request.path.absolute()
+    path = request.path
     key = _found_table(connection, request.table)
     if bookkeeping.version(connection) < SINCE:
         bookkeeping.upgrade(connection)
@@ -193,7 +197,7 @@ def _found_table(connection: Connection, table: str) -> tuple[str, str]:
 def _spec(connection: Connection, request: Request, survey: Survey, relation: str) -> Spec:
     reading = dict(connection.exec_driver_sql(query("reading")).mappings().one())
     return Spec(
-        path=str(request.path.absolute()),
+        path=str(request.path),
         sha256=survey.sha256,
         size=survey.stamp.size,
         modified=survey.stamp.modified,
@@ -219,7 +223,7 @@ def _columns(connection: Connection, request: Request, survey: Survey, relation:
         raise LoadError(
             f"{request.table} has no column {', '.join(unknown)} that could be loaded; its columns are "
             f"{', '.join(there)}",
-            hint=f"{cure}, and --header skip to pass over the header" if by_header else cure,
+            hint=f"{cure}, and --skip-header to pass over the header" if by_header else cure,
         )
     if twice := sorted({each for each in given if given.count(each) > 1}):
         raise LoadError(f"column {', '.join(twice)} is named twice", hint="name each column of the file once")
@@ -242,7 +246,7 @@ def _refuse_twice(connection: Connection, request: Request, spec: Spec, key: tup
             raise LoadError(
                 f"what is in {request.path} is {'loaded' if each.state in _DONE else 'being loaded'} into "
                 f"{request.table} already, as {each.name}",
-                hint=f"to go on with that: --load-name {each.name}; to load its rows once more, give a --load-name of its own",
+                hint=f"to go on with it: --load-name {each.name}; to load the rows once more: another --load-name",
             )
 
 
@@ -253,7 +257,7 @@ def _known(connection: Connection, request: Request, known: Backfill, key: tuple
         raise LoadError(
             f"{known.name} is another {known.kind}, of {known.source}", hint="give this load a --load-name of its own"
         )
-    path = request.path.absolute()
+    path = request.path
     spec, stamp = Spec.of(known), Stamp.of(path)
     if stamp.size != spec.size or digest(path, stamp) != spec.sha256:
         raise LoadError(f"{path} has changed since it was begun to be loaded as {known.name}", hint=CHANGED)

@@ -81,8 +81,8 @@ def refuse_more(number: int, most: int | None, one: Reject) -> None:
     if most is not None and number > most:
         raise LoadError(
             f"more than {most} records are rejected; line {one.line}: {one.reason}",
-            hint="if that is how the file is, allow more with --max-rejects, and run the same command again; if it is "
-            "read in a wrong way, forget this load (tsext backfill finish) and give other options",
+            hint="if the file is like this, run the same command with a larger --max-rejects; if it is read in a wrong "
+            "way, give other options, and another --load-name",
         )
 
 
