@@ -19,6 +19,7 @@ from rich.table import Table
 
 from tsext import command, review
 from tsext.errors import HistoryError
+from tsext.fleet import commands as fleet_commands
 from tsext.localdb import commands as localdb_commands
 from tsext.preflight.situation import State
 from tsext.review import report
@@ -184,6 +185,7 @@ class TsextCommandLine(CommandLine):
         for verb in (migrate, rollback, preflight, validate, status, receipt, adopt, reflect, renumber, seed):
             self.register_command(verb)
         self._add_lint()
+        self._add_fleet()
         self._add_localdb()
 
     def _add_lint(self) -> None:
@@ -198,6 +200,11 @@ class TsextCommandLine(CommandLine):
         )
         parser.add_argument("--format", choices=("text", "json", "github"), default="text", help="What to print")
         parser.set_defaults(cmd=(lint, [], []))
+
+    def _add_fleet(self) -> None:
+        parser = self.subparsers.add_parser("fleet", help=inspect.cleandoc(fleet.__doc__ or ""))
+        fleet_commands.add_arguments(parser)
+        parser.set_defaults(cmd=(fleet, [], []))
 
     def _add_localdb(self) -> None:
         parser = self.subparsers.add_parser("localdb", help="A throwaway TimescaleDB server for development.")
@@ -215,6 +222,11 @@ class TsextCommandLine(CommandLine):
         toml, ini = self._inis_from_config(options)
         config = Config(file_=ini, toml_file=toml, ini_section=options.name, cmd_opts=options)
         self.run_cmd(config, options)
+
+
+def fleet(config: Config) -> None:
+    """Upgrade many databases, or see where they stand."""
+    sys.exit(fleet_commands.run(config, config.cmd_opts or argparse.Namespace()))
 
 
 def localdb(config: Config) -> None:

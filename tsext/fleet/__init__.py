@@ -1,0 +1,27 @@
+"""Many databases, one project: where each stands, and how all of them get its revisions."""
+
+from tsext.fleet.limits import Limits
+from tsext.fleet.looking import Position, Standing, look
+from tsext.fleet.rollout import Report, Rollout, Told
+from tsext.fleet.targets import Fleet, Target, Wanted, read
+from tsext.fleet.upgrading import Outcome, State
+from tsext.fleet.waves import Plan, Wave, planned
+
+__all__ = [
+    "Fleet",
+    "Limits",
+    "Outcome",
+    "Plan",
+    "Position",
+    "Report",
+    "Rollout",
+    "Standing",
+    "State",
+    "Target",
+    "Told",
+    "Wanted",
+    "Wave",
+    "look",
+    "planned",
+    "read",
+]
