@@ -35,6 +35,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/lock_stall.py --reader 4 --runs 1
 	$(BIN)/python benchmarks/hypertable_index.py
 	$(BIN)/python benchmarks/auto_abort.py --minutes 1
+	$(BIN)/python benchmarks/fleet.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 
 import pytest
 from pytest_postgresql.janitor import DatabaseJanitor
@@ -19,6 +21,8 @@ from tsext.fleet import Limits, Rollout, State, Wanted, read
 from tsext.fleet.project import Where
 from tsext.fleet.report import Lines
 from tsext.fleet.upgrading import Job, upgrade
+
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.one_version
 
@@ -199,6 +203,22 @@ def test_any_executor_will_do(fleet):
     fleet.project.revision("002_second", "001_first")
     job = Job(targets[0], Where.of(fleet.project.config), "head", frozenset(["001_first"]))
     assert "has other revisions" in upgrade(job).error
+
+
+def test_the_example_of_the_documentation(fleet, monkeypatch):
+    (example,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "fleet.md").read_text(), re.DOTALL)
+    names = {"eu_1": "shard_1", "tenant_1": "shard_2", "tenant_2": "shard_3", "site_%": "shard_4", "site_1": "shard_4"}
+    for theirs, ours in names.items():
+        example = example.replace(theirs, ours)
+    fleet.file.write_text(example.replace("fleet_", f"{fleet.prefix}_").replace("migrator", "postgres"))
+    monkeypatch.setenv("FLEET_PORT", str(fleet.server.port))
+    fleet.project.tables("001_first")
+
+    site = f"{fleet.prefix}_shard_4"
+    assert list(fleet.status()) == ["eu-1", "shard_2", "shard_3", site]
+    targets, _ = fleet.upgrade("--labels", "site")
+    assert [(each["name"], each["state"]) for each in targets.values()] == [(site, "upgraded")]
+    assert fleet.at("shard_4").scalar("SELECT environment FROM tsext.event") == "production"
 
 
 def _wait_until_asleep(fleet, number):

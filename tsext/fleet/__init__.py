@@ -2,6 +2,8 @@
 
 from tsext.fleet.limits import Limits
 from tsext.fleet.looking import Position, Standing, look
+from tsext.fleet.project import Where
+from tsext.fleet.report import Lines
 from tsext.fleet.rollout import Report, Rollout, Told
 from tsext.fleet.targets import Fleet, Target, Wanted, read
 from tsext.fleet.upgrading import Outcome, State
@@ -10,6 +12,7 @@ from tsext.fleet.waves import Plan, Wave, planned
 __all__ = [
     "Fleet",
     "Limits",
+    "Lines",
     "Outcome",
     "Plan",
     "Position",
@@ -21,6 +24,7 @@ __all__ = [
     "Told",
     "Wanted",
     "Wave",
+    "Where",
     "look",
     "planned",
     "read",
