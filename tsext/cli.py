@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tsext import command, review
+from tsext.command import backfill_line
 from tsext.errors import HistoryError
 from tsext.localdb import commands as localdb_commands
 from tsext.preflight.situation import State
@@ -184,6 +185,7 @@ class TsextCommandLine(CommandLine):
         for verb in (migrate, rollback, preflight, validate, status, receipt, adopt, reflect, renumber, seed):
             self.register_command(verb)
         self._add_lint()
+        self._add_backfill()
         self._add_localdb()
 
     def _add_lint(self) -> None:
@@ -198,6 +200,11 @@ class TsextCommandLine(CommandLine):
         )
         parser.add_argument("--format", choices=("text", "json", "github"), default="text", help="What to print")
         parser.set_defaults(cmd=(lint, [], []))
+
+    def _add_backfill(self) -> None:
+        parser = self.subparsers.add_parser("backfill", help=inspect.cleandoc(backfill.__doc__ or ""))
+        backfill_line.add_arguments(parser)
+        parser.set_defaults(cmd=(backfill, [], []))
 
     def _add_localdb(self) -> None:
         parser = self.subparsers.add_parser("localdb", help="A throwaway TimescaleDB server for development.")
@@ -215,6 +222,11 @@ class TsextCommandLine(CommandLine):
         toml, ini = self._inis_from_config(options)
         config = Config(file_=ini, toml_file=toml, ini_section=options.name, cmd_opts=options)
         self.run_cmd(config, options)
+
+
+def backfill(config: Config) -> None:
+    """Chunk-wise work: run it, see how far it is, pause it, change its limits."""
+    sys.exit(backfill_line.run(config, config.cmd_opts or argparse.Namespace()))
 
 
 def localdb(config: Config) -> None:
