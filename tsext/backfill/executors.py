@@ -12,6 +12,9 @@ from tsext.errors import BackfillError
 
 DASK = "dask://"
 
+TIMEOUT = 10
+"""Seconds in which a scheduler must have answered."""
+
 
 @contextmanager
 def executor(given: str) -> Iterator[Executor | None]:
@@ -33,7 +36,7 @@ def executor(given: str) -> Iterator[Executor | None]:
         ) from error
     address = f"tcp://{given.removeprefix(DASK)}"
     try:
-        client = distributed.Client(address, timeout="10s", set_as_default=False)
+        client = distributed.Client(address, timeout=TIMEOUT, set_as_default=False)
     except OSError as error:  # also its time-out
         raise BackfillError(f"no dask scheduler answers at {address}", hint="start one: dask scheduler") from error
     with client:
