@@ -92,9 +92,15 @@ def _change(reading: Reading, node: Any, verb: str) -> None:
     if some or reading.is_new(table):
         return
     if not _has_condition(node):
-        reading.report(rules.MASS_UPDATE, table, verb=verb)
+        reading.report(rules.MASS_UPDATE, table, verb=verb, cure=_in_batches(table, verb))
     elif not len(grammar.find(node.where_clause, "SelectStmt")):
-        reading.report(rules.WIDE_UPDATE, table, verb=verb)
+        reading.report(rules.WIDE_UPDATE, table, verb=verb, cure=_in_batches(table, verb))
+
+
+def _in_batches(table: Name, verb: str) -> str:
+    if verb == "UPDATE":
+        return f"op.backfill({table.arguments()}, set=…, where=…), which changes rows in batches"
+    return f"delete from {table} in batches, by ranges of its key, each committed in an autocommit block"
 
 
 def _has_condition(node: Any) -> bool:

@@ -176,13 +176,13 @@ MASS_UPDATE = _rule(
     "mass-update",
     Axis.LOCK,
     "{verb} on every row of {table} keeps all of them locked until it is committed, and doubles them on disk",
-    "change {target} in batches, by ranges of its key, each committed in an autocommit block",
+    "{cure}",
 )
 WIDE_UPDATE = _rule(
     "wide-update",
     Axis.LOCK,
     "{verb} locks the rows of {table} that it finds until it is committed, and those may be many",
-    "change {target} in batches, by ranges of its key, each committed in an autocommit block",
+    "{cure}",
     Severity.WARNING,
 )
 WORK_UNDER_LOCK = _rule(
