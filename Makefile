@@ -6,6 +6,8 @@ STAMP := $(VENV)/.installed
 VERSIONS ?= all
 # tests at once: each of them waits for its server most of the time
 JOBS ?= 2
+# they start Python a thousand times, which must not compile everything anew each time
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint types docs clean bench
 
