@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tsext.catalog import RelationFacts
 from tsext.model.locks import LockMode
 from tsext.safety import column_types, columns, constraints, hypertables, partitions, rules
 from tsext.safety.hazards import Work
@@ -56,6 +55,7 @@ def alter(reading: Reading, node: Any) -> None:
     kind = grammar.enum_name("ObjectType", node.objtype)
     name = Name.of_range(node.relation)
     reading.commands = len(node.cmds)
+    reading.only = not node.relation.inh
     if kind == "OBJECT_TYPE":
         _alter_type(reading, name, node)
         return
@@ -63,7 +63,7 @@ def alter(reading: Reading, node: Any) -> None:
         if not node.missing_ok:
             reading.report(rules.DOES_NOT_EXIST, what="relation", name=name)
         return
-    if not node.relation.inh:
+    if reading.only:
         _refuse_only(reading, name, node)
     subtypes = [(grammar.enum_name("AlterTableType", each.alter_table_cmd.subtype), each) for each in node.cmds]
     for subtype, each in sorted(subtypes, key=lambda one: _PASSES.get(one[0], len(_PASSES))):
@@ -86,8 +86,7 @@ def _refuse_only(reading: Reading, table: Name, node: Any) -> None:
 
 def _alter_table(reading: Reading, table: Name, subtype: str, command: Any) -> None:
     hypertables.refuse_alteration(reading, table, subtype, command)
-    found = reading.find(table)
-    if found is not None and _is_so_already(found, subtype, command):
+    if _is_so_already(reading, table, subtype, command):
         reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     elif subtype in COMMANDS:
         COMMANDS[subtype](reading, table, command)
@@ -103,13 +102,19 @@ def _alter_table(reading: Reading, table: Name, subtype: str, command: Any) -> N
         reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
 
 
-def _is_so_already(found: RelationFacts, subtype: str, command: Any) -> bool:
-    now, wanted = {
-        "AT_SetLogged": (found.persistence, "p"),
-        "AT_SetUnLogged": (found.persistence, "u"),
-        "AT_SetTableSpace": (found.tablespace, command.name),
-        "AT_SetAccessMethod": (found.access_method, command.name),
-    }.get(subtype, ("", None))
+def _is_so_already(reading: Reading, name: Name, subtype: str, command: Any) -> bool:
+    """Whether it is stored as is asked for, as far as is known; from now on it is."""
+    found, state = reading.find(name), reading.script.change(name)
+    what, wanted = {
+        "AT_SetLogged": ("persistence", "p"),
+        "AT_SetUnLogged": ("persistence", "u"),
+        "AT_SetTableSpace": ("tablespace", command.name),
+        "AT_SetAccessMethod": ("access_method", command.name),
+    }.get(subtype, ("", ""))
+    if not what:
+        return False
+    now = state.storage.get(what, getattr(found, what, None))
+    state.storage[what] = wanted
     return bool(now == wanted)
 
 
@@ -122,10 +127,9 @@ def _set_options(reading: Reading, name: Name, command: Any) -> None:
 
 
 def _alter_other(reading: Reading, name: Name, kind: str, subtype: str, command: Any) -> None:
-    found = reading.find(name)
     if subtype in ("AT_SetRelOptions", "AT_ResetRelOptions"):
         _set_options(reading, name, command)
-    elif found is not None and _is_so_already(found, subtype, command):
+    elif _is_so_already(reading, name, subtype, command):
         reading.lock(name, LockMode.ACCESS_EXCLUSIVE)
     elif kind == "OBJECT_SEQUENCE":
         reading.lock(name, LockMode.SHARE_ROW_EXCLUSIVE)

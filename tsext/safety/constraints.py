@@ -11,7 +11,7 @@ from tsext.safety.expressions import columns_in, constants_in, constants_of, not
 from tsext.safety.hazards import Work
 from tsext.safety.names import Name
 from tsext.safety.reading import Reading, cascades
-from tsext.safety.script import Added
+from tsext.safety.script import Added, State
 from tsext.sql import grammar
 
 
@@ -132,9 +132,10 @@ def is_proven(reading: Reading, table: Name, column: str) -> bool:
     if reading.find(table) is None:
         return reading.facts.database is None and state.validated
     known = reading.column(table, column)
-    if known is not None and known.not_null:
+    if known is not None and known.not_null and column not in state.nullable:
         return True
-    valid = [each for each in reading.constraints(table) if each.kind in "cn" and each.validated]
+    kinds = "c" if column in state.nullable else "cn"
+    valid = [each for each in reading.constraints(table) if each.kind in kinds and each.validated]
     name = known.name if known is not None else column
     return any(name in proves_not_null(each.definition) for each in valid)
 
@@ -151,6 +152,9 @@ def _add_key(reading: Reading, table: Name, constraint: Any, columns: list[str])
         _use_index(reading, table, constraint)
         return
     found = reading.find(table)
+    if reading.only and found is not None and found.kind == "p":
+        reading.lock(table, LockMode.ACCESS_EXCLUSIVE)  # an index without those of the partitions
+        return
     if found is not None and not set(found.partition_key) <= set(columns) and kind != "CONSTR_EXCLUSION":
         what, lacking = "a unique constraint", ", ".join(sorted(set(found.partition_key) - set(columns)))
         reading.report(
@@ -179,8 +183,18 @@ def _use_index(reading: Reading, table: Name, constraint: Any) -> None:
         columns = made.indexed if made.new else known.columns if known is not None else ()
         nullable = [each for each in columns if not is_proven(reading, table, each)]
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.SCAN if nullable else None)
+    if kind_of(constraint) == "CONSTR_PRIMARY" and _may_be_null(reading, table, made):
+        reading.report(rules.MAYBE_NULLABLE_KEY, table)
     for each in nullable if not reading.is_new(table) else ():
         reading.report(rules.SET_NOT_NULL, table, column=each)
+
+
+def _may_be_null(reading: Reading, table: Name, index: State) -> bool:
+    """Whether, for want of a catalog, nothing tells that the columns of an index are not null."""
+    state = reading.state(table)
+    if state.new or state.validated or reading.facts.database is not None or f"{table.name}_pkey" in state.dropped:
+        return False
+    return not index.new or not all(each in state.proven for each in index.indexed)
 
 
 def validate(reading: Reading, table: Name, command: Any) -> None:
@@ -218,6 +232,8 @@ def drop_constraint(reading: Reading, table: Name, command: Any) -> None:
         reading.lock(Name(*constraint.references), LockMode.ACCESS_EXCLUSIVE)
     if found is not None and constraint is not None and constraint.kind in "pu":
         _drop_key(reading, table, found, command)
+    if constraint is not None and constraint.kind == "n":
+        state.nullable.update(constraint.columns)
     helped = bool(state.proven or state.validated)
     state.dropped.add(command.name)
     state.proven = {column: by for column, by in state.proven.items() if by != command.name}

@@ -42,7 +42,9 @@ def read_inside(reading: Reading, source: str, kind: str, node: Any) -> None:
 def hold(reading: Reading) -> None:
     """The locks of a statement are held until the end of the transaction."""
     for name, lock in reading.locks.items():
-        reading.script.hold(name, lock.mode)
+        found = reading.find(name)
+        if lock.mode.blocks_reads or found is None or found.kind != "m":  # nobody writes to a materialized view
+            reading.script.hold(name, lock.mode)
 
 
 def judge(reading: Reading, held: dict[Name, LockMode]) -> None:

@@ -90,6 +90,14 @@ ADD_PRIMARY_KEY = _rule(
     "create a unique index concurrently, set its columns NOT NULL with op.set_not_null, then ALTER TABLE {table} ADD "
     "CONSTRAINT {name} PRIMARY KEY USING INDEX …",
 )
+MAYBE_NULLABLE_KEY = _rule(
+    "primary-key-maybe",
+    Axis.LOCK,
+    "a new primary key of {table} scans it for nulls while nobody can read or write it, unless its columns are NOT "
+    "NULL",
+    "op.set_not_null for its columns first; the database knows whether they are: tsext lint --database",
+    Severity.WARNING,
+)
 ADD_EXCLUSION = _rule(
     "add-exclusion",
     Axis.LOCK,

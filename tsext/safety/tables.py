@@ -130,7 +130,8 @@ def create_view(reading: Reading, node: Any) -> None:
             return
         reading.lock(name, LockMode.ACCESS_EXCLUSIVE)
         named = [each.string.sval for each in node.aliases] or _output_columns(node.query)
-        before = list(found.columns)
+        renamed = {old: new for new, old in reading.state(name).columns.items()}
+        before = [renamed.get(each, each) for each in found.columns]
         if named is not None and named[: len(before)] != before:
             cure = "keep its columns as they are, and add new ones at the end; or drop it and create it again"
             reading.report(rules.REFUSED, name, what="a view that loses or renames columns", cure=cure)
