@@ -58,7 +58,8 @@ def add_foreign_key(reading: Reading, table: Name, constraint: Any, columns: lis
     reading.lock(table, LockMode.SHARE_ROW_EXCLUSIVE, work)
     reading.lock(referenced, LockMode.SHARE_ROW_EXCLUSIVE, work)
     if constraint.skip_validation:
-        reading.script.change(table).constraints[constraint.conname] = Added(validated=False)
+        added = Added(validated=False, references=reading.script.key(referenced))
+        reading.script.change(table).constraints[constraint.conname] = added
     elif work is not None:
         arguments = hints.foreign_key(reading, table, constraint, columns)
         reading.report(rules.ADD_FOREIGN_KEY, table, referenced, arguments=arguments, referenced=referenced)
@@ -252,12 +253,25 @@ def _primary_key_of(reading: Reading, table: Name) -> Name:
 
 
 def alter_constraint(reading: Reading, table: Name, command: Any) -> None:
-    """``ALTER CONSTRAINT``: whether it may be deferred."""
-    name = getattr(command, "def").atalter_constraint.conname
+    """``ALTER CONSTRAINT``: whether it may be deferred, and whether it is enforced, for which rows are checked."""
+    change = getattr(command, "def").atalter_constraint
+    constraint, added = reading.constraint(table, change.conname), reading.state(table).constraints.get(change.conname)
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
-    known = reading.constraint(table, name) is not None or name in reading.state(table).constraints
-    if reading.find(table) is not None and not known:
-        reading.report(rules.DOES_NOT_EXIST, table, what="constraint", name=name)
+    if reading.find(table) is not None and constraint is None and added is None:
+        reading.report(rules.DOES_NOT_EXIST, table, what="constraint", name=change.conname)
+    if not change.alter_enforceability or not reading.need_postgresql(18, "ENFORCED", "leave it out"):
+        return
+    known = added or constraint
+    referenced = Name(*known.references) if known is not None and known.references else None
+    valid = known is not None and known.validated
+    reading.script.change(table).constraints[change.conname] = Added(change.is_enforced, references=referenced)
+    scans = change.is_enforced and not valid and not reading.is_new(table)
+    if referenced is not None and change.is_enforced != valid:  # the triggers of both tables come or go
+        mode = LockMode.SHARE_ROW_EXCLUSIVE if scans else LockMode.ACCESS_EXCLUSIVE
+        reading.lock(referenced, mode, Work.SCAN if scans else None)
+    if scans:
+        reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.SCAN)
+        reading.report(rules.ADD_FOREIGN_KEY, table, referenced=referenced or "what it refers to")
 
 
 def _drop_key(reading: Reading, table: Name, found: RelationFacts, command: Any) -> None:

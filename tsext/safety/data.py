@@ -34,6 +34,8 @@ def select(reading: Reading, node: Any) -> None:
     calls.read(reading, node)
 
 
+_FIRST = {"min", "max", "exists"}
+"""Aggregates that an index answers, at least of all rows."""
 _WHOLE = {"count", "sum", "avg", "array_agg", "string_agg", "json_agg", "jsonb_agg", "bool_and", "bool_or"}
 """Aggregates that no index answers."""
 
@@ -43,7 +45,10 @@ def _reads_everything(node: Any) -> bool:
     named = {
         Name.of_list(each.funcname).name for target in node.target_list for each in grammar.find(target, "FuncCall")
     }
-    return bool(len(node.from_clause) and named & _WHOLE)
+    if not len(node.from_clause):
+        return False
+    bounded = node.HasField("where_clause") or node.HasField("limit_count") or named & _FIRST
+    return bool(named & _WHOLE) or not bounded
 
 
 @reads("insert_stmt")

@@ -26,6 +26,8 @@ class Added:
     """The columns that it proves not null, once it is valid."""
     constants: frozenset[str] = frozenset()
     """The constants in a CHECK, by which it may say which rows belong to a partition."""
+    references: Name | None = None
+    """The table that a foreign key refers to."""
 
 
 @dataclass
