@@ -82,10 +82,10 @@ def _rename_column(reading: Reading, table: Name, node: Any) -> None:
     own, state = reading.is_own_column(table, node.subname), reading.script.change(table)
     known = state.columns.pop(node.subname, None) or node.subname
     state.rename_column(node.subname, node.newname)
-    reading.script.replace(columns.column_of(reading, table, node.newname))
     if own:
         state.columns[node.newname] = None
         return
+    reading.script.replace(columns.column_of(reading, table, node.newname))
     state.lost.add(node.subname)
     state.columns[node.newname] = known
     if known != node.subname:  # nobody uses the name that an earlier statement gave it
