@@ -40,7 +40,7 @@ _REWRITES = {
 }
 
 
-_PASSES = {"AT_DropColumn": 0, "AT_DropConstraint": 0, "AT_AlterColumnType": 1, "AT_AddColumn": 2}
+_PASSES = {"AT_DropColumn": 0, "AT_DropConstraint": 0, "AT_DropIdentity": 0, "AT_AlterColumnType": 1, "AT_AddColumn": 2}
 """What comes first, in whichever order it is written: ``AT_PASS_DROP`` and so on in tablecmds.c."""
 
 
@@ -66,12 +66,18 @@ def alter(reading: Reading, node: Any) -> None:
     if reading.only:
         _refuse_only(reading, name, node)
     subtypes = [(grammar.enum_name("AlterTableType", each.alter_table_cmd.subtype), each) for each in node.cmds]
-    for subtype, each in sorted(subtypes, key=lambda one: _PASSES.get(one[0], len(_PASSES))):
+    for subtype, each in sorted(subtypes, key=lambda one: _pass(*one)):
         command = each.alter_table_cmd
         if kind == "OBJECT_TABLE":
             _alter_table(reading, name, subtype, command)
         else:
             _alter_other(reading, name, kind, subtype, command)
+
+
+def _pass(subtype: str, node: Any) -> int:
+    if subtype == "AT_ColumnDefault" and not node.alter_table_cmd.HasField("def"):
+        return 0
+    return _PASSES.get(subtype, len(_PASSES))
 
 
 def _refuse_only(reading: Reading, table: Name, node: Any) -> None:
@@ -189,8 +195,8 @@ COMMANDS: dict[str, Command] = {
     "AT_ColumnDefault": columns.set_default,
     "AT_AddIdentity": columns.add_identity,
     "AT_SetIdentity": columns.alter_column,
-    "AT_DropIdentity": columns.alter_column,
-    "AT_DropExpression": columns.alter_column,
+    "AT_DropIdentity": columns.drop_identity,
+    "AT_DropExpression": columns.drop_expression,
     "AT_SetExpression": columns.set_expression,
     "AT_SetStorage": columns.alter_column,
     "AT_SetCompression": columns.alter_column,

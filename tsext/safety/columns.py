@@ -230,14 +230,13 @@ def drop_not_null(reading: Reading, table: Name, command: Any) -> None:
     for name, added in state.constraints.items():
         if added.validated and command.name in added.not_null:
             state.proven[command.name] = name
-    column = reading.column(table, command.name)
     keys = [each for each in reading.constraints(table) if each.kind == "p" and command.name in each.columns]
     if keys:
         cure = f"drop {keys[0].name} first"
         reading.report(
             rules.REFUSED, table, what=f"a column {command.name} of its primary key that may be null", cure=cure
         )
-    elif column is not None and column.identity:
+    elif _source(reading, table, command.name) == "identity":
         what = f"an identity column {command.name} that may be null"
         reading.report(rules.REFUSED, table, what=what, cure="DROP IDENTITY first")
 
@@ -251,27 +250,68 @@ def alter_column(reading: Reading, table: Name, command: Any) -> None:
 def set_default(reading: Reading, table: Name, command: Any) -> None:
     """``SET DEFAULT`` and ``DROP DEFAULT``."""
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
-    column = reading.column(table, command.name)
-    dropped = not command.HasField("def")
-    if dropped and command.name in reading.state(table).required and not reading.is_new(table):
-        reading.report(rules.DROP_DEFAULT_OF_NEW, table, column=command.name)
-    if reading.need_columns(table, command.name) and column is not None and (column.generated or column.identity):
+    source = _source(reading, table, command.name)
+    if reading.need_columns(table, command.name) and source in ("generated", "identity"):
         what = f"a DEFAULT of {command.name}, which is generated"
         reading.report(rules.REFUSED, table, what=what, cure="DROP EXPRESSION or DROP IDENTITY first")
+        return
+    dropped = not command.HasField("def")
+    reading.script.change(table).sources[command.name] = "" if dropped else "default"
+    if not dropped:
+        reading.script.replace(_default_of(reading, table, command.name))
+    elif reading.is_new(table):
+        return
+    elif command.name in reading.state(table).required:
+        reading.report(rules.DROP_DEFAULT_OF_NEW, table, column=command.name)
+    elif source and constraints.is_proven(reading, table, command.name):
+        hazard = reading.report(rules.DROP_DEFAULT, table, column=command.name)
+        reading.script.miss(_default_of(reading, table, command.name), hazard)
+
+
+def _source(reading: Reading, table: Name, column: str) -> str:
+    """What gives a column its value: ``default``, ``identity``, ``generated``; empty if it is nothing, or not known."""
+    known = reading.column(table, column)
+    found = "" if known is None or not known.has_default else "default"
+    if known is not None and (known.identity or known.generated):
+        found = "identity" if known.identity else "generated"
+    return reading.state(table).sources.get(column, found)
+
+
+def _default_of(reading: Reading, table: Name, column: str) -> Name:
+    """What to call what gives a column its value, so that another can take its place."""
+    return Name(f"{reading.script.key(table)}", f"default of {column}")
+
+
+def drop_expression(reading: Reading, table: Name, command: Any) -> None:
+    """``DROP EXPRESSION``."""
+    alter_column(reading, table, command)
+    reading.script.change(table).sources[command.name] = ""
+
+
+def drop_identity(reading: Reading, table: Name, command: Any) -> None:
+    """``DROP IDENTITY``."""
+    alter_column(reading, table, command)
+    known, source = reading.column(table, command.name), _source(reading, table, command.name)
+    reading.script.change(table).sources[command.name] = ""
+    if not reading.is_own_column(table, command.name) and (known is None or source == "identity"):
+        hazard = reading.report(rules.DROP_IDENTITY, table, column=command.name)
+        reading.script.miss(_default_of(reading, table, command.name), hazard)
 
 
 def add_identity(reading: Reading, table: Name, command: Any) -> None:
     """``ADD GENERATED … AS IDENTITY``."""
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
-    column = reading.column(table, command.name)
+    reading.script.replace(_default_of(reading, table, command.name))
+    column, source = reading.column(table, command.name), _source(reading, table, command.name)
     if not reading.need_columns(table, command.name) or column is None:
         return
-    state = reading.state(table)
+    state = reading.script.change(table)
+    state.sources[command.name] = "identity"
     nullable = not column.not_null or command.name in state.nullable
     if nullable and command.name not in state.proven:
         cure = f'op.set_not_null("{table}", "{command.name}") first'
         reading.report(rules.REFUSED, table, what=f"an identity {command.name} that may be null", cure=cure)
-    elif column.has_default or column.identity:
+    elif source:
         what = f"an identity {command.name} that has a DEFAULT"
         reading.report(rules.REFUSED, table, what=what, cure="DROP DEFAULT first, in the same ALTER TABLE")
 

@@ -51,7 +51,7 @@ def add_foreign_key(reading: Reading, table: Name, constraint: Any, columns: lis
     new = reading.is_new(table)
     _check_referenced(reading, referenced, constraint)
     found = reading.find(table)
-    if constraint.skip_validation and found is not None and found.kind == "p" and reading.facts.postgresql < 18:
+    if constraint.skip_validation and found is not None and found.kind == "p" and not reading.depth:
         cure = "add it in a maintenance window, or to each partition"
         reading.need_postgresql(18, "a foreign key NOT VALID of a partitioned table", cure)
     work = Work.SCAN if validated and not new else None

@@ -310,6 +310,19 @@ DROP_DEFAULT_OF_NEW = _rule(
     "the application that is running inserts no {column} into {table}, and without the DEFAULT its INSERTs fail",
     "drop the DEFAULT in a contract revision, after the application that does not know the column is gone",
 )
+DROP_DEFAULT = _rule(
+    "drop-default",
+    Axis.COMPATIBILITY,
+    "{table}.{column} is NOT NULL: INSERTs that leave it out fail without its DEFAULT",
+    "make sure that all of them give it a value, and deploy that first",
+    Severity.WARNING,
+)
+DROP_IDENTITY = _rule(
+    "drop-identity",
+    Axis.COMPATIBILITY,
+    "{table}.{column} is NOT NULL: INSERTs that leave it out fail, now that nothing numbers it",
+    "number it otherwise in the same transaction: ALTER COLUMN {column} SET DEFAULT nextval(…)",
+)
 JSON_COLUMN = _rule(
     "json-column",
     Axis.COMPATIBILITY,
@@ -521,10 +534,12 @@ CERTAIN = frozenset(
         HYPERTABLE_REFUSES,
         COLUMNSTORE_REFUSES,
         LICENSE,
+        VERSION,
         ENUM_VALUE_USED,
     )
 )
-"""Rules that do not hang on what is there: statements that nobody can read beforehand may have made or dropped it."""
+"""Rules that do not hang on what is there, as ``refused`` and ``has-dependents`` do: statements that nobody can read
+beforehand may have made or dropped it. Nor on whether a table has rows, which its size does not tell for sure."""
 
 # --- UNKNOWN: it cannot be told before it runs
 

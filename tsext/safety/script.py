@@ -50,6 +50,8 @@ class State:
     """Columns that may be null now, whatever the catalog says of them."""
     empty: set[str] = field(default_factory=set)
     """Columns that were added without a value."""
+    sources: dict[str, str] = field(default_factory=dict)
+    """What gives columns their value now: ``default``, ``identity`` or nothing."""
     storage: dict[str, str] = field(default_factory=dict)
     """What was set of its persistence, tablespace and access method, as :class:`RelationFacts` calls them."""
     required: set[str] = field(default_factory=set)
@@ -87,6 +89,8 @@ class State:
             self.types[new] = self.types.pop(old)
         if old in self.proven:
             self.proven[new] = self.proven.pop(old)
+        if old in self.sources:
+            self.sources[new] = self.sources.pop(old)
         for names in (self.nullable, self.empty, self.required):
             if old in names:
                 names.remove(old)
@@ -96,6 +100,7 @@ class State:
         """It is gone, and another may get its name."""
         self.types.pop(name, None)
         self.proven.pop(name, None)
+        self.sources.pop(name, None)
         for names in (self.nullable, self.empty, self.required):
             names.discard(name)
 

@@ -621,3 +621,4 @@ DELETE FROM nokey WHERE NOT true;
 DELETE FROM nokey WHERE 1 = 1;
 DROP SCHEMA nope;
 DROP SCHEMA IF EXISTS nope;
+CREATE TABLE new (id integer, x integer GENERATED ALWAYS AS (id * 2) VIRTUAL);
