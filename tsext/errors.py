@@ -115,5 +115,9 @@ class ValidationFailed(TsextError):
     """The database is not what the revisions and the models say it should be."""
 
 
+class TargetsError(TsextError):
+    """The file of a fleet's targets cannot be used; the message names file and line."""
+
+
 class LocalServerError(TsextError):
     """The local development server cannot be made, started or stopped."""

@@ -364,10 +364,10 @@ class Settings:
         """
         return replace(self, **{name: _parse(name, text) for name, text in texts.items()})
 
-    def differing(self) -> dict[str, str]:
-        """Those that are not the default, as they would stand in a section."""
-        mine = ((each, getattr(self, each.name)) for each in fields(self) if "doc" in each.metadata)
-        return {each.name: "off" if value is None else _spell(value) for each, value in mine if value != each.default}
+    def texts(self) -> dict[str, str]:
+        """All that a section may hold, as they would stand in it."""
+        mine = {each.name: getattr(self, each.name) for each in fields(self) if "doc" in each.metadata}
+        return {name: "off" if value is None else _spell(value) for name, value in mine.items()}
 
     @classmethod
     def of(cls, context: MigrationContext) -> Settings:

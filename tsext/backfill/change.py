@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -28,6 +28,9 @@ PART = 100_000
 """Rows of a part of a table, at least, that a worker goes through by itself."""
 
 MOST_PARTS = 200
+
+ROWS_PER_PAGE = 60
+"""A guess, where the table has not been analysed."""
 
 PASSES = 10
 """How often a table without a key is gone through for rows that others have moved meanwhile."""
@@ -121,8 +124,9 @@ def _qualified(spec: Spec) -> str:
     return f"{identifier(spec.schema)}.{identifier(spec.table)}"
 
 
-def _tasks(connection: Connection, heap: catalog.Heap, spec: Spec, how: tuple[bool, bool]) -> Iterator[NewTask]:
+def _tasks(connection: Connection, found: catalog.Heap, spec: Spec, how: tuple[bool, bool]) -> Iterator[NewTask]:
     compressed, locks = how
+    heap = replace(found, tuples=found.tuples or catalog.page_count(connection, found) * ROWS_PER_PAGE)
     if compressed:
         yield NewTask(COLUMNSTORE, str(heap), expected=heap.tuples)
         return
@@ -255,9 +259,11 @@ def _change_in_columnstore(connection: Connection, task: Task, spec: Spec) -> Ou
     chunk = literal(task.relation)
     if spec.columnstore == "convert":
         _send(connection, f"SELECT decompress_chunk({chunk})")
-    changed = _send(connection, spec.update(task.relation, "true"))
-    if spec.columnstore == "convert":
+        changed = _send(connection, spec.update(task.relation, "true"))
         _send(connection, f"SELECT compress_chunk({chunk})")
+    else:  # by the hypertable: an UPDATE of the chunk itself does not see its rows in the columnstore
+        within = f"{catalog.chunk_range(connection, task.relation)} AND tableoid = {chunk}::regclass"
+        changed = _send(connection, spec.update(_qualified(spec), within))
     return Outcome(changed, seen=task.expected)
 
 

@@ -207,7 +207,9 @@ def declare(
     given = {"name": name, "kind": kind, "source": source, "target": target, "spec": json.dumps(spec)}
     connection.exec_driver_sql(
         "INSERT INTO tsext.backfill (name, kind, source, target, spec, revision) "
-        "VALUES (%(name)s, %(kind)s, %(source)s, %(target)s, %(spec)s, %(revision)s) ON CONFLICT (name) DO NOTHING",
+        "VALUES (%(name)s, %(kind)s, %(source)s, %(target)s, %(spec)s, %(revision)s) "
+        "ON CONFLICT (name) DO UPDATE SET revision = excluded.revision "
+        "WHERE backfill.revision IS NULL AND excluded.revision IS NOT NULL",
         {**given, "revision": revision},
     )
     found = find(connection, name)
@@ -365,6 +367,11 @@ def progress(connection: Connection, backfill: Backfill) -> Progress:
 
 
 # --- attempts
+
+
+def at_work(connection: Connection, backfill: Backfill) -> list[dict[str, Any]]:
+    """Who is at work on which task now, on any machine."""
+    return [dict(row) for row in connection.exec_driver_sql(query("at_work"), {"backfill": backfill.id}).mappings()]
 
 
 def begin_attempt(connection: Connection, task: Task, worker: str, host: str, pids: tuple[int, int]) -> int:

@@ -120,7 +120,7 @@ class Worker:
             if now.state is not State.PAUSED:
                 if now.state not in (states or (State.RUNNING,)):
                     return False
-                if not self._waits():
+                if now.state is not State.RUNNING or not self._waits():
                     return True
             self.stop.wait(POLL)
         return False

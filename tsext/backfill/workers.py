@@ -17,8 +17,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from tsext.backfill import ledger
-from tsext.backfill.ledger import Backfill
+from tsext.backfill.ledger import Backfill, State
 from tsext.backfill.worker import Worker, is_lost, told, watching
+from tsext.errors import BackfillError
 
 log = logging.getLogger("alembic.tsext")
 
@@ -103,6 +104,20 @@ def _wait(futures: list[Future[int]], tell: Callable[[], None]) -> None:
         tell()
     for each in futures:
         each.result()
+
+
+def refuse_failed(backfill: Backfill) -> None:
+    """Raise unless it has come to its end.
+
+    :raises BackfillError: with what to do.
+    """
+    if backfill.state not in (State.DONE, State.APPLIED, State.FINISHED):
+        further = "resume" if backfill.state is State.PAUSED else "retry"
+        raise BackfillError(
+            f"backfill {backfill.name} is {backfill.state}" + (f": {backfill.reason}" if backfill.reason else ""),
+            hint=f"see why: tsext backfill status {backfill.name}; let it go on: tsext backfill {further} "
+            f"{backfill.name}; then upgrade again",
+        )
 
 
 def engine_of(database: str | URL | Engine) -> Engine:

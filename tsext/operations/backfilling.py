@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from alembic.operations import Operations
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from tsext import catalog
 from tsext.errors import InvalidObject, IrreversibleOperation
@@ -78,6 +79,7 @@ class Backfill(DeclaringOperation, name="backfill", noun=RowChange):
         """Refuse what no batch could do."""
         super().check(connection)
         assigned, shown = self._assigned(), self.shown
+        self._refuse_unsound(connection)
         hypertable = catalog.hypertable(connection, *self.table)
         time = hypertable.column if hypertable is not None else None
         for heap in catalog.heaps(connection, *self.table):
@@ -93,6 +95,19 @@ class Backfill(DeclaringOperation, name="backfill", noun=RowChange):
                     hint="give a condition (where=…) that what is done no longer fulfils, or add a primary key or a "
                     "unique index over columns that are NOT NULL",
                 )
+
+    def _refuse_unsound(self, connection: Connection) -> None:
+        """Refuse what the server would refuse of any batch, such as a column that is not there."""
+        condition = "false" if self.target.where is None else f"({self.target.where}) AND false"
+        update = f"EXPLAIN UPDATE {qualified(*self.table)} SET {self.assignment} WHERE {condition}"
+        try:
+            connection.exec_driver_sql(update, execution_options={"no_parameters": True}).close()
+        except DBAPIError as error:
+            said = str(error.orig).strip().partition("\n")[0]
+            raise InvalidObject(
+                f"op.backfill of {self.shown}: {said}",
+                hint="correct it; and what it needs, such as a new column, belongs into an earlier revision",
+            ) from error
 
     def _assigned(self) -> set[str]:
         """The columns that are changed.

@@ -58,10 +58,10 @@ class DeclaringOperation(SteppedOperation):
         """What is to be done."""
         raise NotImplementedError(type(self).__name__)
 
-    def declare(self, connection: Connection, revision: str | None = None, limits: Settings | None = None) -> Backfill:
+    def declare(self, connection: Connection, revision: str | None = None) -> Backfill:
         """Enter it in the ledger, unless it is there; what an earlier upgrade has taken over is entered anew.
 
-        :param limits: those that are not the default hold for it, too, if it is new.
+        The limits of the settings hold for it, where it is new.
         """
         wanted = self.declaration(connection)
         for each in ledger.backfills(connection):
@@ -71,7 +71,7 @@ class DeclaringOperation(SteppedOperation):
             connection, wanted.name, wanted.kind, wanted.source,
             target=wanted.target, spec=wanted.spec, revision=revision,
         )  # fmt: skip
-        if declared.begun_at is None and not declared.limits and (given := limits_given(limits or self.settings)):
+        if declared.begun_at is None and not declared.limits and (given := limits_given(self.settings)):
             ledger.limit(connection, declared, dict(given))
             return ledger.find(connection, declared.name)
         return declared
@@ -83,9 +83,9 @@ class DeclaringOperation(SteppedOperation):
             log.info("backfill %s is done already", declared.name)
             return
         if declared.state in (State.PAUSED, State.CANCELLED, State.FAILED):
-            _refuse(declared)
+            workers.refuse_failed(declared)
         self._refuse_long(connection, declared)
-        _refuse(work(connection, declared, self.settings.backfill_workers))
+        workers.refuse_failed(work(connection, declared, self.settings.backfill_workers))
 
     def _refuse_long(self, connection: Connection, declared: Backfill) -> None:
         """Refuse what would keep the upgrade for long."""
@@ -143,22 +143,9 @@ def _telling(connection: Connection, declared: Backfill) -> Callable[[], None]:
 
 def limits_given(settings: Settings) -> dict[str, str]:
     """The limits in which settings differ from the default, as text by name."""
+    default = Settings().texts()
     return {
         name.removeprefix(PREFIX): text
-        for name, text in settings.differing().items()
-        if name.startswith(PREFIX) and name not in NOT_LIMITS
+        for name, text in settings.texts().items()
+        if name.startswith(PREFIX) and name not in NOT_LIMITS and text != default[name]
     }
-
-
-def _refuse(backfill: Backfill) -> None:
-    """Raise unless it is done.
-
-    :raises BackfillError: with what to do.
-    """
-    if backfill.state is not State.DONE:
-        further = "resume" if backfill.state is State.PAUSED else "retry"
-        raise BackfillError(
-            f"backfill {backfill.name} is {backfill.state}" + (f": {backfill.reason}" if backfill.reason else ""),
-            hint=f"see why: tsext backfill status {backfill.name}; let it go on: tsext backfill {further} "
-            f"{backfill.name}; then upgrade again",
-        )
