@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from tsext.errors import LoadError
-from tsext.loading import csv_files, loads
+from tsext.loading import arrow_files, commands, csv_files, loads
 from tsext.loading.formats import Format
 from tsext.loading.loads import Request
 
@@ -65,9 +69,9 @@ def records(count, days=5):
     """Their notes have commas, quotes and line feeds."""
     step = days * 86400 / count
     for number in range(count):
-        time = f"2024-01-{1 + int(number * step) // 86400:02d} {int(number * step) % 86400 / 3600:010.7f}".split()
-        seconds = int(number * step) % 86400
-        moment = f"{time[0]} {seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{number % 1000:03d}+00"
+        day, seconds = divmod(int(number * step), 86400)
+        clock = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{number % 1000:03d}"
+        moment = f"2024-01-{1 + day:02d} {clock}+00"
         yield [moment, str(number % 50), f'{number}, "quoted"\nand more' if number % 7 == 0 else ""]
 
 
@@ -196,4 +200,82 @@ def test_it_stops_when_too_much_is_rejected(timescaledb, both_drivers, small_par
     with pytest.raises(LoadError, match="there is no table nowhere"):
         loads.load(engine, Request(end, "nowhere"))
     with pytest.raises(LoadError, match="words has no column other that could be loaded"):
-        loads.load(engine, Request(end, "words", columns=["other"]))
+        loads.load(engine, Request(end, "words", "other", columns=["other"]))
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+def test_files_of_parquet_and_arrow(timescaledb, tmp_path, monkeypatch, kind):
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: the extra arrow")
+    from pyarrow import parquet
+
+    monkeypatch.setattr(arrow_files, "LARGEST", 700)
+    timescaledb.execute(
+        "CREATE TABLE ticks (time timestamptz NOT NULL, device text, price numeric, good bool, day date, n int)",
+        "SELECT create_hypertable('ticks', by_range('time', INTERVAL '1 day'))",
+        "CREATE UNIQUE INDEX ON ticks (time, n)",
+    )
+    begin = datetime(2026, 3, 1, tzinfo=UTC)
+    rows = [
+        (
+            begin + timedelta(minutes=each),
+            ("a\n,'\"", "", None)[each % 3],
+            Decimal(each) / 4,
+            each % 2 == 0,
+            date(2026, 3, 1),
+            each,
+        )
+        for each in range(3000)
+    ]
+    wrong = [*rows, (begin, "twice", Decimal(0), True, date(2026, 3, 1), 0)]
+    types = [
+        pyarrow.timestamp("us", "UTC"), pyarrow.dictionary(pyarrow.int8(), pyarrow.string()), pyarrow.decimal128(9, 2),
+        pyarrow.bool_(), pyarrow.date32(), pyarrow.int32(),
+    ]  # fmt: skip
+    names = ["time", "device", "price", "good", "day", "n"]
+    columns = [pyarrow.array(list(each), type_) for each, type_ in zip(zip(*wrong, strict=True), types, strict=True)]
+    table, path = pyarrow.table(columns, names=names), tmp_path / f"ticks.{kind}"
+    if kind == "parquet":
+        parquet.write_table(table, path, row_group_size=500)
+    else:
+        with pyarrow.OSFile(str(path), "wb") as file, pyarrow.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table, max_chunksize=900)
+
+    loaded = loads.load(timescaledb.engine, Request(path, "ticks"))
+
+    assert (loaded.rows, loaded.rejected, loaded.chunks_made) == (3000, 1, 3)
+    assert loaded.tasks > 3
+    assert ",23505," in (tmp_path / f"ticks.{kind}.rejects.csv").read_text()
+    with timescaledb.engine.connect() as connection:
+        found = connection.exec_driver_sql("SELECT * FROM ticks ORDER BY n")
+        assert [tuple(row) for row in found] == rows
+    nested = tmp_path / f"nested.{kind}"
+    with pyarrow.OSFile(str(nested), "wb") as file:
+        listed = pyarrow.table({"n": [[1, 2]]})
+        if kind == "parquet":
+            parquet.write_table(listed, file)
+        else:
+            with pyarrow.ipc.new_file(file, listed.schema) as writer:
+                writer.write_table(listed)
+    with pytest.raises(LoadError, match=r"column n of .* is of type list"):
+        loads.load(timescaledb.engine, Request(nested, "ticks"))
+
+
+def test_the_examples_of_the_page(timescaledb, database_url, tmp_path, monkeypatch, capsys):
+    page = (Path(__file__).parents[2] / "docs" / "load.md").read_text()
+    (rejected,) = re.findall(r"```csv\n(.*?)```", page, re.DOTALL)
+    (python,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    timescaledb.execute("CREATE SCHEMA market", "CREATE TABLE market.ticks (time timestamptz, device int, note text)")
+    monkeypatch.chdir(tmp_path)
+    lines = ["time,device,note", "2026-01-01 00:01+00,1,", "2026-01-01 00:02+00,2,", "2026-01-01 00:03+00,x,"]
+    Path("ticks.csv").write_text("\n".join(lines) + "\n")
+    exec(python.replace("postgresql+psycopg2://…/market", database_url), {})
+    assert capsys.readouterr().out == f"2 1 {tmp_path}/ticks.csv.rejects.csv\n"
+    assert Path("ticks.csv.rejects.csv").read_text() == rejected
+    options = [each for action in _options() for each in action.option_strings if each.startswith("--")]
+    assert [each for each in options if each != "--help" and f"`{each}" not in page and f", `{each}" not in page] == []
+
+
+def _options():
+    parser = argparse.ArgumentParser()
+    commands.add_arguments(parser)
+    return parser._actions

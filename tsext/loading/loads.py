@@ -39,8 +39,6 @@ _CALLED = {
     "header": "--header or --skip-header",
     "format": "the format (--delimiter, --null, --quote, --escape, --encoding)",
     "on_conflict_do_nothing": "--on-conflict-do-nothing",
-    "tool": "--tool",
-    "batch_size": "--batch-size",
 }
 """What must be the same for a load to go on, and what users call it."""
 
@@ -66,8 +64,6 @@ class Request:
     on_conflict_do_nothing: bool = False
     max_rejects: int | None = 1000
     rejects: Path | None = None
-    tool: str = ""
-    batch_size: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", self.path.resolve())
@@ -171,8 +167,8 @@ def _declare(connection: Connection, request: Request) -> _Declared:
         return _known(connection, request, known, key)
     source = Spec(str(path), "", 0, 0, [], request.kind, request.header, asdict(request.format)).source()
     survey = source.survey()
-    _refuse_end_marker(connection, request, survey)
     spec = _spec(connection, request, survey, qualified(key[1], key[0]))
+    _refuse_end_marker(connection, request, survey)
     if request.name is None:
         _refuse_twice(connection, request, spec, key)
     relation = qualified(key[1], key[0])
@@ -206,8 +202,6 @@ def _spec(connection: Connection, request: Request, survey: Survey, relation: st
         header=request.header,
         format=asdict(request.format),
         on_conflict_do_nothing=request.on_conflict_do_nothing,
-        tool=request.tool,
-        batch_size=request.batch_size,
         reading=reading,
         max_rejects=request.max_rejects,
     )
@@ -269,8 +263,6 @@ def _known(connection: Connection, request: Request, known: Backfill, key: tuple
         header=request.header,
         format=asdict(request.format),
         on_conflict_do_nothing=request.on_conflict_do_nothing,
-        tool=request.tool,
-        batch_size=request.batch_size,
         path=str(path),
         modified=stamp.modified,
         max_rejects=request.max_rejects,
