@@ -29,7 +29,8 @@ def add_constraint(reading: Reading, table: Name, command: Any) -> None:
     """``ADD [CONSTRAINT …]``."""
     constraint = getattr(command, "def").constraint
     name = constraint.conname
-    if name and (reading.constraint(table, name) is not None or name in reading.state(table).constraints):
+    there = reading.constraint(table, name) is not None or name in reading.state(table).constraints
+    if name and there and kind_of(constraint) != "CONSTR_NOTNULL":  # which is merged with one that is there
         reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
         reading.report(rules.EXISTS_ALREADY, table, what="constraint", name=name)
         return
@@ -184,6 +185,8 @@ def _use_index(reading: Reading, table: Name, constraint: Any) -> None:
         columns = made.indexed if made.new else known.columns if known is not None else ()
         nullable = [each for each in columns if not is_proven(reading, table, each)]
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.SCAN if nullable else None)
+    if constraint.conname and (made.new or known is not None):
+        reading.script.rename(index, Name(index.schema, constraint.conname))
     if kind_of(constraint) == "CONSTR_PRIMARY" and _may_be_null(reading, table, made):
         reading.report(rules.MAYBE_NULLABLE_KEY, table)
     for each in nullable if not reading.is_new(table) else ():

@@ -111,7 +111,7 @@ def reindex(reading: Reading, node: Any) -> None:
     reading.lock(table, LockMode.SHARE, Work.BUILD)
     if table != name:
         reading.lock(name, LockMode.ACCESS_EXCLUSIVE)
-    if not reading.is_new(table) and not reading.is_new(name):
+    if not reading.is_new(table):
         one = kind == "REINDEX_OBJECT_INDEX"
         cure = f"op.reindex_concurrently({name.arguments()})" if one else "op.reindex_concurrently for each index of it"
         reading.report(rules.REINDEX, table, cure=cure)

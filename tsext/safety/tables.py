@@ -6,6 +6,7 @@ from typing import Any
 
 from tsext.model.locks import LockMode
 from tsext.safety import hypertables, partitions, rules, types
+from tsext.safety.columns import column_of
 from tsext.safety.constraints import kind_of
 from tsext.safety.hazards import Work
 from tsext.safety.names import Name
@@ -139,6 +140,8 @@ def create_view(reading: Reading, node: Any) -> None:
             reading.report(rules.REFUSED, name, what="a view that loses or renames columns", cure=cure)
     else:
         reading.script.create(name, kind="v")
+        for each in grammar.find(node.query, "ResTarget"):
+            reading.script.replace(column_of(reading, name, each.name))
     read_relations(reading, node.query, besides=name)
 
 
