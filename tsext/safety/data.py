@@ -66,8 +66,10 @@ def insert(reading: Reading, node: Any) -> None:
 def update(reading: Reading, node: Any) -> None:
     """``UPDATE``."""
     table = Name.of_range(node.relation)
-    hypertables.warn_of_moves(reading, table, [each.res_target.name for each in node.target_list])
+    changed = [each.res_target.name for each in node.target_list]
+    hypertables.warn_of_moves(reading, table, changed)
     _change(reading, node, "UPDATE")
+    reading.script.change(table).empty.difference_update(changed)
 
 
 @reads("delete_stmt")
