@@ -153,11 +153,21 @@ def drop_column(reading: Reading, table: Name, command: Any) -> None:
             what = f"dropping {command.name}, by which it is partitioned"
             reading.report(rules.REFUSED, table, what=what, cure="make a new table and copy in batches")
         _drop_what_depends(reading, table, command, found, column.name)
+        _drop_with_it(reading, table, found, column.name)
     elif cascades(command):
         reading.report(rules.DROP_CASCADE, table, name=f"{table}.{command.name}")
     hazard = reading.report(rules.DROP_COLUMN, table, column=command.name)
     reading.script.miss(column_of(reading, table, command.name), hazard)
     reading.report(rules.LOST_COLUMN, table, column=command.name)
+
+
+def _drop_with_it(reading: Reading, table: Name, found: RelationFacts, column: str) -> None:
+    """Constraints and indexes of a column go with it, so that their names are free."""
+    constraints = [each.name for each in reading.constraints(table) if column in each.columns]
+    reading.script.change(table).dropped.update(constraints)
+    for each in found.indexes.values():
+        if column in each.columns or column in each.reads:
+            reading.script.drop(Name(found.schema, each.name))
 
 
 def column_of(reading: Reading, table: Name, column: str) -> Name:

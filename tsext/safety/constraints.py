@@ -133,6 +133,8 @@ def is_proven(reading: Reading, table: Name, column: str) -> bool:
         return True
     if reading.find(table) is None:
         return reading.facts.database is None and state.validated
+    if reading.is_own_column(table, column):
+        return False
     known = reading.column(table, column)
     if known is not None and known.not_null and column not in state.nullable:
         return True
