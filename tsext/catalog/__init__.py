@@ -107,6 +107,7 @@ from tsext.catalog.jobs import (
     referencing_keys,
     running,
 )
+from tsext.catalog.moves import MovedColumn, MovedTable, SourceChunk, moved_table, source_chunks
 from tsext.catalog.relations import (
     ColumnFacts,
     ConstraintFacts,
@@ -153,6 +154,8 @@ __all__ = [
     "Key",
     "LockedRelation",
     "Moved",
+    "MovedColumn",
+    "MovedTable",
     "NowFunction",
     "NullState",
     "Partitioned",
@@ -163,6 +166,7 @@ __all__ = [
     "Replica",
     "Server",
     "Slot",
+    "SourceChunk",
     "TimescaleInfo",
     "Transaction",
     "UncoveredIndex",
@@ -218,6 +222,7 @@ __all__ = [
     "may_create_in",
     "may_register_chunk_index",
     "moved",
+    "moved_table",
     "now_function",
     "null_state",
     "oldest_transactions",
@@ -239,6 +244,7 @@ __all__ = [
     "running",
     "server",
     "sizes",
+    "source_chunks",
     "table_facts",
     "tablespaces",
     "timescaledb",
