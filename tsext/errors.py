@@ -91,6 +91,10 @@ class LockNotAvailable(TsextError):
     """A statement could not get its locks in time; the findings tell who was in the way."""
 
 
+class BackfillError(TsextError):
+    """Chunk-wise work is not there, is other work than was asked for, or did not come to its end."""
+
+
 class UpgradeLocked(TsextError):
     """Another process or thread is migrating this database."""
 

@@ -1,0 +1,1 @@
+"""Chunk-wise work: a ledger of tasks in the database, and workers anywhere that share them."""

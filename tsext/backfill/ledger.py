@@ -1,0 +1,356 @@
+"""The ledger: what chunk-wise work is to be done, who is at it, and how far it is; kept in the database it is about."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from tsext.errors import BackfillError
+from tsext.history import bookkeeping
+
+_QUERIES = Path(__file__).parent / "queries"
+
+SINCE = 4
+"""The version of the bookkeeping that brings the ledger."""
+
+
+class State(StrEnum):
+    """Where a backfill stands."""
+
+    DECLARED = "declared"
+    RUNNING = "running"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    """A task has failed for good, or too often; the others are done."""
+    DONE = "done"
+    """All tasks are done; what the revision is to do in the end is still to come."""
+    FINISHED = "finished"
+    """Its revision is applied, and nothing is left to do."""
+
+
+@dataclass(frozen=True)
+class Backfill:
+    """Declared chunk-wise work."""
+
+    id: int
+    name: str
+    kind: str
+    """Which module does it: see :mod:`tsext.backfill.kinds`."""
+    source: str
+    """The relation it is about, as it stands in SQL."""
+    target: str | None
+    spec: dict[str, Any]
+    """All else that a worker needs to know."""
+    state: State
+    reason: str | None
+    """Why it waits, or why it is in this state."""
+    limits: dict[str, Any]
+    """Those of :class:`tsext.backfill.limits.Limits` that are not the default; may change at any time."""
+    revision: str | None
+    """The one that declares it."""
+    declared_at: datetime
+    begun_at: datetime | None
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True)
+class NewTask:
+    """A task to be added: part of a relation."""
+
+    step: str
+    """Of a kind that has several, such as ``copy`` and ``index``."""
+    relation: str
+    """As it stands in SQL."""
+    lower: str | None = None
+    """Where it begins, in words of the kind; None: at the very beginning."""
+    upper: str | None = None
+    """Where it ends."""
+    expected: int | None = None
+    """How many rows it is about, as far as that is known."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task of which one worker at a time is in charge."""
+
+    id: int
+    backfill: int
+    step: str
+    relation: str
+    lower: str | None
+    upper: str | None
+    position: str | None
+    """How far it is, if it is done in several transactions."""
+    expected: int | None
+    tries: int
+    """How often it has failed since anything of it was done."""
+    rows: int
+    """How many rows of it are done."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What has been done of a task, in one transaction."""
+
+    rows: int
+    """Written."""
+    bytes: int = 0
+    source_hash: str | None = None
+    target_hash: str | None = None
+    wal_bytes: int = 0
+    seen: int | None = None
+    """How many of the expected rows were gone through; None: as many as were written."""
+    position: str | None = None
+    """How far it is; None: it is done."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a backfill is."""
+
+    tasks: int
+    done: int
+    failed: int
+    rows: int
+    bytes: int
+    wal_bytes: int
+    seen: int
+    """Rows that were gone through."""
+    expected: int | None
+    """How many there are to go through; None if that is not known."""
+    workers: int
+    """At work now, on any machine."""
+    rows_per_second: float | None
+    """Of all workers at work; None until anything is done."""
+
+    @property
+    def fraction(self) -> float:
+        """0 to 1: by rows, where they are known, else by tasks."""
+        if self.expected:
+            return min(1.0, self.seen / self.expected)
+        return self.done / self.tasks if self.tasks else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """As long as it goes on like this; None if that is not known."""
+        if not self.expected or not self.rows_per_second:
+            return None
+        return max(0, self.expected - self.seen) / self.rows_per_second
+
+
+@cache
+def query(name: str) -> str:
+    """What ``queries/<name>.sql`` says."""
+    return (_QUERIES / f"{name}.sql").read_text("utf-8")
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """A transaction, committed at the end; on a connection in autocommit mode too.
+
+    Always READ COMMITTED: whoever claims a task sees what the last worker on it has done.
+    """
+    driver: Any = connection.connection.dbapi_connection
+    if not driver.autocommit:
+        with connection.begin():
+            yield
+        return
+    connection.exec_driver_sql("BEGIN ISOLATION LEVEL READ COMMITTED")
+    try:
+        yield
+    except BaseException:
+        with suppress(SQLAlchemyError):  # a lost connection has ended it
+            connection.exec_driver_sql("ROLLBACK")
+        raise
+    connection.exec_driver_sql("COMMIT")
+
+
+# --- backfills
+
+
+def declare(
+    connection: Connection,
+    name: str,
+    kind: str,
+    source: str,
+    *,
+    target: str | None = None,
+    spec: dict[str, Any],
+    revision: str | None = None,
+) -> Backfill:
+    """Enter a backfill, unless it is there; makes the ledger where there is none, which commits.
+
+    :raises BackfillError: if there is another one of this name.
+    """
+    if bookkeeping.version(connection) < SINCE:
+        bookkeeping.upgrade(connection)
+    given = {"name": name, "kind": kind, "source": source, "target": target, "spec": json.dumps(spec)}
+    connection.exec_driver_sql(
+        "INSERT INTO tsext.backfill (name, kind, source, target, spec, revision) "
+        "VALUES (%(name)s, %(kind)s, %(source)s, %(target)s, %(spec)s, %(revision)s) ON CONFLICT (name) DO NOTHING",
+        {**given, "revision": revision},
+    )
+    found = find(connection, name)
+    here = (found.kind, found.source, found.target, found.spec)
+    if here != (kind, source, target, json.loads(given["spec"] or "")):
+        raise BackfillError(
+            f"there is another backfill {name}: {found.kind} of {found.source}, {found.state} since "
+            f"{(found.ended_at or found.begun_at or found.declared_at):%Y-%m-%d %H:%M}",
+            hint=f"give this one another name; or, if the other is not wanted any more: tsext backfill finish {name}",
+        )
+    return found
+
+
+def find(connection: Connection, name: str) -> Backfill:
+    """A backfill.
+
+    :raises BackfillError: if there is none of this name.
+    """
+    for each in backfills(connection):
+        if each.name == name:
+            return each
+    known = ", ".join(each.name for each in backfills(connection))
+    raise BackfillError(
+        f"there is no backfill {name}",
+        hint=f"there are: {known}" if known else "a revision declares one: op.backfill, op.repartition_hypertable",
+    )
+
+
+def backfills(connection: Connection) -> list[Backfill]:
+    """All of them, the first declared first; none if there is no ledger."""
+    if bookkeeping.version(connection) < SINCE:
+        return []
+    names = ", ".join(Backfill.__dataclass_fields__)
+    rows = connection.exec_driver_sql(f"SELECT {names} FROM tsext.backfill ORDER BY id").mappings()
+    return [Backfill(**{**row, "state": State(row["state"])}) for row in rows]
+
+
+def set_state(
+    connection: Connection, backfill: Backfill, state: State, *, reason: str | None = None, only: Iterable[State] = ()
+) -> bool:
+    """Say where it stands now; whether that was so.
+
+    :param only: from which states; none: from any.
+    """
+    query = """
+        UPDATE tsext.backfill
+        SET state = %(state)s, reason = %(reason)s,
+            begun_at = CASE WHEN %(state)s = 'running' THEN coalesce(begun_at, clock_timestamp()) ELSE begun_at END,
+            ended_at = CASE WHEN %(state)s IN ('done', 'failed', 'cancelled', 'finished') THEN clock_timestamp() END
+        WHERE id = %(id)s AND (state = ANY (%(only)s) OR %(any)s)
+    """
+    only = list(only)
+    given = {"state": str(state), "reason": reason, "id": backfill.id, "only": list(map(str, only)), "any": not only}
+    return bool(connection.exec_driver_sql(query, given).rowcount)
+
+
+def forget(connection: Connection, backfill: Backfill) -> None:
+    """Delete it with its tasks: it can be declared anew."""
+    connection.exec_driver_sql("DELETE FROM tsext.backfill WHERE id = %(id)s", {"id": backfill.id})
+
+
+# --- tasks
+
+
+def plan(connection: Connection, backfill: Backfill, tasks: Iterable[NewTask]) -> int:
+    """Add the tasks that are not there; gives how many that are."""
+    given = json.dumps([asdict(each) for each in tasks])
+    return connection.exec_driver_sql(query("plan"), {"backfill": backfill.id, "tasks": given}).rowcount
+
+
+def claim(connection: Connection, backfill: Backfill, step: str | None = None, task: int | None = None) -> Task | None:
+    """Take charge of a task that nobody is in charge of, until the caller's transaction ends.
+
+    :param task: this one, and no other.
+    :returns: None if there is none at the moment, or the backfill is not running.
+    """
+    given = {"backfill": backfill.id, "step": step, "task": task}
+    row = connection.exec_driver_sql(query("claim"), given).mappings().first()
+    return None if row is None else Task(**row)
+
+
+def finish(connection: Connection, task: Task, outcome: Outcome, worker: str | None = None) -> None:
+    """Note what was done, in the transaction in which it was."""
+    given = {**asdict(outcome), "seen": outcome.rows if outcome.seen is None else outcome.seen}
+    connection.exec_driver_sql(query("finish"), {**given, "task": task.id, "worker": worker})
+
+
+def fail(connection: Connection, task: Task, error: str, *, tries: int, worker: str | None = None) -> bool:
+    """Note that it has failed, after its transaction; whether that is for good.
+
+    :param tries: how often it may fail; 1: it is not tried again.
+    """
+    given = {"task": task.id, "error": error, "tries": tries, "final": tries <= 1, "worker": worker}
+    return connection.exec_driver_sql(query("fail"), given).scalar() == "failed"
+
+
+def split(connection: Connection, backfill: Backfill, task: Task, parts: Iterable[NewTask]) -> None:
+    """Let others take the place of a task that is too large; in the transaction that has claimed it."""
+    connection.exec_driver_sql("UPDATE tsext.backfill_task SET state = 'split' WHERE id = %(id)s", {"id": task.id})
+    plan(connection, backfill, parts)
+
+
+def retry(connection: Connection, backfill: Backfill) -> int:
+    """Open what has failed again; gives how many tasks that are."""
+    query = (
+        "UPDATE tsext.backfill_task SET state = 'open', tries = 0, not_before = NULL "
+        "WHERE backfill = %(id)s AND (state = 'failed' OR state = 'open' AND not_before IS NOT NULL)"
+    )
+    return connection.exec_driver_sql(query, {"id": backfill.id}).rowcount
+
+
+def tasks(connection: Connection, backfill: Backfill) -> list[dict[str, Any]]:
+    """All that is known of each task, by column, in their order."""
+    query = "SELECT * FROM tsext.backfill_task WHERE backfill = %(id)s AND state <> 'split' ORDER BY id"
+    return [dict(row) for row in connection.exec_driver_sql(query, {"id": backfill.id}).mappings()]
+
+
+def count(connection: Connection, backfill: Backfill, state: str) -> int:
+    """How many tasks are in a state: ``open``, ``done``, ``failed``."""
+    query = "SELECT count(*) FROM tsext.backfill_task WHERE backfill = %(id)s AND state = %(state)s"
+    return int(connection.exec_driver_sql(query, {"id": backfill.id, "state": state}).scalar_one())
+
+
+def progress(connection: Connection, backfill: Backfill) -> Progress:
+    """How far it is, and how fast."""
+    row = dict(connection.exec_driver_sql(query("progress"), {"backfill": backfill.id}).mappings().one())
+    rate = row.pop("rate")
+    expected = None if row.pop("unknown") else row["expected"]
+    per_second = None if rate is None else float(rate) * max(1, row["workers"])
+    return Progress(**{**row, "expected": expected, "rows_per_second": per_second})
+
+
+# --- attempts
+
+
+def begin_attempt(connection: Connection, task: Task, worker: str, host: str, pids: tuple[int, int]) -> int:
+    """Note that a worker takes up a task; on a connection of its own, so that it outlives a crash.
+
+    :param pids: the worker's process, and its backend.
+    """
+    query = (
+        "INSERT INTO tsext.backfill_attempt (task, worker, host, pid, backend) "
+        "VALUES (%(task)s, %(worker)s, %(host)s, %(pid)s, %(backend)s) RETURNING id"
+    )
+    given = {"task": task.id, "worker": worker, "host": host, "pid": pids[0], "backend": pids[1]}
+    return int(connection.exec_driver_sql(query, given).scalar_one())
+
+
+def end_attempt(connection: Connection, attempt: int, error: str | None = None) -> None:
+    """Note how it ended."""
+    query = (
+        "UPDATE tsext.backfill_attempt SET ended_at = clock_timestamp(), error = %(error)s "
+        "WHERE id = %(id)s AND ended_at IS NULL"
+    )
+    connection.exec_driver_sql(query, {"id": attempt, "error": error})
