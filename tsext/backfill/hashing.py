@@ -39,7 +39,10 @@ _FUNCTIONS = {
 }
 """Of a type the function that takes it as it is, from PostgreSQL 14 on."""
 
-_CONVERTED = {"timestamptz": "timestamp_hash_extended(timezone('UTC', {}), {})", "bool": "hashint4extended({}::int4, {})"}
+_CONVERTED = {
+    "timestamptz": "timestamp_hash_extended(timezone('UTC', {}), {})",
+    "bool": "hashint4extended({}::int4, {})",
+}
 """Where the function is one for another type, or its name is not the same in all versions."""
 
 _KINDS = {"e": "hashenumextended", "r": "hash_range_extended"}
@@ -105,14 +108,14 @@ def digest(connection: Connection, relation: str, values: Iterable[Value], where
     return Digest(int(rows), str(hash_))
 
 
-def buckets(connection: Connection, relation: str, values: Iterable[Value], where: str, bucket: str) -> dict[str, Digest]:
+def buckets(
+    connection: Connection, relation: str, values: Iterable[Value], where: str, bucket: str
+) -> dict[str, Digest]:
     """The same by the values of an expression, as text: by these, a difference is found.
 
     :param bucket: an expression over the columns, such as ``date_trunc('hour', time)``.
     """
-    query = (
-        f"SELECT ({bucket})::text, count(*), sum({row_hash(values)})::text FROM {relation} AS rows WHERE {where} GROUP BY 1"
-    )
+    query = f"SELECT ({bucket})::text, count(*), sum({row_hash(values)})::text FROM {relation} AS rows WHERE {where} GROUP BY 1"
     found = connection.exec_driver_sql(query, execution_options={"no_parameters": True})
     return {str(place): Digest(int(rows), str(hash_)) for place, rows, hash_ in found}
 

@@ -107,7 +107,15 @@ from tsext.catalog.jobs import (
     referencing_keys,
     running,
 )
-from tsext.catalog.moves import MovedColumn, MovedTable, SourceChunk, moved_table, source_chunks
+from tsext.catalog.moves import (
+    MovedColumn,
+    MovedTable,
+    SourceChunk,
+    chunk_range,
+    moved_table,
+    row_estimate,
+    source_chunks,
+)
 from tsext.catalog.relations import (
     ColumnFacts,
     ConstraintFacts,
@@ -177,6 +185,7 @@ __all__ = [
     "backend",
     "blocked_by",
     "chunk_foreign_keys",
+    "chunk_range",
     "chunk_tables",
     "chunks",
     "column_details",
@@ -240,6 +249,7 @@ __all__ = [
     "register_chunk_index",
     "relations_before",
     "resolved",
+    "row_estimate",
     "rows_by_page",
     "running",
     "server",

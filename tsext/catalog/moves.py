@@ -105,7 +105,18 @@ def moved_table(connection: Connection, name: str, schema: str | None, ours: str
 
 
 _SEVERAL = frozenset(
-    "options columns constraints referencing triggers policies grants publications views functions".split()
+    [
+        "options",
+        "columns",
+        "constraints",
+        "referencing",
+        "triggers",
+        "policies",
+        "grants",
+        "publications",
+        "views",
+        "functions",
+    ]
 )
 
 
@@ -113,9 +124,23 @@ def _of(row: Any) -> Any:
     return row._mapping.items()
 
 
+def row_estimate(connection: Connection, relation: str) -> int:
+    """About how many rows a table has, with its chunks."""
+    return int(rows(connection, "row_estimate", relation=relation)[0].rows)
+
+
 def source_chunks(connection: Connection, name: str, schema: str) -> list[SourceChunk]:
     """The chunks of a hypertable, in the order of their ranges; those of several partitions have the same."""
-    return [
-        SourceChunk(row.name, row.lower or row.lower_integer, row.upper or row.upper_integer)
-        for row in rows(connection, "source_chunks", schema=schema, name=name)
-    ]
+    return [_chunk(row) for row in rows(connection, "source_chunks", schema=schema, name=name)]
+
+
+def chunk_range(connection: Connection, chunk: str) -> SourceChunk:
+    """A chunk.
+
+    :param chunk: as it stands in SQL.
+    """
+    return _chunk(rows(connection, "chunk_range", chunk=chunk)[0])
+
+
+def _chunk(row: Any) -> SourceChunk:
+    return SourceChunk(row.name, row.lower or row.lower_integer, row.upper or row.upper_integer)

@@ -58,6 +58,8 @@ class Spec:
     """Expressions over the old columns from which those get their values; a cast, where there is none."""
     back: Mapping[str, str] = field(default_factory=dict)
     """Expressions over the new columns for the way back."""
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    """Defaults of those columns."""
     bin: int = 1
     """Of an integer column: how far apart changes may be that are noted as one range."""
 
@@ -148,7 +150,7 @@ class Move:
     @property
     def place(self) -> str:
         """The schema of the new table, until the swap; of the changes of the old one, too."""
-        return short(NEW, self.spec.schema, self.spec.table)
+        return place_of(self.spec)
 
     @property
     def kept(self) -> str:
@@ -200,6 +202,11 @@ class Move:
         at, type_ = identifier(spec.column), spec.type
         names = qualified(spec.table, source), qualified(spec.table, target), identifier(home)
         return Flow(*names, at, type_, tuple(carried), spec.bin)
+
+
+def place_of(spec: Spec) -> str:
+    """The schema of the new table, until the swap."""
+    return short(NEW, spec.schema, spec.table)
 
 
 def table_of(connection: Connection, name: str, schema: str) -> catalog.MovedTable:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 _IDLE = 0
 """``PQTRANS_IDLE``, in both drivers."""
 
-_SETTLED = "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL row_security = off"
+SETTLED = "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL row_security = off"
 """How bounds are read and written as text; and no row is left out in silence."""
 
 
@@ -45,12 +45,12 @@ def transaction(connection: Connection, *, snapshot: bool = False) -> Iterator[N
     """
     driver: Any = connection.connection.dbapi_connection
     if driver.info.transaction_status != _IDLE:
-        send(connection, _SETTLED)
+        send(connection, SETTLED)
         yield
         return
     send(connection, f"BEGIN ISOLATION LEVEL {'REPEATABLE READ' if snapshot else 'READ COMMITTED'}")
     try:
-        send(connection, _SETTLED)
+        send(connection, SETTLED)
         yield
     except BaseException:
         with suppress(SQLAlchemyError):  # a lost connection has ended it

@@ -1,0 +1,134 @@
+"""Tables that get another shape while others write: life-cycles, interruptions, refusals."""
+
+import random
+import threading
+
+from tsext.history import bookkeeping
+
+TICKS = """
+CREATE SCHEMA "Äpp";
+CREATE TABLE accounts (id integer PRIMARY KEY);
+INSERT INTO accounts SELECT generate_series(1, 10);
+CREATE TABLE "Äpp"."Tícks" (
+    id bigserial, "Tíme" timestamptz NOT NULL, symbol text NOT NULL, price numeric, note jsonb, raw json, tags text[],
+    twice numeric GENERATED ALWAYS AS (price * 2) STORED, account integer REFERENCES accounts,
+    CHECK (price > -1000000), PRIMARY KEY (symbol, "Tíme", id)
+);
+SELECT create_hypertable('"Äpp"."Tícks"', by_range('Tíme', INTERVAL '7 days'), create_default_indexes => false);
+CREATE INDEX "ix Tíme" ON "Äpp"."Tícks" ("Tíme" DESC);
+CREATE INDEX part ON "Äpp"."Tícks" (account) WHERE account > 3;
+CREATE TABLE seen (n bigint);
+CREATE FUNCTION saw() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.seen VALUES (1); RETURN NULL; END $$;
+CREATE TRIGGER "Saw" AFTER INSERT ON "Äpp"."Tícks" FOR EACH ROW EXECUTE FUNCTION saw();
+COMMENT ON TABLE "Äpp"."Tícks" IS '100%';
+COMMENT ON COLUMN "Äpp"."Tícks".price IS 'it''s';
+CREATE VIEW latest WITH (security_barrier) AS SELECT symbol, max("Tíme") AS at FROM "Äpp"."Tícks" GROUP BY symbol;
+GRANT SELECT ON "Äpp"."Tícks" TO PUBLIC;
+INSERT INTO "Äpp"."Tícks" ("Tíme", symbol, price, note, raw, tags, account)
+SELECT '2026-03-20'::timestamptz + g * INTERVAL '5 minutes', 'S' || g % 7, CASE WHEN g % 11 <> 0 THEN g END,
+       jsonb_build_object('g', g), '{"a": 1}', CASE WHEN g % 3 = 0 THEN ARRAY['x', NULL] END, g % 10 + 1
+FROM generate_series(0, 5999) AS g;
+INSERT INTO "Äpp"."Tícks" ("Tíme", symbol, note)
+SELECT '1969-12-31 23:59:59.5', 'toast', to_jsonb(string_agg(md5(g::text), '')) FROM generate_series(1, 2000) AS g
+"""
+TABLE = '"Äpp"."Tícks"'
+FORTH = 'op.repartition_hypertable("Tícks", chunk_time_interval=timedelta(days=1), schema="Äpp")'
+BACK = 'op.undo_repartition_hypertable("Tícks", schema="Äpp")'
+
+
+def look(database):
+    """With what :meth:`look` leaves out."""
+    more = """
+        SELECT 'trigger', tgrelid::regclass::text, pg_get_triggerdef(oid) FROM pg_trigger
+        WHERE NOT tgisinternal AND tgname NOT LIKE 'ts_%' AND tgname NOT LIKE 'zz_tsext%'
+        AND tgrelid::regclass::text NOT LIKE '\\_timescaledb%'
+        UNION ALL SELECT 'comment', attname::text, col_description(attrelid, attnum) FROM pg_attribute
+        WHERE attnum > 0 AND col_description(attrelid, attnum) IS NOT NULL AND attrelid = '"Äpp"."Tícks"'::regclass
+        UNION ALL SELECT 'table', obj_description(oid, 'pg_class'), relacl::text || relreplident::text
+        FROM pg_class WHERE oid = '"Äpp"."Tícks"'::regclass
+        UNION ALL SELECT 'view', pg_get_viewdef(oid), reloptions::text FROM pg_class WHERE relname = 'latest'
+        UNION ALL SELECT 'sequence', pg_get_serial_sequence('"Äpp"."Tícks"', 'id'), ''
+    """
+    hypertables, objects = database.look()
+    with database.engine.connect() as connection:
+        rows = connection.exec_driver_sql(more, execution_options={"no_parameters": True})
+        found = sorted(map(tuple, rows))
+    return hypertables, [each for each in objects if "tsext_" not in str(each)], found
+
+
+def all_rows(database, table=TABLE):
+    return database.scalar(f"SELECT md5(string_agg(t::text, E'\\n' ORDER BY t::text)) FROM {table} AS t")
+
+
+def intervals(database):
+    return [(each.name, each.chunk_time_interval.days) for each in database.hypertables if "tsext_" not in each.schema]
+
+
+class Writer(threading.Thread):
+    """Inserts, updates, deletes, late rows; keeps what it was told, to be compared in the end."""
+
+    def __init__(self, database):
+        super().__init__(daemon=True)
+        self.database = database
+        self.stopped = threading.Event()
+        self.statements = 0
+        self.error = None
+
+    def run(self):
+        numbers = random.Random(1)
+        try:
+            with self.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                while not self.stopped.is_set():
+                    connection.exec_driver_sql(self.statement(numbers), execution_options={"no_parameters": True})
+                    self.statements += 1
+        except Exception as error:
+            self.error = error
+
+    def statement(self, numbers):
+        at = f"'2026-03-20'::timestamptz + {numbers.randrange(30 * 86400)} * INTERVAL '1 second'"
+        insert = f'INSERT INTO {TABLE} ("Tíme", symbol, price, account)'
+        near = f"\"Tíme\" BETWEEN {at} AND {at} + INTERVAL '1 hour'"
+        return numbers.choice(
+            [
+                f"{insert} VALUES ({at}, 'W', 1, 1)",
+                f"{insert} SELECT {at} + g * INTERVAL '1 hour', 'M', g, 2 FROM generate_series(1, 20) AS g",
+                f"{insert} VALUES ('2026-05-20'::timestamptz + {numbers.randrange(9)} * INTERVAL '1 day', 'F', 1, 1)",
+                f"UPDATE {TABLE} SET price = price + 1 WHERE {near}",
+                f"UPDATE {TABLE} SET \"Tíme\" = \"Tíme\" + INTERVAL '1 second' WHERE symbol = 'M' AND {near} "
+                f"AND \"Tíme\"::time < '23:00'",
+                f"DELETE FROM {TABLE} WHERE {near} AND symbol <> 'S1'",
+            ]
+        )
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopped.set()
+        self.join()
+        assert self.error is None, self.error
+
+
+def test_life_cycle(timescaledb):
+    database = timescaledb
+    database.execute(TICKS)
+    database.ask(bookkeeping.upgrade)
+    before, rows = look(database), all_rows(database)
+
+    database.run(FORTH)
+    assert intervals(database) == [("Tícks", 1)]
+    assert all_rows(database) == rows
+    after = look(database)
+    assert after[1:] == before[1:]
+
+    database.run(FORTH)  # there is nothing to do
+    database.execute(f"INSERT INTO {TABLE} (\"Tíme\", symbol, account) VALUES ('2026-03-21', 'new', 3)")
+    rows = all_rows(database)
+    database.run(BACK)
+    assert intervals(database) == [("Tícks", 7)]
+    assert look(database) == before
+    assert all_rows(database) == rows
+    database.run(FORTH)
+    assert look(database) == after
+    assert all_rows(database) == rows
