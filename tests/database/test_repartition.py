@@ -3,6 +3,9 @@
 import random
 import threading
 
+from tsext.backfill import ledger
+from tsext.backfill.repartition.move import Move
+from tsext.backfill.repartition.replay import replay
 from tsext.history import bookkeeping
 
 TICKS = """
@@ -81,6 +84,7 @@ class Writer(threading.Thread):
                 while not self.stopped.is_set():
                     connection.exec_driver_sql(self.statement(numbers), execution_options={"no_parameters": True})
                     self.statements += 1
+                    self.stopped.wait(0.01)
         except Exception as error:
             self.error = error
 
@@ -132,3 +136,43 @@ def test_life_cycle(timescaledb):
     database.run(FORTH)
     assert look(database) == after
     assert all_rows(database) == rows
+
+
+DIFFERENCE = f"""
+    SELECT count(*) FROM (
+        (SELECT t::text FROM {TABLE} AS t EXCEPT ALL SELECT t::text FROM {{0}} AS t)
+        UNION ALL (SELECT t::text FROM {{0}} AS t EXCEPT ALL SELECT t::text FROM {TABLE} AS t)
+    ) AS different
+"""
+
+
+def kept(database):
+    """The old table, after the swap."""
+    name = database.scalar("SELECT max(nspname) FROM pg_namespace WHERE starts_with(nspname, 'tsext_old')")
+    return f'"{name}"."Tícks"'
+
+
+def caught_up(database):
+    """Whether the table that is kept for the way back has the same rows, once what is noted is brought over."""
+    move = Move.of(database.ask(ledger.backfills)[0])
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        replay(connection, move.back(connection))
+    return database.scalar(DIFFERENCE.format(kept(database))) == 0
+
+
+def test_while_others_write(timescaledb):
+    database = timescaledb
+    database.execute(TICKS)
+    with Writer(database) as writer:
+        database.run(FORTH)
+        before = writer.statements
+        while writer.statements < before + 20:
+            assert writer.error is None
+    assert intervals(database) == [("Tícks", 1)]
+    assert caught_up(database)
+    rows = all_rows(database)
+    with Writer(database):
+        database.run(BACK)
+    assert intervals(database) == [("Tícks", 7)]
+    assert all_rows(database) != rows
+    print(writer.statements)

@@ -413,8 +413,8 @@ def _obstacles(connection: Connection, found: catalog.MovedTable, is_hypertable:
                 f"is read by {each['name']}, which cannot be pointed at another table",
                 "drop it, and create it anew later",
             )
-    for each in found.functions:
-        yield f"is used in the body of {each}", "write the body as a string: AS $$ … $$"
+    for function in found.functions:
+        yield f"is used in the body of {function}", "write the body as a string: AS $$ … $$"
     for each in found.constraints:
         if not each["valid"] and each["kind"] == "c":
             name = identifier(each["name"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -158,15 +159,21 @@ class Dirty:
     """As text; None: without a beginning."""
     upper: str | None
     upper_included: bool = True
+    gap: float = 0.0
+    """How far it is from the one before, in seconds or in the unit of the column."""
 
     def within(self, flow: Flow) -> str:
         """The condition for its rows."""
         return flow.within(self.lower, self.upper, "<=" if self.upper_included else "<")
 
 
-def take(connection: Connection, flow: Flow) -> list[Dirty]:
-    """Take from the log what is noted, and merge it; what is written meanwhile stays for the next time."""
-    return list(_merged(connection, flow, f"WITH noted AS (DELETE FROM {flow.log} RETURNING lower, upper)"))
+def take(connection: Connection, flow: Flow, most: int) -> list[Dirty]:
+    """Take from the log what is noted, and merge it; what is written meanwhile stays for the next time.
+
+    :param most: how many ranges to make of it at most; those that are nearest to each other are made one.
+    """
+    noted = list(_merged(connection, flow, f"WITH noted AS (DELETE FROM {flow.log} RETURNING lower, upper)"))
+    return _fewer(noted, most)
 
 
 def look(connection: Connection, flow: Flow, where: str = "true") -> list[Dirty]:
@@ -176,12 +183,27 @@ def look(connection: Connection, flow: Flow, where: str = "true") -> list[Dirty]
 
 def _merged(connection: Connection, flow: Flow, noted: str) -> Iterator[Dirty]:
     range_ = RANGES[flow.type]
+    gap = "lower(r) - lag(upper(r)) OVER (ORDER BY r)"
+    if range_ in ("tstzrange", "tsrange"):
+        gap = f"extract(epoch FROM {gap})"
     query = (
-        f"{noted} SELECT lower(r)::text, upper(r)::text, upper_inc(r) "
-        f"FROM (SELECT unnest(range_agg({range_}(lower, upper, '[]'))) FROM noted) AS ranges (r) ORDER BY 1"
+        f"{noted} SELECT lower(r)::text, upper(r)::text, upper_inc(r), coalesce({gap}, 0)::float8 "
+        f"FROM (SELECT unnest(range_agg({range_}(lower, upper, '[]'))) FROM noted) AS ranges (r) ORDER BY r"
     )
     for row in connection.exec_driver_sql(query, execution_options={"no_parameters": True}):
         yield Dirty(*row)
+
+
+def _fewer(dirty: list[Dirty], most: int) -> list[Dirty]:
+    """Ranges, as many as may be: the widest gaps between them remain."""
+    if len(dirty) <= most:
+        return dirty
+    widest = sorted(range(1, len(dirty)), key=lambda place: dirty[place].gap)[-(most - 1) :]
+    bounds = [0, *sorted(widest), len(dirty)]
+    return [
+        Dirty(dirty[first].lower, dirty[last - 1].upper, dirty[last - 1].upper_included)
+        for first, last in pairwise(bounds)
+    ]
 
 
 def note(connection: Connection, flow: Flow, lower: str | None, upper: str | None) -> None:

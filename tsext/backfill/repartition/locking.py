@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from tsext.backfill.repartition.sessions import send, takes_one_client, transaction
+from tsext.backfill.repartition.sessions import takes_one_client, transaction
 from tsext.locks import Locks
 from tsext.model.locks import LockMode
 from tsext.settings import Settings
 
 T = TypeVar("T")
 
+Work = Callable[[Connection], T]
 
-def in_one_go(connection: Connection, needs: Mapping[str, str], work: Callable[[Connection], T]) -> T:
+
+def in_one_go(connection: Connection, needs: Mapping[str, str], work: Work[T], before: Work[None] | None = None) -> T:
     """Do something in a transaction whose locks make others wait only briefly; again, until they are to be had.
 
     :param needs: the locks it takes, by relation as it stands in SQL.
     :param work: its first statement asks for a lock; it may run again.
+    :param before: what is done on the same connection each time before the lock is asked for.
     :raises LockNotAvailable: if they were not to be had in time, naming who was in the way.
     """
     if takes_one_client(connection):
+        if before is not None:
+            before(connection)
         with transaction(connection):
             return work(connection)
     asked = {relation: LockMode(mode) for relation, mode in needs.items()}
@@ -31,29 +35,12 @@ def in_one_go(connection: Connection, needs: Mapping[str, str], work: Callable[[
         result: list[T] = []
 
         def once() -> None:
-            own.rollback()
             result[:] = [work(own)]
             own.commit()
 
+        if before is not None:
+            again = before
+            locks.before_again.append(lambda: again(own))
+            again(own)
         locks.again(once)()
         return result[0]
-
-
-class Stopwatch:
-    """How long others were made to wait."""
-
-    def __init__(self) -> None:
-        self.begun: float | None = None
-        self.seconds = 0.0
-
-    def start(self) -> None:
-        """Others wait from now on."""
-        self.begun = time.monotonic()
-
-    def stop(self) -> None:
-        """They go on."""
-        if self.begun is not None:
-            self.seconds = time.monotonic() - self.begun
-
-
-__all__ = ["Stopwatch", "in_one_go", "send"]

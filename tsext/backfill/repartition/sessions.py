@@ -39,7 +39,7 @@ def beside(connection: Connection) -> Iterator[Connection]:
 
 @contextmanager
 def transaction(connection: Connection, *, snapshot: bool = False) -> Iterator[None]:
-    """A transaction on a connection in autocommit mode; the one that is open, if there is one.
+    """A transaction on a connection that is outside of one; the one that is open, if there is one.
 
     :param snapshot: whether all of it sees the database as it was at its first statement.
     """
@@ -48,7 +48,18 @@ def transaction(connection: Connection, *, snapshot: bool = False) -> Iterator[N
         send(connection, SETTLED)
         yield
         return
-    send(connection, f"BEGIN ISOLATION LEVEL {'REPEATABLE READ' if snapshot else 'READ COMMITTED'}")
+    level = "REPEATABLE READ" if snapshot else "READ COMMITTED"
+    if not driver.autocommit:
+        try:
+            send(connection, f"SET TRANSACTION ISOLATION LEVEL {level}; {SETTLED}")
+            yield
+        except BaseException:
+            with suppress(SQLAlchemyError):
+                connection.rollback()
+            raise
+        connection.commit()
+        return
+    send(connection, f"BEGIN ISOLATION LEVEL {level}")
     try:
         send(connection, SETTLED)
         yield

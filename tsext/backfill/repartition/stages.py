@@ -15,7 +15,7 @@ from tsext.backfill.repartition.locking import in_one_go
 from tsext.backfill.repartition.move import Move
 from tsext.backfill.repartition.planning import COPY, COPY_CHUNK
 from tsext.backfill.repartition.replay import replay
-from tsext.backfill.repartition.sessions import beside, send, transaction
+from tsext.backfill.repartition.sessions import SETTLED, beside, send, transaction
 from tsext.backfill.repartition.verifying import compare
 from tsext.errors import BackfillError, Finding
 from tsext.sql.quoting import identifier
@@ -27,9 +27,9 @@ KEY, VERIFY = "key", "verify"
 ROUNDS = 3
 """How often what differs is copied again."""
 
-_ROUNDS_OF_REPLAY = 20
-_FEW = 50
-"""Ranges from which on it is worth to go through them once more, before others wait."""
+_ROUNDS_OF_REPLAY = 5
+_QUICK = 0.2
+"""Seconds: what takes longer to bring over is worth to be gone through once more."""
 
 
 def prepare(connection: Connection, backfill: Backfill) -> None:
@@ -54,7 +54,8 @@ def _begin(connection: Connection, move: Move) -> None:
             send(own, statement)
         noting.install(own)
         send(own, vanished.known(move))
-        vanished.notice(own, move)
+        send(own, SETTLED)
+        vanished.learn(own, move)
 
     in_one_go(connection, {move.table: "ShareRowExclusiveLock"}, begin)
 
@@ -94,8 +95,8 @@ def _verify(connection: Connection, move: Move, task: Task) -> Outcome:
         log.warning("%s and %s differ: %s", flow.source, flow.target, ", ".join(found.different))
         with transaction(connection):
             capture.note(connection, flow, task.lower, task.upper)
-    hashes = (f"{each.rows}:{each.hash}" for each in (found.source, found.target))
-    return Outcome(0, 0, *hashes, seen=found.source.rows)
+    source, target = (f"{each.rows}:{each.hash}" for each in (found.source, found.target))
+    return Outcome(0, 0, source, target, seen=found.source.rows)
 
 
 # --- between the stages
@@ -109,9 +110,10 @@ def complete(connection: Connection, backfill: Backfill) -> bool:
     tasks = ledger.tasks(connection, backfill)
     steps = {each["step"] for each in tasks}
     keys = shadow.keys(connection, move)
-    catch_up(connection, move)
     if keys and KEY not in steps:
+        # no key can be violated: all have the column, and what is in one range was copied as it was at one moment
         return not ledger.plan(connection, backfill, [NewTask(KEY, name) for name in keys])
+    catch_up(connection, move)
     round_ = 1 + sum(step.startswith(VERIFY) for step in steps)
     wrong = [each for each in tasks if each["step"] == _verify_step(round_ - 1) and _differs(each)]
     if round_ == 1:
@@ -149,8 +151,10 @@ def catch_up(connection: Connection, move: Move) -> None:
         flow = move.forth(another)
         capture.refuse_lost(another, Capture(flow))
         for _ in range(_ROUNDS_OF_REPLAY):
-            vanished.notice(another, move)
-            if replay(another, flow).ranges <= _FEW:
+            with transaction(another):
+                vanished.learn(another, move)
+                vanished.notice(another, move)
+            if replay(another, flow).seconds < _QUICK:
                 return
 
 

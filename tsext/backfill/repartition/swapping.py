@@ -16,22 +16,21 @@ from tsext.backfill.repartition.capture import Capture
 from tsext.backfill.repartition.locking import in_one_go
 from tsext.backfill.repartition.move import Flow, Move, table_of
 from tsext.backfill.repartition.replay import replay
-from tsext.backfill.repartition.sessions import SETTLED, beside, send, transaction
+from tsext.backfill.repartition.sessions import SETTLED, send, transaction
 from tsext.errors import LockNotAvailable
 from tsext.sql.quoting import identifier, literal, qualified
 
 log = logging.getLogger("alembic.tsext")
 
-MOST = 200
-"""Noted statements that may be left to bring over while others wait; with more, the lock is given back first."""
+LONGEST = 0.12
+"""Seconds that bringing over what is left may take while others wait; after that, the lock is given back first."""
+
+_QUICK = 0.05
+"""Seconds that it should take, before it is worth to ask for the lock."""
 
 _TRIES = 50
 
 _EXCLUSIVE = "AccessExclusiveLock"
-
-
-class _Behind(Exception):
-    """Too much is left to be brought over while others wait."""
 
 
 @dataclass(frozen=True)
@@ -153,58 +152,84 @@ def swap_back(connection: Connection, move: Move, more: Sequence[str] = ()) -> f
 
 
 def _exchange(connection: Connection, what: Swap, more: Sequence[str]) -> float:
-    needs = {what.move.table: _EXCLUSIVE}
+    exchange = _Exchange(what, more)
     for _ in range(_TRIES):
-        _catch_up(connection, what)
         try:
-            seconds, current = in_one_go(connection, needs, _exchanging(what, more))
-        except _Behind:
+            in_one_go(connection, {what.move.table: _EXCLUSIVE}, exchange.work, exchange.before)
+        except TimeoutError as error:
+            log.info("%s; once more", error)
             continue
-        log.info("%s swapped: writers waited for %.0f ms", what.move.table, 1000 * seconds)
-        for statement in what.validations(current):
+        log.info("%s swapped: writers waited for %.0f ms", what.move.table, 1000 * exchange.seconds)
+        assert exchange.current is not None
+        for statement in what.validations(exchange.current):
             send(connection, statement)
-        return seconds
+        return exchange.seconds
     raise LockNotAvailable(
         f"{what.move.table} is written so fast that what changes could not be brought over in time",
         hint="run it again at a quieter time",
     )
 
 
-def _catch_up(connection: Connection, what: Swap) -> None:
-    with beside(connection) as another:
+class _Exchange:
+    """One exchange of two tables, which may have to be tried again."""
+
+    def __init__(self, what: Swap, more: Sequence[str]) -> None:
+        self.what = what
+        self.more = more
+        self.noting = Capture(what.flow)
+        self.seconds = 0.0
+        """For which others had to wait in the end."""
+        self.current: catalog.MovedTable | None = None
+        """The table in place, before."""
+
+    def before(self, own: Connection) -> None:
+        """All that need not be done while others wait: look, and bring over what has changed, until little is left."""
+        what = self.what
+        with transaction(own):
+            send(own, "SET LOCAL search_path = ''")
+            self.current = table_of(own, what.move.spec.table, what.place)
+            views = [_view_again(own, each["name"]) for each in self.current.views]
+            self.mark = _mark(own, what.move.table)
+            self.said = ";\n".join(what.statements(self.current, views))
         for _ in range(_TRIES):
             if what.is_forth:
-                vanished.notice(another, what.move)
-            if replay(another, what.flow).ranges <= MOST // 4:
+                with transaction(own):
+                    vanished.learn(own, what.move)
+                    vanished.notice(own, what.move)
+            if replay(own, what.flow).seconds < _QUICK:
                 return
 
-
-def _exchanging(what: Swap, more: Sequence[str]) -> Callable[[Connection], tuple[float, catalog.MovedTable]]:
-    noting = Capture(what.flow)
-
-    def work(own: Connection) -> tuple[float, catalog.MovedTable]:
-        send(own, noting.lock("SHARE ROW EXCLUSIVE"))
+    def work(self, own: Connection) -> None:
+        """All in one transaction."""
+        what = self.what
+        send(own, self.noting.lock("SHARE ROW EXCLUSIVE"))
         begun = time.monotonic()
-        path = str(own.exec_driver_sql("SELECT current_setting('search_path')").scalar_one())
-        send(own, f"{SETTLED}; SET LOCAL search_path = ''")
-        capture.refuse_lost(own, noting)
+        capture.refuse_lost(own, self.noting)
+        if _mark(own, what.move.table) != self.mark:
+            raise TimeoutError(f"{what.move.table} was altered meanwhile")
         if what.is_forth:
+            send(own, SETTLED)
             vanished.notice(own, what.move)
-        if int(own.exec_driver_sql(f"SELECT count(*) FROM {what.flow.log}").scalar_one()) > MOST:
-            raise _Behind
-        replay(own, what.flow)
-        current = table_of(own, what.move.spec.table, what.place)
-        views = [_view_again(own, each["name"]) for each in current.views]
-        send(own, noting.lock("ACCESS EXCLUSIVE"))
-        send(own, ";\n".join(what.statements(current, views)))
+        replay(own, what.flow, LONGEST)
+        send(own, self.noting.lock("ACCESS EXCLUSIVE"))
+        send(own, self.said)
         _note_from_now_on(own, what)
-        send(own, f"SET LOCAL search_path = {path or literal('')}")
-        for statement in more:
+        for statement in self.more:
             send(own, statement)
         own.commit()
-        return time.monotonic() - begun, current
+        self.seconds = time.monotonic() - begun
 
-    return work
+
+def _mark(connection: Connection, table: str) -> str:
+    """What differs once anybody has altered a table."""
+    query = (
+        "SELECT (SELECT string_agg(xmin::text, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = c.oid) || ' ' "
+        "|| coalesce((SELECT string_agg(xmin::text || oid, ' ' ORDER BY oid) FROM pg_constraint WHERE c.oid "
+        "IN (conrelid, confrelid) AND conparentid = 0), '') || ' ' "
+        "|| coalesce((SELECT string_agg(xmin::text || oid, ' ' ORDER BY oid) FROM pg_trigger WHERE tgrelid = c.oid), '') "
+        "FROM pg_catalog.pg_class AS c WHERE c.oid = to_regclass(%(table)s)"
+    )
+    return str(connection.exec_driver_sql(query, {"table": table}).scalar_one())
 
 
 def _note_from_now_on(own: Connection, what: Swap) -> None:
