@@ -4,6 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 VERSIONS ?= all
+# tests at once: each of them waits for its server most of the time
+JOBS ?= 2
+# they start Python a thousand times, which must not compile everything anew each time
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint types docs clean bench
 
@@ -17,7 +21,7 @@ demo: $(STAMP)  ## a real TimescaleDB, the trading schema, seeds and market data
 	$(BIN)/python docs/demo.py
 
 test: $(STAMP)  ## all tests, on both versions of TimescaleDB
-	$(BIN)/python -m pytest --timescaledb=$(VERSIONS)
+	$(BIN)/python -m pytest --timescaledb=$(VERSIONS) --numprocesses=$(JOBS) --dist=loadfile
 
 lint: $(STAMP)  ## style and the import contract
 	$(BIN)/ruff check .
@@ -33,6 +37,8 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/lock_stall.py --reader 4 --runs 1
 	$(BIN)/python benchmarks/hypertable_index.py
 	$(BIN)/python benchmarks/auto_abort.py --minutes 1
+	$(BIN)/python benchmarks/load.py --rows 2000000 --rounds 1
+	$(BIN)/python benchmarks/fleet.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,9 +1,10 @@
 """A hypertable that is given other chunks, with its indexes, while a writer goes on; and what the server itself offers.
 
-One after the other in one run on the local development server, each on a table of its own with the same market data:
+One after the other in one run on a local server, each on a table of its own with the same market data:
 ``create_hypertable(migrate_data => true)`` of a plain table with both indexes, which locks it throughout, and
-``op.repartition_hypertable`` of a hypertable with chunks of a week into chunks of a day, with every row compared. A writer
-inserts, updates and deletes meanwhile; how long its slowest statement took, and how long the swap made it wait, is told.
+``op.repartition_hypertable`` of a hypertable with chunks of a week into chunks of a day, with every row compared. A
+writer inserts, updates and deletes meanwhile; how long its slowest statement took, and how long the swap made it wait,
+is told.
 """
 
 from __future__ import annotations
@@ -55,9 +56,7 @@ def execute(engine: sa.Engine, *statements: str) -> None:
 def fill(engine: sa.Engine, rows: int, *, hypertable: bool) -> None:
     """Market data of 30 days, with two indexes."""
     execute(engine, "CREATE EXTENSION timescaledb")
-    execute(
-        engine, "CREATE TABLE ticks (time timestamptz NOT NULL, symbol text NOT NULL, price float8, volume int)"
-    )
+    execute(engine, "CREATE TABLE ticks (time timestamptz NOT NULL, symbol text NOT NULL, price float8, volume int)")
     if hypertable:
         by = "by_range('time', INTERVAL '7 days')"
         execute(engine, f"SELECT create_hypertable('ticks', {by}, create_default_indexes => false)")
@@ -105,7 +104,7 @@ class Writer(threading.Thread):
         near = f"time BETWEEN {at} AND {at} + INTERVAL '1 second'"
         return numbers.choice(
             [
-                f"INSERT INTO ticks SELECT '2026-01-31'::timestamptz + g * INTERVAL '1 ms', 'W', 1, 1 "
+                "INSERT INTO ticks SELECT '2026-01-31'::timestamptz + g * INTERVAL '1 ms', 'W', 1, 1 "
                 "FROM generate_series(1, 50) AS g",
                 f"INSERT INTO ticks VALUES ({at}, 'late', 1, 1)",
                 f"UPDATE ticks SET price = price + 1 WHERE {near}",
@@ -161,7 +160,9 @@ def main() -> None:
         seconds = repartition(engine)
         writer.stopped.set()
         writer.join()
-        table.add_row("op.repartition_hypertable, two indexes, compared", f"{seconds:.1f}", f"{given.rows / seconds:,.0f}")
+        table.add_row(
+            "op.repartition_hypertable, two indexes, compared", f"{seconds:.1f}", f"{given.rows / seconds:,.0f}"
+        )
         with engine.connect() as connection:
             for step, count, took, rows in connection.exec_driver_sql(STEPS):
                 table.add_row(f"  {step}: {count} tasks", f"{took:.1f}", f"{rows / took:,.0f}" if rows else "")

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from alembic.operations import MigrateOperation, Operations
+from alembic.operations import Operations
 
 from tsext.model import License
 from tsext.operations import load_all
@@ -36,16 +36,9 @@ def operations() -> str:
 
 def _by_module() -> Iterator[tuple[str, list[type[Operation]]]]:
     found: dict[str, list[type[Operation]]] = {}
-    for verb in sorted(_verbs(Operation), key=lambda each: (each.__module__, each.verb)):
+    for verb in sorted(Operation.verbs.values(), key=lambda each: (each.__module__, each.verb)):
         found.setdefault(verb.__module__.rpartition(".")[2].replace("_", " ").capitalize(), []).append(verb)
     yield from found.items()
-
-
-def _verbs(of: type[MigrateOperation]) -> Iterator[type[Operation]]:
-    for each in of.__subclasses__():
-        if "verb" in vars(each):
-            yield each  # type: ignore[misc]
-        yield from _verbs(each)
 
 
 def _described(verb: type[Operation]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,6 +111,12 @@ def _count(name: str, text: str) -> int:
     return int(text)
 
 
+def _number(name: str, text: str) -> int:
+    if not re.fullmatch(r"\d+", text.strip()):
+        raise SettingsError(f"tsext setting {name} is {text!r}", hint="write a number of at least 0")
+    return int(text)
+
+
 def _percent(name: str, text: str) -> int:
     """Without a percent sign, which an ini file would take for the begin of a reference."""
     if not re.fullmatch(r"\d{1,2}", text.strip()):
@@ -118,6 +124,15 @@ def _percent(name: str, text: str) -> int:
             f"tsext setting {name} is {text!r}", hint="write a share of a hundred as a number, as in 10"
         )
     return int(text)
+
+
+def _or_off(parse: Any) -> Any:
+    """What can be switched off."""
+
+    def parsed(name: str, text: str) -> Any:
+        return None if text.strip() == "off" else parse(name, text)
+
+    return parsed
 
 
 _ANSWERS = ("fail", "warn", "off")
@@ -274,6 +289,46 @@ class Settings:
         "`rollback`: downgrade the revisions of the run; `stop`: leave them, fail, and say why",
         staging="rollback",
     )
+    backfill_in_upgrade: int | None = _setting(
+        1_000_000,
+        _or_off(_count),
+        "how many rows an upgrade may go through itself for `op.backfill` and the like, where `tsext backfill run` has "
+        "not been before; `off`: any number",
+        development=None,
+    )
+    backfill_workers: int = _setting(2, _count, "how many threads work on a backfill")
+    backfill_batch_time: timedelta = _setting(
+        timedelta(milliseconds=200), _duration, "how long a batch is to take, and so how long others may wait for a row"
+    )
+    backfill_rest: int = _setting(
+        100, _number, "how long a worker rests after each batch, in percent of the time that it took"
+    )
+    backfill_timeout: timedelta = _setting(
+        timedelta(minutes=1), _duration, "how long a batch may take; then it is divided, and tried again"
+    )
+    backfill_blocked: timedelta = _setting(
+        timedelta(seconds=1), _duration, "how long anybody may wait for a batch; then it is given up, and tried again"
+    )
+    backfill_replica_lag: timedelta | None = _setting(
+        timedelta(seconds=5), _or_off(_duration), "wait while a replica is further behind; `off`: do not, as below"
+    )
+    backfill_slot_wal: Size | None = _setting(
+        Size(4 * 1024**3), _or_off(_size), "wait while a slot keeps more WAL, or is about to lose some"
+    )
+    backfill_wal_rate: Size | None = _setting(
+        Size(64 * 1024**2), _or_off(_size), "wait while the server writes more WAL in a second"
+    )
+    backfill_archive_backlog: int | None = _setting(42, _or_off(_count), "wait while more WAL files are to be archived")
+    backfill_transaction_age: timedelta | None = _setting(
+        timedelta(hours=1), _or_off(_duration), "wait while a transaction is older, for which VACUUM removes nothing"
+    )
+    backfill_free_disk: Size | None = _setting(
+        Size(1024**3), _or_off(_size), "wait while less is free where the data is, if that can be measured"
+    )
+    backfill_vacuum: str = _setting("wait", _choice("wait", "ignore"), "`wait` while the table is vacuumed")
+    backfill_query: str = _setting(
+        "", _text, "wait while this query returns true, or a number above 0, in its first row and column"
+    )
     localdb_version: str = _setting("2.19", _choice("2.19", "2.31"), "TimescaleDB of the embedded development server")
 
     @property
@@ -301,6 +356,18 @@ class Settings:
             version_given=_said(x_arguments, "app-version", "2.4.1"),
             **{**_defaults(environment), **{name: _parse(name, text) for name, text in given.items()}},
         )
+
+    def given(self, texts: Mapping[str, str]) -> Settings:
+        """These, but for some that are given as they would stand in a section.
+
+        :raises SettingsError: for an unknown setting or a value that makes no sense.
+        """
+        return replace(self, **{name: _parse(name, text) for name, text in texts.items()})
+
+    def texts(self) -> dict[str, str]:
+        """All that a section may hold, as they would stand in it."""
+        mine = {each.name: getattr(self, each.name) for each in fields(self) if "doc" in each.metadata}
+        return {name: "off" if value is None else _spell(value) for name, value in mine.items()}
 
     @classmethod
     def of(cls, context: MigrationContext) -> Settings:

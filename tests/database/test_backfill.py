@@ -13,7 +13,7 @@ import pytest
 
 from tsext.backfill import kinds, ledger, workers
 from tsext.backfill.ledger import State
-from tsext.errors import BackfillError
+from tsext.errors import BackfillError, InvalidObject
 
 TICKING = '''
 """A kind whose tasks leave a row each."""
@@ -36,8 +36,15 @@ def perform(connection, backfill, task):
         connection.exec_driver_sql(backfill.spec["fails"])
     if backfill.spec.get("together"):
         together.wait(20)
+    if backfill.spec.get("too_large") and not task.upper:
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 50")
+        connection.exec_driver_sql("SELECT pg_sleep(5)")
     connection.exec_driver_sql("SELECT pg_sleep(%(seconds)s)", {"seconds": backfill.spec.get("seconds", 0)})
     return Outcome(1)
+
+
+def split(connection, backfill, task):
+    return [NewTask("tick", "ticks", task.lower, part) for part in "ab"]
 '''
 
 WORKER = """
@@ -80,6 +87,7 @@ def wait_until(condition, seconds=20):
         time.sleep(0.02)
 
 
+@pytest.mark.one_version
 def test_two_workers_share_the_tasks(ticking, database, database_url):
     declared = ticking(together=True)
     assert ticking(together=True) == declared
@@ -100,8 +108,9 @@ def test_two_workers_share_the_tasks(ticking, database, database_url):
         workers.work(database_url, "tocks")
 
 
+@pytest.mark.one_version
 def test_killed_workers_leave_their_tasks_to_others(ticking, database, database_url, tmp_path):
-    declared = ticking(tasks=4, seconds=0.4)
+    declared = ticking(tasks=4, seconds=0.3)
     working = (
         "SELECT count(*) FROM pg_stat_activity "
         "WHERE query ~ '^SELECT pg_sleep' AND state = 'active' AND datname = current_database()"
@@ -121,6 +130,7 @@ def test_killed_workers_leave_their_tasks_to_others(ticking, database, database_
     assert database.scalar("SELECT state FROM tsext.backfill") == State.DONE
 
 
+@pytest.mark.one_version
 def test_what_fails_is_named_and_can_be_tried_again(ticking, database, database_url):
     declared = ticking(tasks=2, fails="SELECT 1 / 0")
     failed = workers.run(database_url, "ticks")
@@ -132,3 +142,92 @@ def test_what_fails_is_named_and_can_be_tried_again(ticking, database, database_
         assert ledger.retry(connection, declared) == 2
     assert workers.run(database_url, "ticks").state is State.DONE
     assert database.scalar(EACH_ONCE.format(2))
+
+
+@pytest.mark.one_version
+def test_what_takes_too_long_is_divided(ticking, database, database_url):
+    declared = ticking(tasks=2, too_large=True)
+    assert workers.run(database_url, "ticks").state is State.DONE
+    assert database.scalar(EACH_ONCE.format(4))
+    parts = [(each["lower"], each["upper"]) for each in database.ask(ledger.tasks, declared)]
+    assert sorted(parts) == [("0", "a"), ("0", "b"), ("1", "a"), ("1", "b")]
+
+
+# --- op.backfill
+
+ORDERS = """
+    CREATE TABLE orders (id int PRIMARY KEY, price numeric NOT NULL, currency text);
+    INSERT INTO orders SELECT i, i, CASE WHEN i % 3 = 0 THEN 'USD' END FROM generate_series(1, 120000) AS i;
+    ANALYZE orders;
+"""
+TICKS = """
+    CREATE TABLE market (time timestamptz NOT NULL, price float8, doubled boolean);
+    SELECT create_hypertable('market', 'time', chunk_time_interval => interval '1 day');
+    INSERT INTO market SELECT '2026-01-01'::timestamptz + i * interval '1 minute', i FROM generate_series(1, 5000) AS i;
+    INSERT INTO market SELECT time, price FROM market WHERE price < 2000;
+"""
+FILL = """op.backfill("orders", set={"currency": "'EUR'"}, where="currency IS NULL", reverse_set="currency = NULL",
+    reverse_where="currency = 'EUR'")"""
+
+
+def test_life_cycle(timescaledb):
+    timescaledb.execute(ORDERS)
+    timescaledb.run(FILL)
+    assert timescaledb.scalar("SELECT count(*) FILTER (WHERE currency = 'EUR') FROM orders") == 80_000
+    declared, *_ = timescaledb.ask(ledger.backfills)
+    assert (declared.state, declared.kind, declared.source) == (State.APPLIED, "change", "public.orders")
+    tasks = timescaledb.ask(ledger.tasks, declared)
+    assert len(tasks) == 2 and sum(each["rows"] for each in tasks) == 80_000
+    assert timescaledb.ask(ledger.progress, declared).fraction == 1
+    back = """op.backfill("orders", set="currency = NULL", where="currency = 'EUR'")"""
+    timescaledb.run(back)
+    assert timescaledb.scalar("SELECT count(currency) FROM orders") == 40_000
+    timescaledb.run(FILL)  # what was applied before is done anew
+    assert timescaledb.scalar("SELECT count(currency) FROM orders") == 120_000
+
+
+def test_chunks_in_the_order_of_time(timescaledb):
+    """Each row once, although it has no key and nothing tells that it is done."""
+    timescaledb.execute(TICKS)
+    timescaledb.run("""op.backfill("market", set="price = price * 2, doubled = doubled IS NULL")""")
+    found = timescaledb.scalar("SELECT sum(price) || ' ' || bool_and(doubled) FROM market")
+    assert found == f"{2 * (5000 * 5001 // 2 + 1999 * 2000 // 2)} true"
+    with pytest.raises(InvalidObject, match=r"op\.backfill changes time of market"):
+        timescaledb.run("""op.backfill("market", set="time = time + interval '1 hour'")""")
+
+
+@pytest.mark.one_version
+def test_a_table_without_a_key(timescaledb):
+    timescaledb.execute("CREATE TABLE heap AS SELECT i, NULL::int AS j FROM generate_series(1, 30000) AS i")
+    with pytest.raises(InvalidObject, match="heap has no key to go through its rows by"):
+        timescaledb.run("""op.backfill("heap", set="j = i")""")
+    timescaledb.run("""op.backfill("heap", set="j = i", where="j IS NULL")""")
+    assert timescaledb.scalar("SELECT count(*) FROM heap WHERE j = i") == 30_000
+    with pytest.raises(BackfillError, match="is failed: 1 task"):
+        timescaledb.run("""op.backfill("heap", set="j = j + 1", where="j > 0")""")
+    assert timescaledb.scalar("SELECT count(*) FROM heap WHERE j = i") == 30_000
+
+
+@pytest.mark.licensed
+@pytest.mark.parametrize("columnstore", ["convert", "direct"])
+def test_chunks_in_the_columnstore(licensed, columnstore):
+    licensed.execute(
+        "CREATE TABLE market (time timestamptz NOT NULL, symbol text, price float8)",
+        "SELECT create_hypertable('market', 'time', chunk_time_interval => interval '1 day')",
+        "INSERT INTO market SELECT '2026-01-01'::timestamptz + i * interval '1 minute', 'A', i "
+        "FROM generate_series(1, 4000) AS i",
+        "ALTER TABLE market SET (timescaledb.compress, timescaledb.compress_segmentby = 'symbol')",
+        "SELECT compress_chunk(c) FROM show_chunks('market') AS c ORDER BY c LIMIT 2",
+        "SET timescaledb.max_tuples_decompressed_per_dml_transaction = 100",
+    )
+    compressed = "SELECT count(*) FROM timescaledb_information.chunks WHERE is_compressed"
+    before = licensed.scalar(compressed)
+    licensed.run(f"""op.backfill("market", set="price = -price", columnstore={columnstore!r}, name="prices")""")
+    assert licensed.scalar("SELECT sum(price) FROM market") == -4000 * 4001 / 2
+    assert licensed.scalar(compressed) == before == 2
+    declared = licensed.ask(ledger.find, "prices")
+    tasks = licensed.ask(ledger.tasks, declared)
+    steps = [each["step"] for each in tasks]
+    assert (declared.state, steps) == (State.APPLIED, ["columnstore", "columnstore", "locked"])
+    left = licensed.scalar(f"SELECT count(*) FROM ONLY {tasks[0]['relation']}")
+    assert (left > 0) == (columnstore == "direct")

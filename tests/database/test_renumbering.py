@@ -12,6 +12,8 @@ from tsext import command
 from tsext.errors import HistoryError
 from tsext.history import renumbering
 
+pytestmark = pytest.mark.one_version  # it is about files, and not about TimescaleDB
+
 
 def ids(project):
     return sorted(path.stem for path in project.versions.glob("*.py"))

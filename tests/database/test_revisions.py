@@ -10,6 +10,8 @@ from alembic import command as alembic_command
 from tsext import command
 from tsext.errors import HistoryError
 
+pytestmark = pytest.mark.one_version  # it is about files, and not about TimescaleDB
+
 
 def ids(project):
     return sorted(path.stem for path in project.versions.glob("*.py"))

@@ -85,6 +85,7 @@ def test_staging_rolls_back_to_where_it_began(prices, monkeypatch):
         ("downgrade", "succeeded", "002_prices"),
     ]
     assert [line.state for line in command.status(prices.config)] == ["applied", "pending", "pending"]
+    assert prices.scalar("SELECT details ? 'receipt' FROM tsext.event ORDER BY id DESC LIMIT 1")  # watched, too
 
     # one without a way back: nothing is rolled back
     prices.revision("002_prices", "001_a", 'op.execute_file("002_prices.sql")', 'raise NotImplementedError("lost")')

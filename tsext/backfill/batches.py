@@ -29,7 +29,7 @@ hypertable that has to wait for another one's row finds no row afterwards: whoev
 would lose that. If they wait for the chunk instead, they look for rows after the batch is committed.
 """
 
-_LOCKED_TARGET = 0.05
+LOCKED_TARGET = 0.05
 """Seconds that a batch is to take where others wait for the chunk."""
 
 
@@ -46,8 +46,13 @@ class Change:
 
     def batch(self, heap: catalog.Heap, where: str) -> str:
         """The statement, or both as one, for some of the rows."""
-        lock = f"LOCK TABLE ONLY {heap} IN SHARE ROW EXCLUSIVE MODE;\n" if self.lock else ""
+        lock = f"{lock_against_writers(heap)};\n" if self.lock else ""
         return f"{lock}UPDATE ONLY {heap} SET {self.assignment} WHERE {self.condition} AND {where}"
+
+
+def lock_against_writers(heap: object) -> str:
+    """What has writers of a chunk wait for it, and not for its rows."""
+    return f"LOCK TABLE ONLY {heap} IN SHARE ROW EXCLUSIVE MODE"
 
 
 class Pace:
@@ -60,16 +65,17 @@ class Pace:
     ALPHA = 0.4
     GROWTH = 2
     """From one batch to the next at most."""
-    SMALLEST, LARGEST = 10, 1_000_000
+    FIRST, SMALLEST, LARGEST = 1_000, 10, 1_000_000
 
-    def __init__(self, size: int = 1_000, target: float = 0.2) -> None:
+    def __init__(self, size: int | None = None, target: float = 0.2) -> None:
         """Begin with a size, and aim at a duration.
 
+        :param size: which an earlier pace had come to; None: nothing is known yet.
         :param target: seconds. As long as this, others may have to wait for a row.
         """
-        self.size = size
+        self.size = self.FIRST if size is None else size
         self.target = target
-        self._rate: float | None = None
+        self._rate: float | None = None if size is None else size / target
 
     def took(self, done: int, seconds: float) -> None:
         """Learn from a batch."""
@@ -87,8 +93,8 @@ def change(connection: Connection, heaps: Iterable[catalog.Heap], what: Change) 
 
     :param connection: in autocommit mode: each batch is a transaction of its own.
     """
-    losing = _loses_updates(connection)
-    paces = {True: Pace(target=_LOCKED_TARGET), False: Pace()}
+    losing = loses_updates(connection)
+    paces = {True: Pace(target=LOCKED_TARGET), False: Pace()}
     for heap in heaps:
         locked = replace(what, lock=losing and heap.inherits)
         work = _by_key if heap.primary_key else _by_page
@@ -99,7 +105,8 @@ def change(connection: Connection, heaps: Iterable[catalog.Heap], what: Change) 
                 raise
 
 
-def _loses_updates(connection: Connection) -> bool:
+def loses_updates(connection: Connection) -> bool:
+    """Whether chunks must be locked against writers: see :data:`LOST_UPDATES_SINCE`."""
     found = catalog.timescaledb(connection)
     return found is not None and found.number >= LOST_UPDATES_SINCE
 

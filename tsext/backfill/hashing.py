@@ -115,7 +115,8 @@ def buckets(
 
     :param bucket: an expression over the columns, such as ``date_trunc('hour', time)``.
     """
-    query = f"SELECT ({bucket})::text, count(*), sum({row_hash(values)})::text FROM {relation} AS rows WHERE {where} GROUP BY 1"
+    what = f"({bucket})::text, count(*), sum({row_hash(values)})::text"
+    query = f"SELECT {what} FROM {relation} AS rows WHERE {where} GROUP BY 1"
     found = connection.exec_driver_sql(query, execution_options={"no_parameters": True})
     return {str(place): Digest(int(rows), str(hash_)) for place, rows, hash_ in found}
 

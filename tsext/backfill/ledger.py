@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -35,8 +35,10 @@ class State(StrEnum):
     """A task has failed for good, or too often; the others are done."""
     DONE = "done"
     """All tasks are done; what the revision is to do in the end is still to come."""
+    APPLIED = "applied"
+    """Its revision is applied."""
     FINISHED = "finished"
-    """Its revision is applied, and nothing is left to do."""
+    """And nothing is kept for the way back any more."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Backfill:
     reason: str | None
     """Why it waits, or why it is in this state."""
     limits: dict[str, Any]
-    """Those of :class:`tsext.backfill.limits.Limits` that are not the default; may change at any time."""
+    """What :mod:`tsext.backfill.throttle` heeds, as text by name, where it is not the default; may change any time."""
     revision: str | None
     """The one that declares it."""
     declared_at: datetime
@@ -93,10 +95,14 @@ class Task:
     position: str | None
     """How far it is, if it is done in several transactions."""
     expected: int | None
+    batch: int | None
+    """How many rows the next transaction is to take; None: nothing is known yet."""
     tries: int
     """How often it has failed since anything of it was done."""
     rows: int
     """How many rows of it are done."""
+    seen: int
+    """How many of the expected were gone through."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +119,8 @@ class Outcome:
     """How many of the expected rows were gone through; None: as many as were written."""
     position: str | None = None
     """How far it is; None: it is done."""
+    batch: int | None = None
+    """How many rows the next transaction is to take."""
 
 
 @dataclass(frozen=True)
@@ -189,16 +197,19 @@ def declare(
     spec: dict[str, Any],
     revision: str | None = None,
 ) -> Backfill:
-    """Enter a backfill, unless it is there; makes the ledger where there is none, which commits.
+    """Enter a backfill, unless it is there; makes the ledger where there is none.
 
     :raises BackfillError: if there is another one of this name.
     """
-    if bookkeeping.version(connection) < SINCE:
-        bookkeeping.upgrade(connection)
+    if (version := bookkeeping.version(connection)) < SINCE:
+        for statement in bookkeeping.script(version):
+            connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
     given = {"name": name, "kind": kind, "source": source, "target": target, "spec": json.dumps(spec)}
     connection.exec_driver_sql(
         "INSERT INTO tsext.backfill (name, kind, source, target, spec, revision) "
-        "VALUES (%(name)s, %(kind)s, %(source)s, %(target)s, %(spec)s, %(revision)s) ON CONFLICT (name) DO NOTHING",
+        "VALUES (%(name)s, %(kind)s, %(source)s, %(target)s, %(spec)s, %(revision)s) "
+        "ON CONFLICT (name) DO UPDATE SET revision = excluded.revision "
+        "WHERE backfill.revision IS NULL AND excluded.revision IS NOT NULL",
         {**given, "revision": revision},
     )
     found = find(connection, name)
@@ -217,10 +228,11 @@ def find(connection: Connection, name: str) -> Backfill:
 
     :raises BackfillError: if there is none of this name.
     """
-    for each in backfills(connection):
+    found = backfills(connection)
+    for each in found:
         if each.name == name:
             return each
-    known = ", ".join(each.name for each in backfills(connection))
+    known = ", ".join(each.name for each in found)
     raise BackfillError(
         f"there is no backfill {name}",
         hint=f"there are: {known}" if known else "a revision declares one: op.backfill, op.repartition_hypertable",
@@ -231,9 +243,20 @@ def backfills(connection: Connection) -> list[Backfill]:
     """All of them, the first declared first; none if there is no ledger."""
     if bookkeeping.version(connection) < SINCE:
         return []
-    names = ", ".join(Backfill.__dataclass_fields__)
-    rows = connection.exec_driver_sql(f"SELECT {names} FROM tsext.backfill ORDER BY id").mappings()
-    return [Backfill(**{**row, "state": State(row["state"])}) for row in rows]
+    return [_backfill(row) for row in connection.exec_driver_sql(f"{_SELECT} ORDER BY id").mappings()]
+
+
+def current(connection: Connection, backfill: Backfill) -> Backfill | None:
+    """As it is now; None if it has been forgotten."""
+    row = connection.exec_driver_sql(f"{_SELECT} WHERE id = %(id)s", {"id": backfill.id}).mappings().first()
+    return None if row is None else _backfill(row)
+
+
+_SELECT = f"SELECT {', '.join(each.name for each in fields(Backfill))} FROM tsext.backfill"
+
+
+def _backfill(row: Mapping[Any, Any]) -> Backfill:
+    return Backfill(**{**row, "state": State(row["state"])})
 
 
 def set_state(
@@ -253,6 +276,18 @@ def set_state(
     only = list(only)
     given = {"state": str(state), "reason": reason, "id": backfill.id, "only": list(map(str, only)), "any": not only}
     return bool(connection.exec_driver_sql(query, given).rowcount)
+
+
+def say(connection: Connection, backfill: Backfill, reason: str | None) -> None:
+    """Say why it waits; None: it does not."""
+    query = "UPDATE tsext.backfill SET reason = %(reason)s WHERE id = %(id)s AND state = 'running'"
+    connection.exec_driver_sql(query, {"reason": reason, "id": backfill.id})
+
+
+def limit(connection: Connection, backfill: Backfill, limits: dict[str, str | None]) -> None:
+    """Change limits, also while it runs; None: the default holds again."""
+    query = "UPDATE tsext.backfill SET limits = jsonb_strip_nulls(limits || %(limits)s::jsonb) WHERE id = %(id)s"
+    connection.exec_driver_sql(query, {"limits": json.dumps(limits), "id": backfill.id})
 
 
 def forget(connection: Connection, backfill: Backfill) -> None:
@@ -286,12 +321,12 @@ def finish(connection: Connection, task: Task, outcome: Outcome, worker: str | N
     connection.exec_driver_sql(query("finish"), {**given, "task": task.id, "worker": worker})
 
 
-def fail(connection: Connection, task: Task, error: str, *, tries: int, worker: str | None = None) -> bool:
+def fail(connection: Connection, task: Task, error: str, *, tries: int | None, worker: str | None = None) -> bool:
     """Note that it has failed, after its transaction; whether that is for good.
 
-    :param tries: how often it may fail; 1: it is not tried again.
+    :param tries: how often it may fail, 1: it is not tried again; None: it is tried again however often.
     """
-    given = {"task": task.id, "error": error, "tries": tries, "final": tries <= 1, "worker": worker}
+    given = {"task": task.id, "error": error, "tries": tries, "counts": int(tries is not None), "worker": worker}
     return connection.exec_driver_sql(query("fail"), given).scalar() == "failed"
 
 
@@ -332,6 +367,11 @@ def progress(connection: Connection, backfill: Backfill) -> Progress:
 
 
 # --- attempts
+
+
+def at_work(connection: Connection, backfill: Backfill) -> list[dict[str, Any]]:
+    """Who is at work on which task now, on any machine."""
+    return [dict(row) for row in connection.exec_driver_sql(query("at_work"), {"backfill": backfill.id}).mappings()]
 
 
 def begin_attempt(connection: Connection, task: Task, worker: str, host: str, pids: tuple[int, int]) -> int:

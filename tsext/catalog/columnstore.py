@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from tsext.catalog.asking import Key, key, rows, text
 from tsext.catalog.extensions import timescaledb
 from tsext.catalog.hypertables import resolved
-from tsext.model import UNSET_COLUMNS, Columnstore, Ordering, SparseIndex
+from tsext.model import UNSET_COLUMNS, Columnstore, License, Ordering, SparseIndex
 from tsext.sql.quoting import qualified
 
 _ARRAYS_SINCE = (2, 14)
@@ -124,6 +124,25 @@ def chunks(connection: Connection, show_chunks: str) -> list[Chunk]:
     query = text("chunks").replace("{show_chunks}", show_chunks)
     found = connection.exec_driver_sql(query, execution_options={"no_parameters": True})
     return [Chunk(row.name, row.in_columnstore) for row in found]
+
+
+def is_in_columnstore(connection: Connection, relation: str) -> bool:
+    """Whether a table is a chunk that is in the columnstore.
+
+    :param relation: as it stands in SQL.
+    """
+    found = timescaledb(connection)
+    if found is None or found.license is License.APACHE:
+        return False
+    return any(row[0] for row in rows(connection, "in_columnstore", relation=relation))
+
+
+def chunk_condition(connection: Connection, chunk: str) -> str:
+    """The time of a chunk's rows, as a condition over the hypertable's.
+
+    :param chunk: as it stands in SQL.
+    """
+    return str(rows(connection, "chunk_condition", relation=chunk)[0].condition)
 
 
 def commented_chunks(connection: Connection, name: str, schema: str | None, comment: str) -> list[str]:

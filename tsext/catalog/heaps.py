@@ -46,13 +46,40 @@ def heaps(connection: Connection, name: str, schema: str | None = None) -> list[
     return [Heap(row.schema, row.name, row.tuples, tuple(row.primary_key), row.inherits) for row in found]
 
 
-def is_there(connection: Connection, heap: Heap) -> bool:
+def row_order(connection: Connection, relation: str, time: str | None = None) -> tuple[str, ...]:
+    """Columns in whose order the rows can be gone through by an index; none, if there are no such.
+
+    :param time: of a hypertable, the column it is partitioned by: of which equal values stay together.
+    """
+    found = rows(connection, "row_order", relation=relation, time=time)
+    return tuple(found[0].columns) if found else ()
+
+
+def quantiles(connection: Connection, heap: Heap, column: str, parts: int) -> list[str]:
+    """Values of a column that divide the rows into about equal parts, as text; fewer, where less is known."""
+    found = rows(connection, "quantiles", schema=heap.schema, name=heap.name, column=column)
+    bounds = found[0].bounds if found and found[0].bounds else []
+    inner = bounds[1:-1]
+    step = max(1, -(-len(inner) // max(1, parts - 1)))
+    return list(inner[step // 2 :: step])
+
+
+def vacuumed(connection: Connection, relation: str) -> str | None:
+    """Which part of a table a VACUUM is at work on; None if none is.
+
+    :param relation: the table, as it stands in SQL.
+    """
+    found = rows(connection, "vacuuming", relation=relation)
+    return f"{found[0].relation} ({found[0].phase})" if found else None
+
+
+def is_there(connection: Connection, heap: Heap | str) -> bool:
     """Whether nobody has dropped it meanwhile."""
     query = "SELECT to_regclass(%(relation)s) IS NOT NULL"
     return bool(connection.exec_driver_sql(query, {"relation": str(heap)}).scalar())
 
 
-def page_count(connection: Connection, heap: Heap) -> int:
+def page_count(connection: Connection, heap: Heap | str) -> int:
     """How many pages of 8 kB it has; 0 if it has been dropped meanwhile."""
     query = "SELECT coalesce(pg_relation_size(to_regclass(%(relation)s)), 0) / current_setting('block_size')::int"
     return int(connection.exec_driver_sql(query, {"relation": str(heap)}).scalar_one())

@@ -16,9 +16,9 @@ from tsext.environment.admission import Gate
 from tsext.environment.connecting import upgrade_lock
 from tsext.environment.failing import fail
 from tsext.environment.locking import locks_of
-from tsext.environment.validating import Invalid, Validating
+from tsext.environment.validating import Invalid, TakeBack, Validating
 from tsext.environment.watching import Watching
-from tsext.errors import HistoryError
+from tsext.errors import HistoryError, RevisionRefused
 from tsext.history import Project, Recorder, bookkeeping, numbers, records
 from tsext.history.recording import Steps
 from tsext.locks import Locks
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from tsext.environment.running import Run
 
 log = logging.getLogger("alembic.tsext")
+
+Asking = Callable[[Steps], Steps]
+"""Has each step come by its locks, watched."""
 
 
 def migrate(run: Run, connection: Connection) -> None:
@@ -45,16 +48,16 @@ def migrate(run: Run, connection: Connection) -> None:
         with locks_of(connection, run.settings, state) as held, watching:
             recorder.observers.append(lambda: held.attempts.details)
             held.before_again.append(recorder.skipped.clear)
-            steps_of = validating.following(_admitted(run, recorder, gate, watching.over(held)))
+            asking = watching.over(held)
+            steps_of = validating.following(_admitted(run, recorder, gate, asking))
             context = run.configure(**_followed(run, recorder, steps_of), connection=connection)
             _verify(run, context, recorder, fixed)
             _follow_commits(connection, recorder)
             try:
-                run.run_steps()
-                if validating.done:
-                    validating.at_end(context, at_head=_at_head(run, context))
-            except Invalid as invalid:
-                validating.answer(invalid, connection, partial(_take_back, run, recorder, held))
+                _run_validated(run, context, validating, partial(_take_back, run, recorder, asking))
+            except RevisionRefused as refused:
+                gate.validate(refused)
+                raise
             except Exception as error:
                 fail(connection, recorder, error, single_client=state.single_client)
             _load_seeds(run, context, recorder, held)
@@ -75,24 +78,49 @@ def write_script(run: Run) -> None:
     run.run_steps()
 
 
+def _run_validated(run: Run, context: MigrationContext, validating: Validating, take_back: TakeBack) -> None:
+    """Run the steps, as far as they may run; what turns out invalid is answered as the environment says.
+
+    :raises RevisionRefused: if they may not all run, once those that did are found to be valid.
+    """
+    refused = None
+    try:
+        refused = _run_admitted(run, context)
+        if validating.done:
+            validating.at_end(context, at_head=refused is None and _at_head(run, context))
+    except Invalid as invalid:
+        assert context.connection is not None
+        if refused is not None:
+            log.warning("%s", refused)
+        validating.answer(invalid, context.connection, take_back)
+    if refused is not None:
+        raise refused
+
+
+def _run_admitted(run: Run, context: MigrationContext) -> RevisionRefused | None:
+    """Run the steps; returns why no more of them, if the gate stopped them."""
+    try:
+        run.run_steps()
+    except RevisionRefused as refused:
+        assert context.connection is not None
+        context.connection.rollback()  # in which the gate looked
+        return refused
+    return None
+
+
 def _take_back(
-    run: Run, recorder: Recorder, held: Locks, connection: Connection, steps: Sequence[MigrationStep]
+    run: Run, recorder: Recorder, asking: Asking, connection: Connection, steps: Sequence[MigrationStep]
 ) -> None:
-    """Run downgrades in this order, recorded as those of a command are."""
+    """Run downgrades in this order, recorded and watched as those of a command are."""
 
     def steps_of(heads: Any, context: MigrationContext) -> Iterator[MigrationStep]:
         yield from steps
 
-    run.configure(**_followed(run, recorder, recorder.following(held.following(steps_of))), connection=connection)
-    try:
-        run.run_steps()
-    except Exception as error:
-        fail(connection, recorder, error, single_client=held.off)
+    run.configure(**_followed(run, recorder, recorder.following(asking(steps_of))), connection=connection)
+    run.run_steps()
 
 
-def _admitted(
-    run: Run, recorder: Recorder, gate: Gate, asking: Callable[[Steps], Steps] = lambda steps: steps
-) -> Steps:
+def _admitted(run: Run, recorder: Recorder, gate: Gate, asking: Asking = lambda steps: steps) -> Steps:
     """The steps that the command asks for, as far as they may run; ``asking``: has each come by its locks."""
     return gate.admitting(recorder.following(asking(gate.reading(_refusing(run, run.asked["fn"])))))
 

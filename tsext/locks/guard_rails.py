@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import Connection
@@ -13,46 +14,76 @@ from tsext.errors import Finding
 from tsext.settings import Settings
 
 
+@dataclass(frozen=True)
+class Rails:
+    """How the server may fare; None: that does not matter."""
+
+    replica_lag: timedelta | None = None
+    free_disk: int | None = None
+    """In bytes."""
+    archive_backlog: int | None = None
+    """In WAL files."""
+    prefix: str = ""
+    """Of the settings' names."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Rails:
+        """Those of a run."""
+        return cls(settings.guard_replica_lag, settings.guard_free_disk, settings.guard_archive_backlog, "guard_")
+
+
 def crossed(connection: Connection, settings: Settings, pid: int) -> list[Finding]:
-    """Those that are crossed; nothing is asked for those that are not set."""
-    found: list[Finding] = []
-    if settings.guard_replica_lag is not None or settings.guard_free_disk is not None:
-        server = catalog.server(connection, older_than=timedelta(days=1))
-        found += _lagging(server, settings.guard_replica_lag)
-        found += _full(server, settings.guard_free_disk)
-    if settings.guard_archive_backlog is not None:
-        found += _behind(connection, settings.guard_archive_backlog)
+    """Those of a run that are crossed; nothing is asked for those that are not set."""
+    rails = Rails.of(settings)
+    server = catalog.server(connection, older_than=timedelta(days=1)) if rails.replica_lag or rails.free_disk else None
+    found = beyond(connection, rails, server)
     if settings.guard_transaction is not None:
         found += _long(connection, settings.guard_transaction, pid)
     return found
 
 
-def _lagging(server: catalog.Server, limit: timedelta | None) -> Iterator[Finding]:
+def beyond(connection: Connection, rails: Rails, server: catalog.Server | None) -> list[Finding]:
+    """How the server fares worse than it may.
+
+    :param server: as it is now; None if neither replicas nor the disk matter.
+    """
+    found: list[Finding] = []
+    if server is not None:
+        found += _lagging(server, rails)
+        found += _full(server, rails)
+    if rails.archive_backlog is not None:
+        found += _behind(connection, rails.archive_backlog, rails.prefix)
+    return found
+
+
+def _lagging(server: catalog.Server, rails: Rails) -> Iterator[Finding]:
+    limit = rails.replica_lag
     for each in server.replicas if limit is not None else ():
         if each.seconds is not None and limit is not None and each.seconds > limit.total_seconds():
             yield Finding(
                 "replica-lag",
-                f"replica {each.name} is {each.seconds:.1f} s behind, more than guard_replica_lag",
+                f"replica {each.name} is {each.seconds:.1f} s behind, more than {rails.prefix}replica_lag",
                 "wait until it has caught up, and do less at once",
             )
 
 
-def _full(server: catalog.Server, limit: int | None) -> Iterator[Finding]:
-    folder = server.data_directory
+def _full(server: catalog.Server, rails: Rails) -> Iterator[Finding]:
+    limit, folder = rails.free_disk, server.data_directory
     if limit is None or folder is None or not os.path.isdir(folder):  # noqa: PTH112  (a folder of the server's)
         return
     disk = os.statvfs(folder)
     free = disk.f_bavail * disk.f_frsize
     if free < limit:
-        yield Finding("disk", f"{free} bytes are free in {folder}, less than guard_free_disk", "make room first")
+        told = f"{free} bytes are free in {folder}, less than {rails.prefix}free_disk"
+        yield Finding("disk", told, "make room first")
 
 
-def _behind(connection: Connection, limit: int) -> Iterator[Finding]:
+def _behind(connection: Connection, limit: int, prefix: str) -> Iterator[Finding]:
     waiting = catalog.archive_backlog(connection)
     if waiting is not None and waiting > limit:
         yield Finding(
             "archive-backlog",
-            f"{waiting} WAL files wait to be archived, more than guard_archive_backlog",
+            f"{waiting} WAL files wait to be archived, more than {prefix}archive_backlog",
             "see to archive_command, and wait until it has caught up",
         )
 

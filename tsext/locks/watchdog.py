@@ -73,7 +73,17 @@ class Harm:
 class Watchdog:
     """Watches one backend; to be used in a ``with`` block. A thread and a connection, both from the first step on."""
 
-    def __init__(self, engine: Engine, settings: Settings, pid: int) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        pid: int,
+        guard: Callable[[Connection, Settings, int], list[Finding]] = guard_rails.crossed,
+    ) -> None:
+        """
+        :param guard: what else is reason to stop it, asked every second.
+        """
+        self.guard = guard
         self.engine = engine
         self.settings = settings
         self.pid = pid
@@ -193,7 +203,7 @@ class Watchdog:
         if time.monotonic() - self._guarded_at < GUARDED:
             return []
         self._guarded_at = time.monotonic()
-        return guard_rails.crossed(connection, self.settings, self.pid)
+        return self.guard(connection, self.settings, self.pid)
 
     def _stop_it(self, connection: Connection, reasons: list[Finding], waited: float) -> None:
         if self.was_cancelled():

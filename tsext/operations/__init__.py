@@ -14,6 +14,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "create_continuous_aggregate",
         "drop_continuous_aggregate",
     ),
+    "backfilling": ("backfill",),
     "columnstore": ("alter_columnstore", "disable_columnstore", "enable_columnstore"),
     "columnstore_columns": ("alter_columnstore_column",),
     "columnstore_policies": ("add_columnstore_policy", "alter_columnstore_policy", "remove_columnstore_policy"),

@@ -40,14 +40,6 @@ class IndexOperation(Operation):
     # it goes part by part where the whole would be refused, and goes on with what is there already
     answers_for = frozenset({"concurrently-unsupported", "exists-already"})
 
-    def work(self, connection: Connection) -> None:
-        """Do it, step by step, as far as it is not done."""
-        raise NotImplementedError(type(self).__name__)
-
-    def run(self, connection: Connection) -> None:
-        """Every step is a transaction of its own."""
-        self.work(connection)
-
 
 class CreateIndexConcurrently(IndexOperation, name="create_index_concurrently", noun=Index):
     """Build an index while others write."""
@@ -118,7 +110,7 @@ class CreateIndexConcurrently(IndexOperation, name="create_index_concurrently", 
                 f"index {target.name} cannot be built on {table}: {reason}", hint="correct its columns or options"
             ) from error
 
-    def work(self, connection: Connection) -> None:
+    def run(self, connection: Connection) -> None:
         """Build what is missing of it."""
         assert self.build is not None
         index_builds.build(connection, self.build)
@@ -220,7 +212,7 @@ class DropIndexConcurrently(IndexOperation, name="drop_index_concurrently", noun
                 hint=f"drop the constraint: op.drop_constraint({self.index_name!r}, {whole.root.name!r})",
             )
 
-    def work(self, connection: Connection) -> None:
+    def run(self, connection: Connection) -> None:
         """Drop what is left of it."""
         index_removals.drop(connection, self.index_name, self.schema)
 
@@ -273,7 +265,7 @@ class ReindexConcurrently(IndexOperation, name="reindex_concurrently", noun=Inde
         """
         operations.invoke(cls(index_name, schema))
 
-    def work(self, connection: Connection) -> None:
+    def run(self, connection: Connection) -> None:
         """Rebuild it."""
         if not self.undone:
             index_removals.rebuild(connection, self.index_name, self.schema)

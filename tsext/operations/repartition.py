@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,23 +10,25 @@ from alembic.operations import Operations
 from sqlalchemy import Connection
 
 from tsext import catalog
-from tsext.backfill import ledger, workers
+from tsext.backfill import ledger
 from tsext.backfill.ledger import Backfill, State
 from tsext.backfill.repartition import swapping
 from tsext.backfill.repartition.move import CAPTURE, KIND, RANGES, Move, Spec, place_of
-from tsext.backfill.repartition.sessions import send, takes_one_client
 from tsext.errors import FeatureNotSupported, InvalidObject, IrreversibleOperation
-from tsext.history import bookkeeping
 from tsext.model import TIMESCALEDB, Dimension, Hypertable, Interval, Object
 from tsext.model.objects import check_name
+from tsext.operations.declaring import Declaration, DeclaringOperation
 from tsext.operations.hypertables import CreateHypertable, check_now_function, need_uuid
 from tsext.operations.operation import refuse_without
 from tsext.operations.rendering import Code, code_of
 from tsext.operations.steps import SteppedOperation
+from tsext.settings import Settings
 from tsext.sql.columns import type_text
 from tsext.sql.quoting import identifier, qualified
 
-log = logging.getLogger("alembic.tsext")
+LIMITS: dict[str, str | None] = {"rest": "0", "wal_rate": "off"}
+"""What of the limits of a backfill is other for a move, unless the settings say otherwise: nobody waits for what it
+copies, and the sooner it is over, the less is noted meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class MovingOperation(SteppedOperation):
         :raises FeatureNotSupported: always.
         """
         raise FeatureNotSupported(
-            f"op.{self.verb} cannot be written as a script: it moves rows while others write, and goes by what it finds",
+            f"op.{self.verb} cannot be written as a script: it moves rows while others write, and looks what there is",
             hint="run it online",
         )
 
@@ -96,7 +97,7 @@ class MovingOperation(SteppedOperation):
         return [code_of(self.target.table_name), *arguments, *schema]
 
 
-class ShapingOperation(MovingOperation):
+class ShapingOperation(MovingOperation, DeclaringOperation):
     """A verb that moves them."""
 
     def wanted(self, found: Hypertable | None) -> Hypertable | None:
@@ -166,20 +167,18 @@ class ShapingOperation(MovingOperation):
 
     def run(self, connection: Connection) -> None:
         """Declare it, unless it is; move what is left; and let the new table take the place."""
-        backfill = self.is_under_way(connection)
-        if backfill is None:
-            backfill = self._declare(connection)
-        move = Move.of(backfill)
-        if backfill.state is State.FINISHED or move.is_swapped(connection):
+        declared = self.declare(connection)
+        move = Move.of(declared)
+        if declared.state is State.FINISHED or move.is_swapped(connection):
             return
-        self._work(connection)
-        backfill = ledger.find(connection, self.backfill)
-        workers.refuse_failed(backfill)
+        self.work(connection, declared)
         seconds = swapping.swap(connection, move)
-        reason = (
-            f"in place since the swap, for which writers waited {1000 * seconds:.0f} ms; the old table is {move.old}"
-        )
-        ledger.set_state(connection, backfill, State.DONE, reason=reason)
+        reason = f"writers waited {1000 * seconds:.0f} ms for the swap; the old table is {move.old}"
+        ledger.set_state(connection, declared, State.APPLIED, reason=reason)
+
+    def declare(self, connection: Connection, revision: str | None = None) -> Backfill:
+        """Enter the move in the ledger, unless it is there."""
+        return self.is_under_way(connection) or self._declare(connection, revision)
 
     def _check_shape(self, connection: Connection, wanted: Hypertable) -> None:
         facts = catalog.table_facts(connection, *self.table)
@@ -188,23 +187,20 @@ class ShapingOperation(MovingOperation):
         need_uuid(connection, facts, wanted)
         check_now_function(connection, wanted)
 
-    def _declare(self, connection: Connection) -> Backfill:
+    def declaration(self, connection: Connection) -> Declaration:
+        """A ``repartition`` of this table."""
+        spec = self.spec(connection)
+        return Declaration(KIND, qualified(spec.table, spec.schema), spec.as_json(), given=self.backfill)
+
+    def _declare(self, connection: Connection, revision: str | None) -> Backfill:
         old = self.declared(connection)
         if old is not None:
             swapping.clear(connection, Move.of(old))
             ledger.forget(connection, old)
-        spec = self.spec(connection)
-        name = qualified(spec.table, spec.schema)
-        for statement in bookkeeping.script(bookkeeping.version(connection)):
-            send(connection, statement)
-        return ledger.declare(connection, self.backfill, KIND, name, spec=spec.as_json())
-
-    def _work(self, connection: Connection) -> None:
-        if takes_one_client(connection):
-            backfill = ledger.find(connection, self.backfill)
-            workers.Worker(connection, connection, backfill, "alembic").work()
-        else:
-            workers.run(connection.engine, self.backfill)
+        declared = super().declare(connection, revision)
+        if not declared.limits:
+            ledger.limit(connection, declared, LIMITS)
+        return ledger.find(connection, declared.name)
 
     def reverse(self) -> UndoRepartitionHypertable:
         """The old table again."""
@@ -252,7 +248,9 @@ class RepartitionHypertable(ShapingOperation, name="repartition_hypertable", nou
         target = Repartition(
             table_name, column, chunk_time_interval, by, given, using or {}, existing_using or {}, schema=schema
         )
-        operations.invoke(cls(target))
+        operation = cls(target)
+        operation.settings = Settings.of(operations.migration_context)
+        operations.invoke(operation)
 
     def check(self, connection: Connection) -> None:
         """Refuse a database without TimescaleDB, too."""
@@ -314,7 +312,9 @@ class ConvertToTable(ShapingOperation, name="convert_to_table", noun=Repartition
 
         :raises InvalidObject: if it is none.
         """
-        operations.invoke(cls(Repartition(table_name, plain=True, schema=schema)))
+        operation = cls(Repartition(table_name, plain=True, schema=schema))
+        operation.settings = Settings.of(operations.migration_context)
+        operations.invoke(operation)
 
     def wanted(self, found: Hypertable | None) -> None:
         """No hypertable."""
@@ -407,18 +407,13 @@ def _obstacles(connection: Connection, found: catalog.MovedTable, is_hypertable:
         yield "is a temporary table", "create another one, and copy the rows"
     if found.has_rules:
         yield "has rules, which a hypertable cannot have", "drop them, or make triggers of them"
-    for each in found.views:
-        if each["kind"] != "v":
-            yield (
-                f"is read by {each['name']}, which cannot be pointed at another table",
-                "drop it, and create it anew later",
-            )
+    for name in (each["name"] for each in found.views if each["kind"] != "v"):
+        yield f"is read by {name}, which cannot be pointed at another table", "drop it, and create it anew later"
     for function in found.functions:
         yield f"is used in the body of {function}", "write the body as a string: AS $$ … $$"
-    for each in found.constraints:
-        if not each["valid"] and each["kind"] == "c":
-            name = identifier(each["name"])
-            yield f"has a constraint that is not valid: {each['name']}", f"validate it: VALIDATE CONSTRAINT {name}"
+    for name in (each["name"] for each in found.constraints if not each["valid"] and each["kind"] == "c"):
+        hint = f"validate it: VALIDATE CONSTRAINT {identifier(name)}"
+        yield f"has a constraint that is not valid: {name}", hint
     for column in found.columns:
         if column.acl is not None:
             yield f"has privileges of its own on {column.name}", "grant them on the table instead"

@@ -59,6 +59,8 @@ class Reading:
     """Why it could not be read to its end; :attr:`sent` is what went before."""
     script: Script | None = None
     downgrade: bool = False
+    operations: tuple[MigrateOperation, ...] = ()
+    """Those of tsext that state it."""
 
 
 def read_file(path: Path) -> Reading:
@@ -101,7 +103,8 @@ def read(script: Script, settings: Settings, *, downgrade: bool = False) -> Read
             function()
         except Exception as error:
             stop = notes.stop(error)
-    return Reading(script.revision, Path(script.path), tuple(notes.sent), stop, script, downgrade)
+    operations = tuple(notes.operations)
+    return Reading(script.revision, Path(script.path), tuple(notes.sent), stop, script, downgrade, operations)
 
 
 @contextmanager
@@ -146,6 +149,7 @@ class _Notes(io.TextIOBase):
     def __init__(self, path: str) -> None:
         self.path = path
         self.sent: list[Sent] = []
+        self.operations: list[MigrateOperation] = []
         self.assurances = waivers.Assurances()
         self.in_transaction = True
 
@@ -163,6 +167,8 @@ class _Notes(io.TextIOBase):
         self, statement: str, operation: MigrateOperation, place: tuple[files.SqlFile, files.Statement] | None
     ) -> None:
         """Take what ours would print."""
+        if operation not in self.operations:
+            self.operations.append(operation)
         if place is None:
             verb = operation.verb if isinstance(operation, Operation) else None
             self._note(Statement(statement, Path(self.path), self._line(), self.in_transaction), verb=verb)

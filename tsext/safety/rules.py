@@ -90,6 +90,14 @@ ADD_PRIMARY_KEY = _rule(
     "create a unique index concurrently, set its columns NOT NULL with op.set_not_null, then ALTER TABLE {table} ADD "
     "CONSTRAINT {name} PRIMARY KEY USING INDEX …",
 )
+MAYBE_NULLABLE_KEY = _rule(
+    "primary-key-maybe",
+    Axis.LOCK,
+    "a new primary key of {table} scans it for nulls while nobody can read or write it, unless its columns are NOT "
+    "NULL",
+    "op.set_not_null for its columns first; the database knows whether they are: tsext lint --database",
+    Severity.WARNING,
+)
 ADD_EXCLUSION = _rule(
     "add-exclusion",
     Axis.LOCK,
@@ -176,13 +184,13 @@ MASS_UPDATE = _rule(
     "mass-update",
     Axis.LOCK,
     "{verb} on every row of {table} keeps all of them locked until it is committed, and doubles them on disk",
-    "change {target} in batches, by ranges of its key, each committed in an autocommit block",
+    "{cure}",
 )
 WIDE_UPDATE = _rule(
     "wide-update",
     Axis.LOCK,
     "{verb} locks the rows of {table} that it finds until it is committed, and those may be many",
-    "change {target} in batches, by ranges of its key, each committed in an autocommit block",
+    "{cure}",
     Severity.WARNING,
 )
 WORK_UNDER_LOCK = _rule(
@@ -301,6 +309,19 @@ DROP_DEFAULT_OF_NEW = _rule(
     Axis.COMPATIBILITY,
     "the application that is running inserts no {column} into {table}, and without the DEFAULT its INSERTs fail",
     "drop the DEFAULT in a contract revision, after the application that does not know the column is gone",
+)
+DROP_DEFAULT = _rule(
+    "drop-default",
+    Axis.COMPATIBILITY,
+    "{table}.{column} is NOT NULL: INSERTs that leave it out fail without its DEFAULT",
+    "make sure that all of them give it a value, and deploy that first",
+    Severity.WARNING,
+)
+DROP_IDENTITY = _rule(
+    "drop-identity",
+    Axis.COMPATIBILITY,
+    "{table}.{column} is NOT NULL: INSERTs that leave it out fail, now that nothing numbers it",
+    "number it otherwise in the same transaction: ALTER COLUMN {column} SET DEFAULT nextval(…)",
 )
 JSON_COLUMN = _rule(
     "json-column",
@@ -513,10 +534,12 @@ CERTAIN = frozenset(
         HYPERTABLE_REFUSES,
         COLUMNSTORE_REFUSES,
         LICENSE,
+        VERSION,
         ENUM_VALUE_USED,
     )
 )
-"""Rules that do not hang on what is there: statements that nobody can read beforehand may have made or dropped it."""
+"""Rules that do not hang on what is there, as ``refused`` and ``has-dependents`` do: statements that nobody can read
+beforehand may have made or dropped it. Nor on whether a table has rows, which its size does not tell for sure."""
 
 # --- UNKNOWN: it cannot be told before it runs
 

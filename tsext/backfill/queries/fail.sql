@@ -1,8 +1,10 @@
--- After each failure twice as long, at most a minute.
+-- After each failure it waits twice as long, at most a minute; what does not count, a second.
 UPDATE tsext.backfill_task
-SET state = CASE WHEN %(final)s OR tries + 1 >= %(tries)s THEN 'failed' ELSE 'open' END,
-    tries = tries + 1,
-    not_before = clock_timestamp() + least(60, 0.5 * 2 ^ least(tries, 10)) * interval '1 second',
+SET state = CASE WHEN tries + %(counts)s >= %(tries)s THEN 'failed' ELSE 'open' END,
+    tries = tries + %(counts)s,
+    not_before = clock_timestamp() + CASE WHEN %(counts)s = 0 THEN 1 ELSE least(60, 2 ^ least(tries, 10)) END
+        * interval '1 second',
+    batch = greatest(coalesce(batch, 1000) / 4, 1),
     touched_at = clock_timestamp(),
     worker = %(worker)s,
     error = %(error)s

@@ -2,6 +2,7 @@
 UPDATE tsext.backfill_task
 SET state = CASE WHEN %(position)s::text IS NULL THEN 'done' ELSE 'open' END,
     position = %(position)s,
+    batch = coalesce(%(batch)s, batch),
     seen = seen + %(seen)s,
     rows = rows + %(rows)s,
     bytes = bytes + %(bytes)s,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from sqlalchemy import Connection
 
@@ -51,13 +52,14 @@ def _tasks(connection: Connection, flow: Flow, place: Place, rows: int, parts: i
         return
     with transaction(connection):
         bounds = [place.lower, *_between(connection, flow, place, parts), place.upper]
-    for lower, upper in zip(bounds, bounds[1:], strict=False):
+    for lower, upper in pairwise(bounds):
         yield NewTask(COPY, place.target, lower, upper, rows // parts or None)
 
 
 def _between(connection: Connection, flow: Flow, place: Place, parts: int) -> list[str]:
     lower, upper = (f"{literal(each)}::{flow.type}" for each in (place.lower, place.upper))
-    query = f"SELECT ({lower} + ({upper} - {lower}) * i / {parts})::{flow.type}::text FROM generate_series(1, {parts - 1}) i"
+    between = f"({lower} + ({upper} - {lower}) * i / {parts})::{flow.type}::text"
+    query = f"SELECT {between} FROM generate_series(1, {parts - 1}) AS i"
     return list(connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalars())
 
 

@@ -1,4 +1,4 @@
-"""The new table: columns, defaults, CHECKs, comments, privileges of the old one, in the new shape; and its keys later."""
+"""The new table: columns, defaults, CHECKs, comments, privileges of the old one, in the new shape; later its keys."""
 
 from __future__ import annotations
 

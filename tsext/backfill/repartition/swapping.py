@@ -226,7 +226,8 @@ def _mark(connection: Connection, table: str) -> str:
         "SELECT (SELECT string_agg(xmin::text, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = c.oid) || ' ' "
         "|| coalesce((SELECT string_agg(xmin::text || oid, ' ' ORDER BY oid) FROM pg_constraint WHERE c.oid "
         "IN (conrelid, confrelid) AND conparentid = 0), '') || ' ' "
-        "|| coalesce((SELECT string_agg(xmin::text || oid, ' ' ORDER BY oid) FROM pg_trigger WHERE tgrelid = c.oid), '') "
+        "|| coalesce((SELECT string_agg(xmin::text || oid, ' ' ORDER BY oid) FROM pg_trigger "
+        "WHERE tgrelid = c.oid), '') "
         "FROM pg_catalog.pg_class AS c WHERE c.oid = to_regclass(%(table)s)"
     )
     return str(connection.exec_driver_sql(query, {"table": table}).scalar_one())

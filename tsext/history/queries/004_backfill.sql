@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS tsext.backfill (
     target TEXT,
     spec JSONB NOT NULL,
     state TEXT NOT NULL DEFAULT 'declared'
-        CHECK (state IN ('declared', 'running', 'paused', 'cancelled', 'failed', 'done', 'finished')),
+        CHECK (state IN ('declared', 'running', 'paused', 'cancelled', 'failed', 'done', 'applied', 'finished')),
     reason TEXT,
     limits JSONB NOT NULL DEFAULT '{}',
     revision TEXT,
@@ -27,6 +27,7 @@ CREATE TABLE IF NOT EXISTS tsext.backfill_task (
     upper TEXT,
     position TEXT,
     expected BIGINT,
+    batch BIGINT,
     state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'done', 'failed', 'split')),
     tries INTEGER NOT NULL DEFAULT 0,
     not_before TIMESTAMPTZ,

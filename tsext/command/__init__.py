@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from alembic.migration import MigrationContext
 from alembic.operations.ops import MigrationScript
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url
 from sqlalchemy.pool import NullPool
 
 from tsext import environment, history, localdb, reflection, review, safety, seeds, validation
@@ -136,7 +137,7 @@ def merge(config: Config, revisions: str | list[str], message: str | None = None
 
     :param options: anything else that takes.
     """
-    script, choice = ScriptDirectory.from_config(config), Settings.read(config, _x(config)).revision_ids
+    script, choice = ScriptDirectory.from_config(config), Settings.read(config, x_arguments(config)).revision_ids
     history.refuse_duplicates(script, choice)
     if numbers.numbers_new_revisions(script, choice):
         options.setdefault("rev_id", numbers.revision_id(numbers.next_number(script), message or "merge"))
@@ -273,7 +274,7 @@ def renumber(config: Config) -> list[tuple[str, str]]:
     :returns: (old id, new id) of each.
     :raises HistoryError: if one that would have to change is applied.
     """
-    settings = Settings.read(config, _x(config))
+    settings = Settings.read(config, x_arguments(config))
     applied, heads = _applied_revisions(settings)
     return renumbering.renumber(ScriptDirectory.from_config(config), settings.sql_location, applied, heads)
 
@@ -299,7 +300,7 @@ def lint(config: Config, wanted: review.Wanted | None = None, *, database: bool 
     wanted = wanted or review.Wanted()
     if database:
         return _look(config, lambda at: _reviewed(at.project, at.settings, wanted, at))
-    settings, script = Settings.read(config, _x(config)), ScriptDirectory.from_config(config)
+    settings, script = Settings.read(config, x_arguments(config)), ScriptDirectory.from_config(config)
     history.refuse_duplicates(script, settings.revision_ids)
     project = Project.read(script, settings.sql_location)
     with history.in_process, EnvironmentContext(config, script, as_sql=True):
@@ -352,7 +353,7 @@ class _Database:
 
 def _look(config: Config, work: Callable[[_Database], T]) -> T:
     """Run the project's ``env.py``, as ``alembic current`` does, and do something where it would migrate."""
-    settings = Settings.read(config, _x(config))
+    settings = Settings.read(config, x_arguments(config))
     script = ScriptDirectory.from_config(config)
     history.refuse_duplicates(script, settings.revision_ids)
     done: list[T] = []
@@ -370,7 +371,20 @@ def _look(config: Config, work: Callable[[_Database], T]) -> T:
     return done[0]
 
 
-def _x(config: Config) -> dict[str, str]:
+@contextmanager
+def engine(config: Config) -> Iterator[Engine]:
+    """The database, without ``env.py``: for what is no matter of the revisions.
+
+    :raises ConnectionRefused: if it cannot be reached, with the cure.
+    """
+    made = create_engine(url_of(Settings.read(config, x_arguments(config))), poolclass=NullPool)
+    with connect(made) as connection:
+        check(connection)
+    yield made
+    made.dispose()
+
+
+def x_arguments(config: Config) -> dict[str, str]:
     given: list[str] = getattr(config.cmd_opts, "x", None) or []
     return dict(each.partition("=")[::2] for each in given)
 
@@ -388,16 +402,22 @@ def _with_recorder(config: Config, work: Callable[[Connection, Recorder, tuple[s
 
 
 def _applied_revisions(settings: Settings) -> tuple[set[str], tuple[str, ...]]:
-    """What the history has, or where there is none the heads that ``alembic_version`` says are applied.
+    """Without ``env.py``, which refuses to run while two revisions have one number."""
+    with connect(create_engine(url_of(settings), poolclass=NullPool)) as connection:
+        recorded, heads = applied_revisions(connection)
+    return recorded, () if recorded else heads
 
-    Without ``env.py``, which refuses to run while two revisions have one number.
-    """
-    url = settings.database_url or localdb.ensure(settings.localdb_version).url
-    engine = create_engine(url, poolclass=NullPool)
-    with connect(engine) as connection:
-        recorded = history.applied(connection)
-        heads = MigrationContext.configure(connection).get_current_heads()
-    return {record.revision for record in recorded if record.revision}, () if recorded else heads
+
+def applied_revisions(connection: Connection) -> tuple[set[str], tuple[str, ...]]:
+    """What the history has, and the heads that ``alembic_version`` says are applied."""
+    recorded = history.applied(connection)
+    heads = MigrationContext.configure(connection).get_current_heads()
+    return {record.revision for record in recorded if record.revision}, heads
+
+
+def url_of(settings: Settings) -> URL:
+    """The database's, or that of the local server where none is set."""
+    return settings.database_url or make_url(localdb.ensure(settings.localdb_version).url)
 
 
 def _revision_with(config: Config, target: str) -> str:
@@ -405,7 +425,7 @@ def _revision_with(config: Config, target: str) -> str:
     if not target.isdigit():
         return target
     script = ScriptDirectory.from_config(config)
-    history.refuse_duplicates(script, Settings.read(config, _x(config)).revision_ids)
+    history.refuse_duplicates(script, Settings.read(config, x_arguments(config)).revision_ids)
     ordered = numbers.in_order(script)
     fixed: dict[str, int] = {}
     if any(numbers.number_in(each.revision) is None for each in ordered):

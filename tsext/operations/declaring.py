@@ -1,0 +1,157 @@
+"""Verbs whose work is a backfill: the revision declares it, and workers anywhere may do it before the upgrade."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from alembic.operations import Operations
+from sqlalchemy import Connection
+
+from tsext.backfill import kinds, ledger, workers
+from tsext.backfill.ledger import Backfill, State
+from tsext.backfill.throttle import NOT_LIMITS, PREFIX
+from tsext.errors import BackfillError
+from tsext.operations.steps import SteppedOperation
+from tsext.settings import Settings
+
+log = logging.getLogger("alembic.tsext")
+
+_OVER = (State.APPLIED, State.FINISHED)
+
+_SECONDS = 10.0
+"""Between two lines in the log."""
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A backfill as a revision states it."""
+
+    kind: str
+    source: str
+    """As it stands in SQL."""
+    spec: dict[str, Any]
+    target: str | None = None
+    given: str | None = None
+    """Its name, if the revision gives one."""
+
+    @property
+    def name(self) -> str:
+        """The same on every machine that reads the same revision."""
+        if self.given is not None:
+            return self.given
+        said = json.dumps([self.kind, self.source, self.target, self.spec], sort_keys=True)
+        return f"{self.kind}_{self.source.rpartition('.')[2]}_{hashlib.sha256(said.encode()).hexdigest()[:8]}"
+
+
+class DeclaringOperation(SteppedOperation):
+    """A verb that declares a backfill, works on it or finds it done, and then takes it over."""
+
+    settings: Settings = Settings()
+
+    def declaration(self, connection: Connection) -> Declaration:
+        """What is to be done."""
+        raise NotImplementedError(type(self).__name__)
+
+    def declare(self, connection: Connection, revision: str | None = None) -> Backfill:
+        """Enter it in the ledger, unless it is there; what an earlier upgrade has taken over is entered anew.
+
+        The limits of the settings hold for it, where it is new.
+        """
+        wanted = self.declaration(connection)
+        for each in ledger.backfills(connection):
+            if each.name == wanted.name and each.state in _OVER:
+                ledger.forget(connection, each)
+        declared = ledger.declare(
+            connection, wanted.name, wanted.kind, wanted.source,
+            target=wanted.target, spec=wanted.spec, revision=revision,
+        )  # fmt: skip
+        if declared.begun_at is None and not declared.limits and (given := limits_given(self.settings)):
+            ledger.limit(connection, declared, dict(given))
+            return ledger.find(connection, declared.name)
+        return declared
+
+    def run(self, connection: Connection) -> None:
+        """Work on it until it is done, if it is not."""
+        self.work(connection, self.declare(connection))
+
+    def work(self, connection: Connection, declared: Backfill) -> None:
+        """Work on it here, unless workers have done it before.
+
+        :raises BackfillError: if it would take too long, or comes to another end.
+        """
+        if declared.state is State.DONE:
+            log.info("backfill %s is done already", declared.name)
+            return
+        if declared.state in (State.PAUSED, State.CANCELLED, State.FAILED):
+            workers.refuse_failed(declared)
+        self._refuse_long(connection, declared)
+        workers.refuse_failed(work(connection, declared, self.settings.backfill_workers))
+
+    def _refuse_long(self, connection: Connection, declared: Backfill) -> None:
+        """Refuse what would keep the upgrade for long."""
+        bound, kind = self.settings.backfill_in_upgrade, kinds.of(declared)
+        if bound is None:
+            return
+        if kinds.can(kind, "prepare"):
+            kind.prepare(connection, declared)
+        progress = ledger.progress(connection, declared)
+        left = (progress.expected or 0) - progress.seen
+        if left > bound:
+            raise BackfillError(
+                f"op.{self.verb}: backfill {declared.name} has about {left} rows of {declared.source} to go through, "
+                f"more than backfill_in_upgrade ({bound}), which an upgrade does itself",
+                hint=f"work on it before the upgrade, on as many machines as you like: tsext backfill run "
+                f"{declared.name}; then upgrade again",
+            )
+
+    def take_over(self, operations: Operations) -> None:
+        """Note that the revision is applied, in the transaction that says so."""
+        if not operations.migration_context.as_sql:
+            connection = operations.get_bind()
+            ledger.set_state(
+                connection, ledger.find(connection, self.declaration(connection).name), State.APPLIED, only=[State.DONE]
+            )
+
+
+def work(connection: Connection, declared: Backfill, threads: int) -> Backfill:
+    """Work on a backfill in this process, with its progress in the log; the backfill as it is then.
+
+    :param connection: in autocommit mode, outside a transaction.
+    """
+    if connection.exec_driver_sql("SELECT pg_backend_pid()").scalar() == 0:  # one client at a time
+        workers.work_on(connection, declared.name)
+    else:
+        workers.run(connection.engine, declared.name, workers=threads, tell=_telling(connection, declared))
+    return ledger.find(connection, declared.name)
+
+
+def _telling(connection: Connection, declared: Backfill) -> Callable[[], None]:
+    told = time.monotonic()
+
+    def tell() -> None:
+        nonlocal told
+        if time.monotonic() - told < _SECONDS:
+            return
+        told = time.monotonic()
+        now, progress = ledger.find(connection, declared.name), ledger.progress(connection, declared)
+        left = "" if progress.seconds_left is None else f", {progress.seconds_left:.0f} s left"
+        log.info("backfill %s: %s, %.0f %%%s%s", now.name, now.state, 100 * progress.fraction, left,
+                 f"; waits: {now.reason}" if now.reason else "")  # fmt: skip
+
+    return tell
+
+
+def limits_given(settings: Settings) -> dict[str, str]:
+    """The limits in which settings differ from the default, as text by name."""
+    default = Settings().texts()
+    return {
+        name.removeprefix(PREFIX): text
+        for name, text in settings.texts().items()
+        if name.startswith(PREFIX) and name not in NOT_LIMITS and text != default[name]
+    }
