@@ -1,8 +1,14 @@
 """Tables that get another shape while others write: life-cycles, interruptions, refusals."""
 
 import random
+import re
 import threading
+import time
+from pathlib import Path
 
+import pytest
+
+from tsext.errors import InvalidObject
 from tsext.history import bookkeeping
 
 TICKS = """
@@ -160,3 +166,91 @@ def test_while_others_write(timescaledb):
                 assert writer.error is None
             assert intervals(database) == [("Tícks", days)]
     assert database.scalar(DIFFERENCE) == 0
+
+
+# --- workers, before the upgrade
+
+MANY = """
+CREATE TABLE ticks (time timestamptz NOT NULL, symbol text NOT NULL, price float8, PRIMARY KEY (symbol, time));
+SELECT create_hypertable('ticks', by_range('time', INTERVAL '7 days'), create_default_indexes => false);
+INSERT INTO ticks SELECT '2026-01-01'::timestamptz + g * INTERVAL '7 seconds', 'S' || g % 7, g
+FROM generate_series(0, 399999) AS g
+"""
+SUM = "SELECT count(*) || ' ' || sum(hashtextextended(t::text, 0)) FROM ticks AS t"
+
+
+def test_workers_that_are_killed_and_an_upgrade_that_swaps(project):
+    project.environment["TSEXT_ENV"] = "production"
+    project.execute("CREATE EXTENSION timescaledb", MANY)
+    project.revision("001_a", None)
+    declares = (
+        'from datetime import timedelta; op.repartition_hypertable("ticks", chunk_time_interval=timedelta(days=1))'
+    )
+    project.revision("061_daily_chunks", "001_a", declares, 'op.undo_repartition_hypertable("ticks")')
+    rows = project.scalar(SUM)
+    done = "SELECT count(*) FROM tsext.backfill_task WHERE state = 'done'"
+    for least in (1, 6):
+        with project.command("tsext", "backfill", "run", "061_daily_chunks") as process:
+            deadline = time.monotonic() + 60
+            while not (project.scalar("SELECT to_regclass('tsext.backfill_task')") and project.scalar(done) >= least):
+                assert time.monotonic() < deadline and process.poll() is None
+                time.sleep(0.01)
+            process.kill()
+    project.execute("UPDATE ticks SET price = price + 1 WHERE symbol = 'S3'", "DELETE FROM ticks WHERE price < 1000")
+    rows = project.scalar(SUM)
+    assert "done" in project.run("tsext", "backfill", "run", "061_daily_chunks")
+    assert project.scalar("SELECT count(*) FROM timescaledb_information.chunks WHERE hypertable_schema = 'public'") < 7
+    tasks = project.scalar("SELECT count(*) FROM tsext.backfill_task")
+    assert project.scalar("SELECT count(*) FROM tsext.backfill_attempt") <= tasks + 2 * 2  # two workers, killed twice
+
+    project.run("alembic", "upgrade", "head")
+
+    assert project.scalar("SELECT count(*) FROM timescaledb_information.chunks WHERE hypertable_schema = 'public'") > 30
+    assert project.scalar(SUM) == rows
+    assert "writers waited" in project.run("tsext", "backfill", "status", "repartition_ticks")
+    project.run("tsext", "backfill", "finish", "repartition_ticks")
+    assert project.scalar("SELECT count(*) FROM pg_namespace WHERE starts_with(nspname, 'tsext_')") == 0
+    assert "was dropped by tsext backfill finish" in project.run("alembic", "downgrade", "001", fails=True)
+    assert project.scalar(SUM) == rows
+
+
+def test_a_table_becomes_a_hypertable_with_another_type_and_a_table_again(timescaledb):
+    timescaledb.execute(
+        "CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY, at date NOT NULL, cents int DEFAULT 5, who text)",
+        "INSERT INTO orders (at, cents) SELECT DATE '2026-01-01' + g % 40, g FROM generate_series(1, 2000) AS g",
+    )
+    timescaledb.run(
+        """op.repartition_hypertable(
+        "orders", "at", chunk_time_interval=timedelta(days=10), types={"cents": sa.Numeric(9, 2)},
+        using={"cents": "cents / 100.0"}, existing_using={"cents": "cents * 100"}, dimensions=[])"""
+    )
+    timescaledb.execute("INSERT INTO orders (at) VALUES ('2026-03-01')")
+    query = "SELECT pg_typeof(cents)::text FROM orders LIMIT 1"
+    assert timescaledb.scalar(query) == "numeric"
+    assert timescaledb.scalar("SELECT sum(cents) || ' ' || max(id) FROM orders") == "20015.00 2001"
+    assert [each.column for each in timescaledb.hypertables if each.schema is None] == ["at"]
+    timescaledb.run('op.undo_repartition_hypertable("orders")')
+    assert timescaledb.scalar(query) == "integer"
+    assert timescaledb.scalar("SELECT sum(cents) || ' ' || max(id) FROM orders") == "2001500 2001"
+    timescaledb.run('op.repartition_hypertable("orders", "at", chunk_time_interval=timedelta(days=10))')
+    assert [each.column for each in timescaledb.hypertables if each.schema is None] == ["at"]
+
+
+def test_what_would_not_follow_is_refused_first(timescaledb):
+    timescaledb.execute(
+        "CREATE TABLE t (time timestamptz NOT NULL, a int, b text)",
+        "CREATE MATERIALIZED VIEW seen AS SELECT a FROM t",
+    )
+    verb = 'op.repartition_hypertable("t", "time", chunk_time_interval=timedelta(days=1){})'
+    for code, fact in (
+        (verb.format(""), "is read by .*seen, which cannot be pointed at another table"),
+        ('op.repartition_hypertable("t")', "is a plain table, and no column is given"),
+        ('op.repartition_hypertable("t", "b")', "cannot be moved by ranges of b: it is of type text"),
+        (verb.format(', types={"c": sa.Integer()}'), "has no column c"),
+        ('op.convert_to_table("t")', "is no hypertable"),
+    ):
+        with pytest.raises(InvalidObject, match=fact):
+            timescaledb.run(code)
+        if "seen" in fact:
+            timescaledb.execute("DROP MATERIALIZED VIEW seen")
+    assert timescaledb.scalar("SELECT to_regclass('tsext.backfill')") is None

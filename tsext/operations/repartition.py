@@ -65,6 +65,8 @@ class Repartition(Object):
 class MovingOperation(SteppedOperation):
     """A verb about a move of a table's rows into another shape."""
 
+    answers_for = SteppedOperation.answers_for | {"lock-table"}
+
     def __init__(self, target: Repartition) -> None:
         self.target = target
 
@@ -162,6 +164,7 @@ class ShapingOperation(MovingOperation, DeclaringOperation):
             types=dict(target.types),
             using=dict(target.using),
             back=dict(target.existing_using),
+            defaults=self._defaults(connection),
             bin=_bin(found, wanted),
         )
 
@@ -179,6 +182,22 @@ class ShapingOperation(MovingOperation, DeclaringOperation):
     def declare(self, connection: Connection, revision: str | None = None) -> Backfill:
         """Enter the move in the ledger, unless it is there."""
         return self.is_under_way(connection) or self._declare(connection, revision)
+
+    def _defaults(self, connection: Connection) -> dict[str, str]:
+        """Those of the columns that get another type.
+
+        :raises InvalidObject: if there is no such column, or it is generated.
+        """
+        found = {name: catalog.column_details(connection, *self.table, name) for name in self.target.types}
+        for name, column in found.items():
+            if column is None or column.generated:
+                raise InvalidObject(
+                    f"op.{self.verb}: {self.shown} has no column {name}"
+                    if column is None
+                    else f"op.{self.verb}: {self.shown}.{name} is a generated column",
+                    hint="correct its name, or leave its type as it is",
+                )
+        return {name: column.default for name, column in found.items() if column and column.default is not None}
 
     def _check_shape(self, connection: Connection, wanted: Hypertable) -> None:
         facts = catalog.table_facts(connection, *self.table)
@@ -418,7 +437,23 @@ def _obstacles(connection: Connection, found: catalog.MovedTable, is_hypertable:
         if column.acl is not None:
             yield f"has privileges of its own on {column.name}", "grant them on the table instead"
     if is_hypertable:
-        for aggregate in catalog.continuous_aggregates(connection):
-            if aggregate.source_hypertable == (found.schema, found.name):
-                name = aggregate.aggregate.name
-                yield f"has the continuous aggregate {name}", "drop it before, and create it anew afterwards"
+        yield from _obstacles_of_hypertable(connection, found)
+
+
+def _obstacles_of_hypertable(connection: Connection, found: catalog.MovedTable) -> Iterator[tuple[str, str]]:
+    """What belongs to the hypertable, and would stay with the old one."""
+    if catalog.columnstore(connection, found.name, found.schema) is not None:
+        yield (
+            "has the columnstore",
+            "convert its chunks and disable it before (op.convert_to_rowstore, op.disable_columnstore), and enable it "
+            "again in the revision after this one",
+        )
+    if jobs := catalog.job_applications(connection, [catalog.key_of(connection, found.schema, found.name)]):
+        yield (
+            f"has background jobs: {', '.join(jobs)}",
+            "remove its policies before (op.remove_retention_policy …), and add them again after this",
+        )
+    for aggregate in catalog.continuous_aggregates(connection):
+        if aggregate.source_hypertable == (found.schema, found.name):
+            name = aggregate.aggregate.name
+            yield f"has the continuous aggregate {name}", "drop it before, and create it anew afterwards"

@@ -59,7 +59,7 @@ class Spec:
     back: Mapping[str, str] = field(default_factory=dict)
     """Expressions over the new columns for the way back."""
     defaults: Mapping[str, str] = field(default_factory=dict)
-    """Defaults of those columns."""
+    """Defaults that those columns had."""
     bin: int = 1
     """Of an integer column: how far apart changes may be that are noted as one range."""
 

@@ -30,20 +30,15 @@ def statements(move: Move, source: catalog.MovedTable) -> Iterator[str]:
     yield f"CREATE {unlogged}TABLE {shadow} ({like}){options}"
     for name, type_ in move.spec.types.items():
         column = identifier(name)
-        default = f"ALTER COLUMN {column} DROP DEFAULT, "
-        yield f"ALTER TABLE {shadow} {default}ALTER COLUMN {column} TYPE {type_} USING NULL"
-        yield from _default_again(move, source, name)
+        yield f"ALTER TABLE {shadow} ALTER COLUMN {column} DROP DEFAULT, ALTER COLUMN {column} TYPE {type_} USING NULL"
+        if name in move.spec.defaults:
+            default = f"CAST({move.spec.defaults[name]} AS {type_})"
+            yield f"ALTER TABLE {shadow} ALTER COLUMN {column} SET DEFAULT {default}"
     yield from move.spec.shape
     if source.comment is not None:
         yield f"COMMENT ON TABLE {shadow} IS {literal(source.comment)}"
     yield from privileges(shadow, source)
     yield from policies(shadow, source)
-
-
-def _default_again(move: Move, source: catalog.MovedTable, name: str) -> Iterator[str]:
-    default = move.spec.defaults.get(name)
-    if default is not None:
-        yield f"ALTER TABLE {move.shadow} ALTER COLUMN {identifier(name)} SET DEFAULT {default}"
 
 
 def privileges(table: str, source: catalog.MovedTable) -> Iterator[str]:
