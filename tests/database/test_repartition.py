@@ -1,10 +1,8 @@
 """Tables that get another shape while others write: life-cycles, interruptions, refusals."""
 
 import random
-import re
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -187,7 +185,6 @@ def test_workers_that_are_killed_and_an_upgrade_that_swaps(project):
         'from datetime import timedelta; op.repartition_hypertable("ticks", chunk_time_interval=timedelta(days=1))'
     )
     project.revision("061_daily_chunks", "001_a", declares, 'op.undo_repartition_hypertable("ticks")')
-    rows = project.scalar(SUM)
     done = "SELECT count(*) FROM tsext.backfill_task WHERE state = 'done'"
     for least in (1, 6):
         with project.command("tsext", "backfill", "run", "061_daily_chunks") as process:
