@@ -1,8 +1,10 @@
 """Tables that get another shape while others write: life-cycles, interruptions, refusals."""
 
 import random
+import re
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -181,10 +183,10 @@ def test_workers_that_are_killed_and_an_upgrade_that_swaps(project):
     project.environment["TSEXT_ENV"] = "production"
     project.execute("CREATE EXTENSION timescaledb", MANY)
     project.revision("001_a", None)
-    declares = (
-        'from datetime import timedelta; op.repartition_hypertable("ticks", chunk_time_interval=timedelta(days=1))'
-    )
-    project.revision("061_daily_chunks", "001_a", declares, 'op.undo_repartition_hypertable("ticks")')
+    page = (Path(__file__).parents[2] / "docs" / "repartition.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    ids = 'revision = "061_daily_chunks"\ndown_revision = "001_a"\n'
+    (project.versions / "061_daily_chunks.py").write_text(ids + example)
     done = "SELECT count(*) FROM tsext.backfill_task WHERE state = 'done'"
     for least in (1, 6):
         with project.command("tsext", "backfill", "run", "061_daily_chunks") as process:
