@@ -38,6 +38,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/hypertable_index.py
 	$(BIN)/python benchmarks/auto_abort.py --minutes 1
 	$(BIN)/python benchmarks/load.py --rows 2000000 --rounds 1
+	$(BIN)/python benchmarks/repartition.py --rows 2000000
 	$(BIN)/python benchmarks/fleet.py
 
 clean:

@@ -27,6 +27,8 @@ from rich.table import Table
 from sqlalchemy.pool import NullPool
 
 from tsext import localdb
+from tsext.operations.repartition import Repartition, RepartitionHypertable
+from tsext.settings import Settings
 
 DAYS, SYMBOLS = 30, 50
 
@@ -127,8 +129,9 @@ def repartition(engine: sa.Engine) -> float:
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"transaction_per_migration": True})
         with context.begin_transaction(_per_migration=True):
-            verb = Operations(context).repartition_hypertable  # type: ignore[attr-defined]
-            verb("ticks", chunk_time_interval=timedelta(days=1))
+            operation = RepartitionHypertable(Repartition("ticks", chunk_time_interval=timedelta(days=1)))
+            operation.settings = Settings(backfill_in_upgrade=None)
+            Operations(context).invoke(operation)
     return time.perf_counter() - begun
 
 

@@ -64,8 +64,10 @@ def test_rows_are_hashed_by_the_types_of_their_columns():
     assert two.startswith("coalesce(hashtextextended((b), 2), ")
     assert three.startswith("coalesce(hashtextextended((c)::text, 3), ")
     assert four.startswith("coalesce(hash_array_extended((d), 4), ")
-    assert digest_query("t", values, "true") == (
-        f"SELECT count(*), coalesce(sum({one} # {two} # {three} # {four}), 0)::text FROM t AS rows WHERE true"
+    what = f"count(*) AS n, sum({one} # {two} # {three} # {four}) AS hash"
+    assert digest_query("t", values, ["n < 5", "n > 7"]) == (
+        f"SELECT sum(n)::bigint, coalesce(sum(hash), 0)::text FROM (SELECT {what} FROM t AS rows WHERE n < 5 "
+        f"UNION ALL SELECT {what} FROM t AS rows WHERE n > 7) AS parts"
     )
 
 

@@ -96,14 +96,19 @@ def row_hash(values: Iterable[Value]) -> str:
     return " # ".join(value.hash(seed) for seed, value in enumerate(values, 1)) or "0::int8"
 
 
-def digest_query(relation: str, values: Iterable[Value], where: str) -> str:
-    """The query that gives how many rows there are, and the sum of their hashes."""
-    return f"SELECT count(*), coalesce(sum({row_hash(values)}), 0)::text FROM {relation} AS rows WHERE {where}"
+def digest_query(relation: str, values: Iterable[Value], ranges: Iterable[str]) -> str:
+    """The query that gives how many rows there are, and the sum of their hashes.
+
+    :param ranges: conditions, no two of which hold for the same row.
+    """
+    what = f"count(*) AS n, sum({row_hash(values)}) AS hash"
+    parts = " UNION ALL ".join(f"SELECT {what} FROM {relation} AS rows WHERE {each}" for each in ranges)
+    return f"SELECT sum(n)::bigint, coalesce(sum(hash), 0)::text FROM ({parts}) AS parts"
 
 
-def digest(connection: Connection, relation: str, values: Iterable[Value], where: str) -> Digest:
-    """What the rows of a relation come to that fulfil a condition."""
-    query = digest_query(relation, values, where)
+def digest(connection: Connection, relation: str, values: Iterable[Value], ranges: Iterable[str]) -> Digest:
+    """What the rows of a relation come to that fulfil one of the conditions."""
+    query = digest_query(relation, values, ranges)
     rows, hash_ = connection.exec_driver_sql(query, execution_options={"no_parameters": True}).one()
     return Digest(int(rows), str(hash_))
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from tsext import catalog
 from tsext.backfill import hashing
-from tsext.backfill.repartition.capture import Dirty, take
+from tsext.backfill.repartition.capture import take
 from tsext.backfill.repartition.move import Flow
 from tsext.backfill.repartition.sessions import send, transaction
 from tsext.errors import RevisionFailed
@@ -49,11 +49,10 @@ def replay(connection: Connection, flow: Flow, seconds: float | None = None) -> 
     with transaction(connection, snapshot=True):
         begun = time.monotonic()
         dirty = take(connection, flow, _most(connection, flow))
-        parts = [_together(flow, part) for part in _batched(dirty, _AT_ONCE)]
         rows = 0
         for work in (_delete, _insert, _compare):
-            for where in parts:
-                rows += work(connection, flow, where)
+            for part in _batched([each.within(flow) for each in dirty], _AT_ONCE):
+                rows += work(connection, flow, part)
                 if seconds is not None and time.monotonic() - begun > seconds:
                     raise TimeoutError(f"changes of {flow.source} take longer than {seconds} s to bring over")
     return Replayed(len(dirty), rows, time.monotonic() - begun)
@@ -64,32 +63,25 @@ def _most(connection: Connection, flow: Flow) -> int:
     return min(MOST, max(_FEWEST, catalog.row_estimate(connection, flow.source) // _ROWS_OF_A_RANGE))
 
 
-def _delete(connection: Connection, flow: Flow, where: str) -> int:
-    send(connection, f"DELETE FROM {flow.target} WHERE {where}")
+def _delete(connection: Connection, flow: Flow, ranges: Sequence[str]) -> int:
+    # each for itself: of several in one condition, the server would go through all that is between them
+    send(connection, "; ".join(f"DELETE FROM {flow.target} WHERE {each}" for each in ranges))
     return 0
 
 
-def _insert(connection: Connection, flow: Flow, where: str) -> int:
+def _insert(connection: Connection, flow: Flow, ranges: Sequence[str]) -> int:
     into = f"INSERT INTO {flow.target} ({flow.columns}) OVERRIDING SYSTEM VALUE"
-    send(connection, f"{into} {flow.rows(where)}")
+    send(connection, "; ".join(f"{into} {flow.rows(each)}" for each in ranges))
     return 0
 
 
-def _batched(dirty: Sequence[Dirty], size: int) -> list[Sequence[Dirty]]:
+def _batched(ranges: Sequence[str], size: int) -> list[Sequence[str]]:
     """Ranges, some at a time."""
-    return [dirty[first : first + size] for first in range(0, len(dirty), size)]
+    return [ranges[first : first + size] for first in range(0, len(ranges), size)]
 
 
-def _together(flow: Flow, part: Sequence[Dirty]) -> str:
-    """The condition for several ranges in their order: from the first to the last, so that chunks are left out."""
-    whole = Dirty(part[0].lower, part[-1].upper, part[-1].upper_included)
-    if len(part) == 1:
-        return whole.within(flow)
-    return f"{whole.within(flow)} AND ({' OR '.join(f'({each.within(flow)})' for each in part)})"
-
-
-def _compare(connection: Connection, flow: Flow, where: str) -> int:
-    there, here = digests(connection, flow, where)
+def _compare(connection: Connection, flow: Flow, ranges: Sequence[str]) -> int:
+    there, here = digests(connection, flow, ranges)
     if there != here:
         raise RevisionFailed(
             f"{flow.target} has other rows than {flow.source} where they have just been brought over: "
@@ -99,7 +91,7 @@ def _compare(connection: Connection, flow: Flow, where: str) -> int:
     return here.rows
 
 
-def digests(connection: Connection, flow: Flow, where: str) -> tuple[hashing.Digest, hashing.Digest]:
-    """What the rows of both tables come to that fulfil a condition about the column."""
-    source = hashing.digest(connection, flow.source, [each.source for each in flow.carried], where)
-    return source, hashing.digest(connection, flow.target, [each.hashed for each in flow.carried], where)
+def digests(connection: Connection, flow: Flow, ranges: Sequence[str]) -> tuple[hashing.Digest, hashing.Digest]:
+    """What the rows of both tables come to that fulfil one of several conditions about the column."""
+    source = hashing.digest(connection, flow.source, [each.source for each in flow.carried], ranges)
+    return source, hashing.digest(connection, flow.target, [each.hashed for each in flow.carried], ranges)

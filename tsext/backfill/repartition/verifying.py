@@ -31,7 +31,7 @@ def compare(connection: Connection, flow: Flow, lower: str | None, upper: str | 
     """
     with transaction(connection, snapshot=True):
         where = _without_noted(connection, flow, lower, upper)
-        source, target = digests(connection, flow, where)
+        source, target = digests(connection, flow, [where])
         if source == target:
             return Compared(source, target)
         return Compared(source, target, tuple(_different(connection, flow, where)))
