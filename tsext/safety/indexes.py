@@ -60,7 +60,7 @@ def _can_be_indexed(reading: Reading, table: Name) -> bool:
 def _index_exists(reading: Reading, table: Name, node: Any) -> bool:
     """Whether there is a relation of its name, so that nothing is created."""
     index = Name(reading.script.key(table).schema, node.idxname) if node.idxname else None
-    if index is None or reading.find(index) is None:
+    if index is None or (reading.find(index) is None and not reading.is_new(index)):
         return False
     reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE if node.concurrent else LockMode.SHARE)
     found = reading.find(table)
