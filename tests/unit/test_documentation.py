@@ -73,11 +73,11 @@ def test_examples_that_assert_hold(page):
         exec(example, {})
 
 
-@pytest.mark.parametrize("page", ["columns.md", "constraints.md", "expanding.md", "indexes.md"])
+@pytest.mark.parametrize("page", ["backfill.md", "columns.md", "constraints.md", "expanding.md", "indexes.md"])
 def test_revisions_in_the_documentation_print_what_they_do(page):
     revisions = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
     assert revisions
-    for revision in revisions:
+    for revision in (each for each in revisions if "def upgrade" in each):
         buffer = io.StringIO()
         context = MigrationContext.configure(dialect_name="postgresql", opts={"as_sql": True, "output_buffer": buffer})
         with Operations.context(context):
@@ -98,3 +98,19 @@ def test_verbs_say_what_the_documentation_says(page):
         context = MigrationContext.configure(dialect_name="postgresql", opts={"as_sql": True, "output_buffer": buffer})
         eval(f"op.{call}", {"op": Operations(context), "timedelta": timedelta})
         assert buffer.getvalue() == "{};\n\n".format(sql.replace("\\|", "|"))
+
+
+def test_limits_of_backfills_are_documented_with_their_defaults():
+    page = (ROOT / "docs" / "backfill.md").read_text()
+    rows = re.findall(r"(?m)^\| `[\w-]+`.*\| `(\w+)`.*\| (\S+) \|$", page)
+    found = {name: text for name, text in rows if text != "none"}
+    default = settings.Settings().texts()
+    assert len(found) == 8
+    for name, text in found.items():
+        assert settings.Settings().given({f"backfill_{name}": text}).texts() == default
+
+
+def test_commands_of_backfills_are_documented():
+    page = (ROOT / "docs" / "backfill.md").read_text()
+    (group,) = (each for each in TsextCommandLine().subparsers.choices["backfill"]._actions if each.dest == "action")
+    assert set(group.choices) == set(re.findall(r"(?m)^\| `tsext backfill (\w+)", page)) | {"resume"}
