@@ -6,6 +6,8 @@ STAMP := $(VENV)/.installed
 VERSIONS ?= all
 # tests at once: each of them waits for its server most of the time
 JOBS ?= 2
+# they start Python a thousand times, which must not compile everything anew each time
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint types docs clean bench
 
@@ -35,6 +37,8 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/lock_stall.py --reader 4 --runs 1
 	$(BIN)/python benchmarks/hypertable_index.py
 	$(BIN)/python benchmarks/auto_abort.py --minutes 1
+	$(BIN)/python benchmarks/load.py --rows 2000000 --rounds 1
+	$(BIN)/python benchmarks/fleet.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

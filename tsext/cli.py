@@ -20,6 +20,8 @@ from rich.table import Table
 from tsext import command, review
 from tsext.command import backfill_line
 from tsext.errors import HistoryError
+from tsext.fleet import commands as fleet_commands
+from tsext.loading import commands as loading_commands
 from tsext.localdb import commands as localdb_commands
 from tsext.preflight.situation import State
 from tsext.review import report
@@ -167,6 +169,9 @@ def lint(config: Config) -> None:
         sys.exit(1)
 
 
+AddArguments = Callable[[argparse.ArgumentParser], None]
+
+
 class TsextCommandLine(CommandLine):
     """Alembic's command line; ``history repair``, ``revision --sql`` and ``localdb`` extend it."""
 
@@ -185,8 +190,10 @@ class TsextCommandLine(CommandLine):
         for verb in (migrate, rollback, preflight, validate, status, receipt, adopt, reflect, renumber, seed):
             self.register_command(verb)
         self._add_lint()
-        self._add_backfill()
-        self._add_localdb()
+        self._add_verbs_of(fleet, fleet_commands.add_arguments)
+        self._add_verbs_of(backfill, backfill_line.add_arguments)
+        self._add_verbs_of(load, loading_commands.add_arguments)
+        self._add_verbs_of(localdb, localdb_commands.add_arguments)
 
     def _add_lint(self) -> None:
         parser = self.subparsers.add_parser("lint", help=inspect.cleandoc(lint.__doc__ or ""))
@@ -201,15 +208,11 @@ class TsextCommandLine(CommandLine):
         parser.add_argument("--format", choices=("text", "json", "github"), default="text", help="What to print")
         parser.set_defaults(cmd=(lint, [], []))
 
-    def _add_backfill(self) -> None:
-        parser = self.subparsers.add_parser("backfill", help=inspect.cleandoc(backfill.__doc__ or ""))
-        backfill_line.add_arguments(parser)
-        parser.set_defaults(cmd=(backfill, [], []))
-
-    def _add_localdb(self) -> None:
-        parser = self.subparsers.add_parser("localdb", help="A throwaway TimescaleDB server for development.")
-        localdb_commands.add_arguments(parser)
-        parser.set_defaults(cmd=(localdb, [], []))
+    def _add_verbs_of(self, run: Callable[[Config], None], add_arguments: AddArguments) -> None:
+        """A command that has verbs of its own."""
+        parser = self.subparsers.add_parser(run.__name__, help=inspect.cleandoc(run.__doc__ or ""))
+        add_arguments(parser)
+        parser.set_defaults(cmd=(run, [], []))
 
     def main(self, argv: Sequence[str] | None = None) -> None:
         """Run one command; ``tsext history repair REVISION`` is ours, everything else Alembic's way."""
@@ -224,9 +227,20 @@ class TsextCommandLine(CommandLine):
         self.run_cmd(config, options)
 
 
+def fleet(config: Config) -> None:
+    """Upgrade many databases, or see where they stand."""
+    sys.exit(fleet_commands.run(config, config.cmd_opts or argparse.Namespace()))
+
+
 def backfill(config: Config) -> None:
     """Chunk-wise work: run it, see how far it is, pause it, change its limits."""
     sys.exit(backfill_line.run(config, config.cmd_opts or argparse.Namespace()))
+
+
+def load(config: Config) -> None:
+    """Load a CSV or Parquet file into a table, in parallel; the same command goes on where one was interrupted."""
+    with command.engine(config) as engine:
+        sys.exit(loading_commands.run(config.cmd_opts or argparse.Namespace(), engine))
 
 
 def localdb(config: Config) -> None:

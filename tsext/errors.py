@@ -95,6 +95,10 @@ class BackfillError(TsextError):
     """Chunk-wise work is not there, is other work than was asked for, or did not come to its end."""
 
 
+class LoadError(TsextError):
+    """A file cannot be loaded, or is not the one that was begun to be loaded."""
+
+
 class UpgradeLocked(TsextError):
     """Another process or thread is migrating this database."""
 
@@ -109,6 +113,10 @@ class ModelsMissing(TsextError):
 
 class ValidationFailed(TsextError):
     """The database is not what the revisions and the models say it should be."""
+
+
+class TargetsError(TsextError):
+    """The file of a fleet's targets cannot be used; the message names file and line."""
 
 
 class LocalServerError(TsextError):

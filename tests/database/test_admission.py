@@ -112,6 +112,31 @@ def test_a_contract_revision_waits_for_the_application(busy):
     assert busy.scalar("SELECT version_num FROM alembic_version") == "002_b"
 
 
+def test_what_ran_before_a_refusal_is_validated(busy):
+    unfinished = """with op.get_context().autocommit_block():
+        op.execute("CREATE INDEX CONCURRENTLY half ON t_001_a (id)")
+    op.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'half'::regclass")"""
+    (busy.versions / "002_b.py").unlink()
+    busy.revision("002_half", "001_a", unfinished, 'op.execute("DROP INDEX half")')
+    refused = busy.revision("003_index", "002_half", INDEX, UNINDEX)
+
+    output = busy.run("alembic", "upgrade", "head", fails=True)
+    assert "revision 003_index is unsafe, and no maintenance window" in output
+    assert "validation failed; 002_half stay applied" in output
+    assert "index public.half is INVALID" in output
+    events = "SELECT kind, outcome, revision FROM tsext.event ORDER BY id DESC LIMIT 2"
+    assert busy.rows(events) == [("validation", "failed", "002_half"), ("upgrade", "succeeded", "002_half")]
+
+    refused.unlink()
+    busy.revision("003_slow", "002_half", 'op.execute("SELECT pg_sleep(0.1)")')
+    busy.revision("004_index", "003_slow", INDEX, UNINDEX)
+    settings(busy, max_execution_time="1ms")
+    output = busy.run("alembic", "upgrade", "head", fails=True)
+    assert "revision 004_index is unsafe" in output
+    assert "revision 003_slow took" in output
+    assert "validation failed" not in output  # the index is none of this run's doing
+
+
 def test_lint_tells_by_its_exit_code(busy):
     found = json.loads(busy.run("tsext", "lint", "--format=json", fails=True))
     assert found["category"] == "unsafe"

@@ -39,7 +39,7 @@ def test_a_worker_that_is_killed_is_replaced(cluster, database, database_url):
 
     def kill():
         at_work = {each["pid"] for each in database.ask(ledger.at_work, declared)}
-        if not killed and len(at_work) == 2:
+        if not killed and at_work:
             killed.append(at_work.pop())
             os.kill(killed[0], signal.SIGKILL)
 

@@ -22,21 +22,31 @@ AUTOCOMMIT = "with op.get_context().autocommit_block():\n        "
 
 
 @contextmanager
-def holding(project, *statements, seconds=60.0):
-    """Another session, in a transaction older than what we would wait for in the queue; ends after so many seconds."""
+def holding(project, *statements, seconds=60.0, begun=None):
+    """Another session, in a transaction older than what we would wait for in the queue; ends after so many seconds.
+
+    :param begun: a file that the revision makes: they count from then on, however long the command takes to start.
+    """
     engine = sa.create_engine(project.url, connect_args={"application_name": "billing"}, poolclass=sa.NullPool)
     with engine.connect() as connection:
         for statement in statements:
             connection.exec_driver_sql(statement)
-        timer = threading.Timer(seconds, connection.rollback)
-        timer.start()
+        done = threading.Event()
+
+        def end():
+            while begun is not None and not begun.exists() and not done.wait(0.01):
+                pass
+            done.wait(seconds)
+            connection.rollback()
+
+        thread = threading.Thread(target=end)
+        thread.start()
         time.sleep(0.15)
         try:
             yield connection
         finally:
-            timer.cancel()
-            timer.join()
-            connection.rollback()
+            done.set()
+            thread.join()
 
 
 def setting(project, **settings):
@@ -70,18 +80,21 @@ def orders(project, monkeypatch):
 @pytest.mark.parametrize("name", ["psycopg2", "psycopg"])
 def test_reader_is_waited_for_and_what_was_refused_runs_again(orders, monkeypatch, name):
     driver(orders, monkeypatch, name)
+    begun = orders.path / "begun"
+    begin = f"__import__('pathlib').Path({str(begun)!r}).touch()\n    "
     # first in its transaction: it is looked before it asks
     orders.revision(
         "001_alone",
         None,
-        'op.execute("ALTER TABLE orders ADD COLUMN a int")',
+        begin + 'op.execute("ALTER TABLE orders ADD COLUMN a int")',
         'op.execute("ALTER TABLE orders DROP COLUMN a")',
     )
     # after others: all of it runs again, but for what no rollback undoes
     orders.revision(
         "002_amid",
         "001_alone",
-        """op.execute("SELECT nextval('runs')")
+        begin
+        + """op.execute("SELECT nextval('runs')")
     op.execute("INSERT INTO log VALUES ('once')")
     op.execute("ALTER TABLE orders ADD COLUMN b int")""",
     )
@@ -90,10 +103,13 @@ def test_reader_is_waited_for_and_what_was_refused_runs_again(orders, monkeypatc
     orders.revision(
         "003_file",
         "002_amid",
-        AUTOCOMMIT + "op.execute(\"INSERT INTO log VALUES ('committed')\")\n    op.execute_file('003_file.sql')",
+        begin
+        + AUTOCOMMIT
+        + "op.execute(\"INSERT INTO log VALUES ('committed')\")\n    op.execute_file('003_file.sql')",
     )
     for version, (refused, restarted) in {1: (0, 0), 2: (1, 1), 3: (1, 0)}.items():
-        with holding(orders, "SELECT * FROM orders", seconds=0.8):
+        begun.unlink(missing_ok=True)
+        with holding(orders, "SELECT * FROM orders", seconds=0.8, begun=begun):
             command.upgrade(orders.config, f"00{version}")
         assert applied(orders) == list(range(1, version + 1))
         seen = told(orders)

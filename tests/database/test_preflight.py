@@ -15,13 +15,17 @@ from sqlalchemy.pool import NullPool
 
 from tsext import catalog, cli, command, localdb, safety
 from tsext.errors import PreflightFailed
+from tsext.locks import guard_rails
 from tsext.preflight import checking
 from tsext.preflight.budget import locks_of
 from tsext.preflight.situation import State, Touch
 from tsext.preflight.touching import touches
 from tsext.settings import Settings, Size
 
-SMALL = {"max_locks_per_transaction": 10, "max_connections": 10, "max_prepared_transactions": 2}
+SMALL = {
+    "max_locks_per_transaction": 10, "max_connections": 10, "max_prepared_transactions": 2,
+    "archive_mode": "on", "archive_command": "'/bin/false'",
+}  # fmt: skip
 
 TICKS = (
     "CREATE EXTENSION timescaledb",
@@ -42,7 +46,7 @@ def ticks(timescaledb):
 
 @pytest.fixture
 def small_server(timescaledb_server):
-    """A server of its own that has little room, with a standby that does not replay."""
+    """A server of its own that has little room, with a standby that does not replay; its archiver always fails."""
     folder = localdb.state_dir()
     primary = replace(timescaledb_server, home=folder / "small", fsync=False)
     standby = replace(primary, home=folder / "small-standby")
@@ -70,6 +74,27 @@ def states(connection, pending, **settings):
 
 def state_of(found):
     return {name: each.state for name, each in found.items() if name != "server"}
+
+
+def _guard_rails_are_crossed(connection, primary):
+    """What the watchdog looks at while a run is at work."""
+    for _ in range(2):
+        connection.exec_driver_sql("INSERT INTO plain VALUES (2)")
+        connection.exec_driver_sql("SELECT pg_switch_wal()")
+
+    def crossed(**rails):
+        return {each.rule: each.message for each in guard_rails.crossed(connection, Settings(**rails), pid=0)}
+
+    wide = {"guard_replica_lag": timedelta(hours=1), "guard_free_disk": Size(1), "guard_archive_backlog": 1000}
+    assert crossed(**wide) == {}
+    found = crossed(guard_replica_lag=timedelta(0), guard_free_disk=Size(2**60), guard_archive_backlog=1)
+    assert re.fullmatch(r"replica \w+ is \d+\.\d s behind, more than guard_replica_lag", found["replica-lag"])
+    assert re.fullmatch(rf"\d+ bytes are free in {primary.data}, less than guard_free_disk", found["disk"])
+    assert re.fullmatch(
+        r"[2-9] WAL files wait to be archived, more than guard_archive_backlog", found["archive-backlog"]
+    )
+    connection.exec_driver_sql("ALTER SYSTEM SET archive_command = '/bin/true'")  # or it would not stop for seconds
+    connection.exec_driver_sql("SELECT pg_reload_conf()")
 
 
 def test_a_small_server_short_of_everything(small_server):
@@ -127,6 +152,7 @@ def test_a_small_server_short_of_everything(small_server):
             connection.rollback()
             off = {f"preflight_{name}": "off" for name in checking.CHECKS}
             assert set(state_of(states(connection, drop, **impatient, **off)).values()) == {State.OFF}
+        _guard_rails_are_crossed(autocommit, primary)
     with sa.create_engine(standby.url, poolclass=NullPool).connect() as connection:
         assert states(connection, {})["server"].message == "the server is a read-only standby"
 

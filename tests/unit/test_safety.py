@@ -9,7 +9,8 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 
 from tsext import safety
-from tsext.safety import Axis, Category, Statement
+from tsext.catalog import DatabaseFacts
+from tsext.safety import Axis, Category, Facts, Statement
 
 SAFE = [
     # instant changes
@@ -162,6 +163,17 @@ def test_nothing_is_taken_for_safe_or_unsafe_that_is_not(expected):
 
     print(f"{expected}: {len(revisions) - len(wrong)} of {len(revisions)}")
     assert wrong == {}
+
+
+@pytest.mark.parametrize("statement", ["CREATE TABLE a (id int, {})", "CREATE TABLE a (id int); ALTER TABLE a ADD {}"])
+def test_what_an_older_server_lacks_it_surely_refuses(statement):
+    virtual = statement.format("x int GENERATED ALWAYS AS (id) VIRTUAL")
+    old, new = (Facts(each, database=DatabaseFacts(each, {}, ("public",), "UTC")) for each in (17, 18))
+
+    (found,) = safety.classify([virtual], old)
+
+    assert found.rule == "version" and found.rule in safety.CERTAIN
+    assert safety.classify([virtual], new) == []
 
 
 HINTS = [

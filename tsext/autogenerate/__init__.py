@@ -9,6 +9,8 @@ IncludeName = Callable[[str | None, str, Mapping[str, Any]], bool]
 
 _BOOKKEEPING = "tsext"
 _HISTORY = "migration_history"
+_THEIRS = ("_timescaledb", "timescaledb_", "tsext_new_", "tsext_old_")
+"""How names of schemas begin; the last two of those in which a table is while it is repartitioned, or afterwards."""
 
 
 def include_name(theirs: IncludeName | None = None) -> IncludeName:
@@ -31,4 +33,4 @@ def include_name(theirs: IncludeName | None = None) -> IncludeName:
 
 def is_internal(schema: str | None) -> bool:
     """Whether a schema is TimescaleDB's or tsext's own."""
-    return schema is not None and (schema == _BOOKKEEPING or schema.startswith(("_timescaledb", "timescaledb_")))
+    return schema is not None and (schema == _BOOKKEEPING or schema.startswith(_THEIRS))

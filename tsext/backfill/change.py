@@ -262,7 +262,7 @@ def _change_in_columnstore(connection: Connection, task: Task, spec: Spec) -> Ou
         changed = _send(connection, spec.update(task.relation, "true"))
         _send(connection, f"SELECT compress_chunk({chunk})")
     else:  # by the hypertable: an UPDATE of the chunk itself does not see its rows in the columnstore
-        within = f"{catalog.chunk_range(connection, task.relation)} AND tableoid = {chunk}::regclass"
+        within = f"{catalog.chunk_condition(connection, task.relation)} AND tableoid = {chunk}::regclass"
         changed = _send(connection, spec.update(_qualified(spec), within))
     return Outcome(changed, seen=task.expected)
 

@@ -137,12 +137,12 @@ def is_in_columnstore(connection: Connection, relation: str) -> bool:
     return any(row[0] for row in rows(connection, "in_columnstore", relation=relation))
 
 
-def chunk_range(connection: Connection, chunk: str) -> str:
+def chunk_condition(connection: Connection, chunk: str) -> str:
     """The time of a chunk's rows, as a condition over the hypertable's.
 
     :param chunk: as it stands in SQL.
     """
-    return str(rows(connection, "chunk_range", relation=chunk)[0].condition)
+    return str(rows(connection, "chunk_condition", relation=chunk)[0].condition)
 
 
 def commented_chunks(connection: Connection, name: str, schema: str | None, comment: str) -> list[str]:

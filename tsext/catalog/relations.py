@@ -141,12 +141,16 @@ class DatabaseFacts:
     relations: Mapping[RelationName, RelationFacts]
     search_path: tuple[str, ...]
     time_zone: str
+    schemas: frozenset[str] = frozenset()
+    """All that there are."""
     volatile: Mapping[str, bool] = field(default_factory=dict)
     """Functions by name, the built-in ones that are not volatile left out."""
     constrained_domains: frozenset[str] = frozenset()
     """Domains that not every value of their base type passes, without their schemas."""
     domains: Mapping[str, str] = field(default_factory=dict)
     """Domains, without their schemas, and the types that they are made of."""
+    domain_defaults: Mapping[str, str] = field(default_factory=dict)
+    """The DEFAULTs of those that have one."""
     bodies: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Language and source of the functions and procedures that users wrote and that may change something, by name."""
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -157,7 +161,7 @@ def database_facts(connection: Connection) -> DatabaseFacts:
     """Everything at once, in about ten queries whatever the number of tables and chunks."""
     row = connection.exec_driver_sql(
         "SELECT current_setting('server_version_num')::int / 10000, current_schemas(false)::text[], "
-        "current_setting('TimeZone')"
+        "current_setting('TimeZone'), ARRAY(SELECT nspname::text FROM pg_namespace)"
     ).one()
     domains = rows(connection, "domains")
     return DatabaseFacts(
@@ -165,9 +169,11 @@ def database_facts(connection: Connection) -> DatabaseFacts:
         _relations(connection),
         tuple(row[1]),
         row[2],
+        frozenset(row[3]),
         volatile={each.name: each.volatile for each in rows(connection, "volatile_functions")},
         constrained_domains=frozenset(each.name for each in domains if each.constrained),
         domains={each.name: each.base for each in domains},
+        domain_defaults={each.name: each.default for each in domains if each.default},
         bodies={each.name: (each.language, each.body) for each in rows(connection, "function_bodies")},
         labels={each.name: tuple(each.labels) for each in rows(connection, "enums")},
     )

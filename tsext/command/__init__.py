@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from alembic.migration import MigrationContext
 from alembic.operations.ops import MigrationScript
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import URL, Connection, create_engine, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url
 from sqlalchemy.pool import NullPool
 
 from tsext import environment, history, localdb, reflection, review, safety, seeds, validation
@@ -368,6 +369,19 @@ def _look(config: Config, work: Callable[[_Database], T]) -> T:
     with history.in_process, review.quiet(), EnvironmentContext(config, script, fn=instead, dont_mutate=True):
         script.run_env()
     return done[0]
+
+
+@contextmanager
+def engine(config: Config) -> Iterator[Engine]:
+    """The database, without ``env.py``: for what is no matter of the revisions.
+
+    :raises ConnectionRefused: if it cannot be reached, with the cure.
+    """
+    made = create_engine(url_of(Settings.read(config, x_arguments(config))), poolclass=NullPool)
+    with connect(made) as connection:
+        check(connection)
+    yield made
+    made.dispose()
 
 
 def x_arguments(config: Config) -> dict[str, str]:

@@ -74,9 +74,10 @@ class Gate:
 
         return admitted
 
-    def validate(self) -> None:
+    def validate(self, refused: RevisionRefused | None = None) -> None:
         """Whether every revision that was run took no longer than it may.
 
+        :param refused: why others were not run, which is then told as well.
         :raises ValidationFailed: naming those that took longer.
         """
         limit = self.settings.max_execution_time
@@ -92,6 +93,8 @@ class Gate:
             if timedelta(milliseconds=taken) > limit
         ]
         if slow:
+            if refused is not None:
+                log.warning("%s", refused)
             raise ValidationFailed(
                 f"{len(slow)} revision(s) took too long; they are applied in {self.settings.environment}",
                 hint="see to it before they run in production",

@@ -18,7 +18,7 @@ from tsext.environment.failing import fail
 from tsext.environment.locking import locks_of
 from tsext.environment.validating import Invalid, TakeBack, Validating
 from tsext.environment.watching import Watching
-from tsext.errors import HistoryError
+from tsext.errors import HistoryError, RevisionRefused
 from tsext.history import Project, Recorder, bookkeeping, numbers, records
 from tsext.history.recording import Steps
 from tsext.locks import Locks
@@ -55,6 +55,9 @@ def migrate(run: Run, connection: Connection) -> None:
             _follow_commits(connection, recorder)
             try:
                 _run_validated(run, context, validating, partial(_take_back, run, recorder, asking))
+            except RevisionRefused as refused:
+                gate.validate(refused)
+                raise
             except Exception as error:
                 fail(connection, recorder, error, single_client=state.single_client)
             _load_seeds(run, context, recorder, held)
@@ -76,14 +79,33 @@ def write_script(run: Run) -> None:
 
 
 def _run_validated(run: Run, context: MigrationContext, validating: Validating, take_back: TakeBack) -> None:
-    """Run the steps; what turns out invalid is answered as the environment says."""
+    """Run the steps, as far as they may run; what turns out invalid is answered as the environment says.
+
+    :raises RevisionRefused: if they may not all run, once those that did are found to be valid.
+    """
+    refused = None
     try:
-        run.run_steps()
+        refused = _run_admitted(run, context)
         if validating.done:
-            validating.at_end(context, at_head=_at_head(run, context))
+            validating.at_end(context, at_head=refused is None and _at_head(run, context))
     except Invalid as invalid:
         assert context.connection is not None
+        if refused is not None:
+            log.warning("%s", refused)
         validating.answer(invalid, context.connection, take_back)
+    if refused is not None:
+        raise refused
+
+
+def _run_admitted(run: Run, context: MigrationContext) -> RevisionRefused | None:
+    """Run the steps; returns why no more of them, if the gate stopped them."""
+    try:
+        run.run_steps()
+    except RevisionRefused as refused:
+        assert context.connection is not None
+        context.connection.rollback()  # in which the gate looked
+        return refused
+    return None
 
 
 def _take_back(

@@ -12,7 +12,7 @@ from tsext.errors import HistoryError
 
 _QUERIES = Path(__file__).parent / "queries"
 
-STEPS = {1: "001_tables", 3: "003_record", 4: "004_backfill"}
+STEPS = {1: "001_tables", 3: "003_record", 4: "004_backfill", 5: "005_load"}
 """The scripts that bring the bookkeeping up to a version; each may be run twice."""
 
 VERSION = max(STEPS)

@@ -61,6 +61,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "rename_table_with_view",
     ),
     "reorder_policies": ("add_reorder_policy", "alter_reorder_policy", "remove_reorder_policy"),
+    "repartition": ("convert_to_table", "repartition_hypertable", "undo_repartition_hypertable"),
     "retention": ("add_retention_policy", "alter_retention_policy", "drop_chunks", "remove_retention_policy"),
     "swapping": (
         "copy_continuous_aggregate_privileges",

@@ -11,8 +11,8 @@ from tsext import catalog
 from tsext.errors import InvalidObject, RevisionFailed
 from tsext.model.columns import ColumnChange
 from tsext.operations.rendering import Code, code_of
-from tsext.operations.twins import ITS_OWN, ColumnOperation, Expansion, Twin, send, short
-from tsext.sql.quoting import identifier, literal
+from tsext.operations.twins import ITS_OWN, ColumnOperation, Expansion, Twin, send
+from tsext.sql.quoting import identifier, literal, short
 
 
 class ColumnRename(ColumnOperation):

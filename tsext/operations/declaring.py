@@ -78,7 +78,13 @@ class DeclaringOperation(SteppedOperation):
 
     def run(self, connection: Connection) -> None:
         """Work on it until it is done, if it is not."""
-        declared = self.declare(connection)
+        self.work(connection, self.declare(connection))
+
+    def work(self, connection: Connection, declared: Backfill) -> None:
+        """Work on it here, unless workers have done it before.
+
+        :raises BackfillError: if it would take too long, or comes to another end.
+        """
         if declared.state is State.DONE:
             log.info("backfill %s is done already", declared.name)
             return

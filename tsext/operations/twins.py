@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,7 +20,7 @@ from tsext.operations.index_builds import Build
 from tsext.operations.progress import count
 from tsext.operations.steps import SteppedOperation
 from tsext.sql.columns import qualify
-from tsext.sql.quoting import LONGEST_NAME, identifier, literal, qualified
+from tsext.sql.quoting import identifier, literal, qualified, short
 
 ITS_OWN = frozenset({"drop-object", "lost-column"})
 """Rules about what only the expansion uses: the function of the trigger, and values that the other column has, too."""
@@ -122,15 +121,6 @@ class Twin:
             f"WHERE ROW({identifier(self.change.twin)})::record *<> ROW({self.value()})::record)"
         )
         return bool(connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalar())
-
-
-def short(*parts: str, suffix: str = "") -> str:
-    """A name made of others; where it is too long, cut, with a hash by which it is still the only one."""
-    name = "_".join(parts) + suffix
-    if len(name.encode()) <= LONGEST_NAME:
-        return name
-    tail = f"_{hashlib.sha256(name.encode()).hexdigest()[:8]}{suffix}"
-    return name.encode()[: LONGEST_NAME - len(tail.encode())].decode(errors="ignore") + tail
 
 
 def copy_name(name: str) -> str:

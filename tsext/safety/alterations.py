@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tsext.catalog import RelationFacts
 from tsext.model.locks import LockMode
 from tsext.safety import column_types, columns, constraints, hypertables, partitions, rules
 from tsext.safety.hazards import Work
@@ -41,7 +40,7 @@ _REWRITES = {
 }
 
 
-_PASSES = {"AT_DropColumn": 0, "AT_DropConstraint": 0, "AT_AlterColumnType": 1, "AT_AddColumn": 2}
+_PASSES = {"AT_DropColumn": 0, "AT_DropConstraint": 0, "AT_DropIdentity": 0, "AT_AlterColumnType": 1, "AT_AddColumn": 2}
 """What comes first, in whichever order it is written: ``AT_PASS_DROP`` and so on in tablecmds.c."""
 
 
@@ -56,6 +55,7 @@ def alter(reading: Reading, node: Any) -> None:
     kind = grammar.enum_name("ObjectType", node.objtype)
     name = Name.of_range(node.relation)
     reading.commands = len(node.cmds)
+    reading.only = not node.relation.inh
     if kind == "OBJECT_TYPE":
         _alter_type(reading, name, node)
         return
@@ -63,15 +63,21 @@ def alter(reading: Reading, node: Any) -> None:
         if not node.missing_ok:
             reading.report(rules.DOES_NOT_EXIST, what="relation", name=name)
         return
-    if not node.relation.inh:
+    if reading.only:
         _refuse_only(reading, name, node)
     subtypes = [(grammar.enum_name("AlterTableType", each.alter_table_cmd.subtype), each) for each in node.cmds]
-    for subtype, each in sorted(subtypes, key=lambda one: _PASSES.get(one[0], len(_PASSES))):
+    for subtype, each in sorted(subtypes, key=lambda one: _pass(*one)):
         command = each.alter_table_cmd
         if kind == "OBJECT_TABLE":
             _alter_table(reading, name, subtype, command)
         else:
             _alter_other(reading, name, kind, subtype, command)
+
+
+def _pass(subtype: str, node: Any) -> int:
+    if subtype == "AT_ColumnDefault" and not node.alter_table_cmd.HasField("def"):
+        return 0
+    return _PASSES.get(subtype, len(_PASSES))
 
 
 def _refuse_only(reading: Reading, table: Name, node: Any) -> None:
@@ -86,8 +92,7 @@ def _refuse_only(reading: Reading, table: Name, node: Any) -> None:
 
 def _alter_table(reading: Reading, table: Name, subtype: str, command: Any) -> None:
     hypertables.refuse_alteration(reading, table, subtype, command)
-    found = reading.find(table)
-    if found is not None and _is_so_already(found, subtype, command):
+    if _is_so_already(reading, table, subtype, command):
         reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     elif subtype in COMMANDS:
         COMMANDS[subtype](reading, table, command)
@@ -103,13 +108,19 @@ def _alter_table(reading: Reading, table: Name, subtype: str, command: Any) -> N
         reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
 
 
-def _is_so_already(found: RelationFacts, subtype: str, command: Any) -> bool:
-    now, wanted = {
-        "AT_SetLogged": (found.persistence, "p"),
-        "AT_SetUnLogged": (found.persistence, "u"),
-        "AT_SetTableSpace": (found.tablespace, command.name),
-        "AT_SetAccessMethod": (found.access_method, command.name),
-    }.get(subtype, ("", None))
+def _is_so_already(reading: Reading, name: Name, subtype: str, command: Any) -> bool:
+    """Whether it is stored as is asked for, as far as is known; from now on it is."""
+    found, state = reading.find(name), reading.script.change(name)
+    what, wanted = {
+        "AT_SetLogged": ("persistence", "p"),
+        "AT_SetUnLogged": ("persistence", "u"),
+        "AT_SetTableSpace": ("tablespace", command.name),
+        "AT_SetAccessMethod": ("access_method", command.name),
+    }.get(subtype, ("", ""))
+    if not what:
+        return False
+    now = state.storage.get(what, getattr(found, what, None))
+    state.storage[what] = wanted
     return bool(now == wanted)
 
 
@@ -122,10 +133,9 @@ def _set_options(reading: Reading, name: Name, command: Any) -> None:
 
 
 def _alter_other(reading: Reading, name: Name, kind: str, subtype: str, command: Any) -> None:
-    found = reading.find(name)
     if subtype in ("AT_SetRelOptions", "AT_ResetRelOptions"):
         _set_options(reading, name, command)
-    elif found is not None and _is_so_already(found, subtype, command):
+    elif _is_so_already(reading, name, subtype, command):
         reading.lock(name, LockMode.ACCESS_EXCLUSIVE)
     elif kind == "OBJECT_SEQUENCE":
         reading.lock(name, LockMode.SHARE_ROW_EXCLUSIVE)
@@ -185,8 +195,8 @@ COMMANDS: dict[str, Command] = {
     "AT_ColumnDefault": columns.set_default,
     "AT_AddIdentity": columns.add_identity,
     "AT_SetIdentity": columns.alter_column,
-    "AT_DropIdentity": columns.alter_column,
-    "AT_DropExpression": columns.alter_column,
+    "AT_DropIdentity": columns.drop_identity,
+    "AT_DropExpression": columns.drop_expression,
     "AT_SetExpression": columns.set_expression,
     "AT_SetStorage": columns.alter_column,
     "AT_SetCompression": columns.alter_column,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tsext.model.locks import LockMode
-from tsext.safety import builtin, dynamic, hypertables, rules
+from tsext.safety import builtin, dynamic, holding, hypertables, rules
 from tsext.safety.hazards import Work
 from tsext.safety.names import Name, name_in
 from tsext.safety.reading import Reading, reads
@@ -33,6 +33,7 @@ _SETTINGS = {
     "set_chunk_time_interval", "set_partitioning_interval", "set_number_partitions", "set_integer_now_func",
     "enable_chunk_skipping", "disable_chunk_skipping", "by_range", "by_hash", "show_chunks", "set_adaptive_chunking",
 }  # fmt: skip
+_WAITING = {"pg_sleep", "pg_sleep_for", "pg_sleep_until"}
 _LOCKING = {
     "add_dimension": (0, LockMode.SHARE_UPDATE_EXCLUSIVE),
     "attach_tablespace": (1, LockMode.ACCESS_EXCLUSIVE),
@@ -56,6 +57,8 @@ def read(reading: Reading, node: Any) -> None:
             position, mode = _LOCKING[name.name]
             if (table := _relation(call, position)) is not None:
                 reading.lock(table, mode)
+        elif name.name in _WAITING:
+            holding.wait(reading)
         elif name.name == "set_config":
             _set_config(reading, call)
         elif name.name not in _SETTINGS and _is_users_own(reading, name):

@@ -22,9 +22,12 @@ def column_type(reading: Reading, table: Name, command: Any) -> None:
     column = reading.column(table, command.name)
     if _is_probably_instant(reading, table, command.name, definition):
         reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
+        reading.script.change(table).types[command.name] = new
         reading.report(rules.MAYBE_REWRITE, table, column=command.name)
         return
-    change = _change_of(reading, definition, command.name, column)
+    before = reading.type_of(table, command.name)
+    change = _change_of(reading, definition, command.name, before)
+    reading.script.change(table).types[command.name] = _target(reading, new)
     work = Work.REWRITE if change.rewrites else _smaller_work(reading, table, column, change)
     if definition.HasField("coll_clause") and work is None and _is_indexed(reading, table, column):
         work = Work.BUILD
@@ -36,32 +39,33 @@ def column_type(reading: Reading, table: Name, command: Any) -> None:
         _lock_foreign_keys(reading, table, column.name, Work.SCAN if change.rewrites else None)
     if work is not None:
         did = {Work.REWRITE: "rewrites the table", Work.BUILD: "builds its indexes anew", Work.SCAN: "scans the table"}
-        words = {"column": command.name, "work": did[work] if column is not None else "may rewrite the table"}
+        words = {"column": command.name, "work": did[work] if before is not None else "may rewrite the table"}
         reading.report(rules.ALTER_COLUMN_TYPE, table, **words)
-    old = types.of_text(column.base) if column is not None else "the old type"
     if change.narrows:
-        reading.report(rules.NARROWER_TYPE, table, column=command.name, old=old, new=new)
+        reading.report(rules.NARROWER_TYPE, table, column=command.name, old=before or "the old type", new=new)
     elif change.rewrites:
         reading.report(rules.NEW_TYPE, table, column=command.name, new=new)
 
 
 def _is_probably_instant(reading: Reading, table: Name, name: str, definition: Any) -> bool:
     """Whether, for want of a catalog, the usual case may be taken for granted."""
-    if reading.facts.database is not None or reading.is_own_column(table, name):
+    if reading.facts.database is not None or name in reading.state(table).types or reading.is_new(table):
         return False
     plain = not definition.HasField("raw_default") and not definition.HasField("coll_clause")
     return plain and types.is_usually_wider(types.of_node(definition.type_name))
 
 
-def _change_of(reading: Reading, definition: Any, name: str, column: ColumnFacts | None) -> types.Change:
-    new = types.of_node(definition.type_name)
-    if column is None:
-        return types.Change(rewrites=True)
+def _target(reading: Reading, new: types.Type) -> types.Type:
+    """The type, or what it is made of."""
     base = reading.facts.domain_base(new.name)
-    if base is not None and new.name.rpartition(".")[2] in reading.facts.constrained_domains:
+    return types.of_text(base) if base is not None else new
+
+
+def _change_of(reading: Reading, definition: Any, name: str, before: types.Type | None) -> types.Change:
+    new = types.of_node(definition.type_name)
+    if before is None or new.name.rpartition(".")[2] in reading.facts.constrained_domains:
         return types.Change(rewrites=True)
-    target = types.of_text(base) if base is not None else new
-    change = types.change(types.of_text(column.base), target, utc=reading.is_utc)
+    change = types.change(before, _target(reading, new), utc=reading.is_utc)
     if definition.HasField("raw_default") and not _is_plain_cast(definition.raw_default, name, new):
         change = types.Change(rewrites=True, narrows=change.narrows)
     return change

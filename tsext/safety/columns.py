@@ -29,7 +29,11 @@ def add_column(reading: Reading, table: Name, command: Any) -> None:
     constraints = constraints_of(column)
     _refuse_lonely(reading, table)
     why = _rewrites(reading, column, constraints)
-    reading.script.change(table).columns[column.colname] = None
+    state = reading.script.change(table)
+    state.columns[column.colname] = None
+    state.types[column.colname] = types.of_new_column(column.type_name)
+    if not constraints.keys() & {"CONSTR_DEFAULT", "CONSTR_GENERATED", "CONSTR_IDENTITY"} and not why:
+        state.empty.add(column.colname)
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.REWRITE if why else None)
     new = reading.is_new(table)
     if why and not new:
@@ -69,7 +73,8 @@ def _rewrites(reading: Reading, column: Any, constraints: dict[str, Any]) -> tup
     if _is_constrained_domain(reading, type_.name):
         return "its type is a domain with constraints", "add the column with the domain's base type and a CHECK"
     default = constraints.get("CONSTR_DEFAULT")
-    volatile = volatile_function(default.raw_expr, reading.facts) if default is not None else None
+    expression = default.raw_expr if default is not None else reading.domain_default(type_.name)
+    volatile = volatile_function(expression, reading.facts) if expression is not None else None
     if volatile is None:
         return None
     name, sure = volatile
@@ -134,6 +139,7 @@ def drop_column(reading: Reading, table: Name, command: Any) -> None:
     column, found = reading.column(table, command.name), reading.find(table)
     own = reading.is_own_column(table, command.name)
     state = reading.script.change(table)
+    state.forget_column(command.name)
     state.columns.pop(command.name, None)
     state.lost.add(column.name if column is not None else command.name)
     if own:
@@ -147,10 +153,26 @@ def drop_column(reading: Reading, table: Name, command: Any) -> None:
             what = f"dropping {command.name}, by which it is partitioned"
             reading.report(rules.REFUSED, table, what=what, cure="make a new table and copy in batches")
         _drop_what_depends(reading, table, command, found, column.name)
+        _drop_with_it(reading, table, found, column.name)
     elif cascades(command):
         reading.report(rules.DROP_CASCADE, table, name=f"{table}.{command.name}")
-    reading.report(rules.DROP_COLUMN, table, column=command.name)
+    hazard = reading.report(rules.DROP_COLUMN, table, column=command.name)
+    reading.script.miss(column_of(reading, table, command.name), hazard)
     reading.report(rules.LOST_COLUMN, table, column=command.name)
+
+
+def _drop_with_it(reading: Reading, table: Name, found: RelationFacts, column: str) -> None:
+    """Constraints and indexes of a column go with it, so that their names are free."""
+    constraints = [each.name for each in reading.constraints(table) if column in each.columns]
+    reading.script.change(table).dropped.update(constraints)
+    for each in found.indexes.values():
+        if column in each.columns or column in each.reads:
+            reading.script.drop(Name(found.schema, each.name))
+
+
+def column_of(reading: Reading, table: Name, column: str) -> Name:
+    """What to call a column, so that another can take its place."""
+    return Name(f"{reading.script.key(table)}", f"column {column}")
 
 
 def _drop_what_depends(reading: Reading, table: Name, command: Any, found: RelationFacts, column: str) -> None:
@@ -200,7 +222,9 @@ def set_not_null(reading: Reading, table: Name, command: Any) -> None:
     reading.need_columns(table, command.name)
     proven = is_proven(reading, table, command.name)
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, None if proven else Work.SCAN)
-    reading.script.change(table).proven[command.name] = ""
+    state = reading.script.change(table)
+    state.proven[command.name] = ""
+    state.nullable.discard(command.name)
     if not proven and not reading.is_new(table):
         reading.report(rules.SET_NOT_NULL, table, column=command.name)
 
@@ -210,15 +234,19 @@ def drop_not_null(reading: Reading, table: Name, command: Any) -> None:
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     if not reading.need_columns(table, command.name):
         return
-    reading.script.change(table).proven.pop(command.name, None)
-    column = reading.column(table, command.name)
+    state = reading.script.change(table)
+    state.proven.pop(command.name, None)
+    state.nullable.add(command.name)
+    for name, added in state.constraints.items():
+        if added.validated and command.name in added.not_null:
+            state.proven[command.name] = name
     keys = [each for each in reading.constraints(table) if each.kind == "p" and command.name in each.columns]
     if keys:
         cure = f"drop {keys[0].name} first"
         reading.report(
             rules.REFUSED, table, what=f"a column {command.name} of its primary key that may be null", cure=cure
         )
-    elif column is not None and column.identity:
+    elif _source(reading, table, command.name) == "identity":
         what = f"an identity column {command.name} that may be null"
         reading.report(rules.REFUSED, table, what=what, cure="DROP IDENTITY first")
 
@@ -232,25 +260,68 @@ def alter_column(reading: Reading, table: Name, command: Any) -> None:
 def set_default(reading: Reading, table: Name, command: Any) -> None:
     """``SET DEFAULT`` and ``DROP DEFAULT``."""
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
-    column = reading.column(table, command.name)
-    dropped = not command.HasField("def")
-    if dropped and command.name in reading.state(table).required and not reading.is_new(table):
-        reading.report(rules.DROP_DEFAULT_OF_NEW, table, column=command.name)
-    if reading.need_columns(table, command.name) and column is not None and (column.generated or column.identity):
+    source = _source(reading, table, command.name)
+    if reading.need_columns(table, command.name) and source in ("generated", "identity"):
         what = f"a DEFAULT of {command.name}, which is generated"
         reading.report(rules.REFUSED, table, what=what, cure="DROP EXPRESSION or DROP IDENTITY first")
+        return
+    dropped = not command.HasField("def")
+    reading.script.change(table).sources[command.name] = "" if dropped else "default"
+    if not dropped:
+        reading.script.replace(_default_of(reading, table, command.name))
+    elif reading.is_new(table):
+        return
+    elif command.name in reading.state(table).required:
+        reading.report(rules.DROP_DEFAULT_OF_NEW, table, column=command.name)
+    elif source and constraints.is_proven(reading, table, command.name):
+        hazard = reading.report(rules.DROP_DEFAULT, table, column=command.name)
+        reading.script.miss(_default_of(reading, table, command.name), hazard)
+
+
+def _source(reading: Reading, table: Name, column: str) -> str:
+    """What gives a column its value: ``default``, ``identity``, ``generated``; empty if it is nothing, or not known."""
+    known = reading.column(table, column)
+    found = "" if known is None or not known.has_default else "default"
+    if known is not None and (known.identity or known.generated):
+        found = "identity" if known.identity else "generated"
+    return reading.state(table).sources.get(column, found)
+
+
+def _default_of(reading: Reading, table: Name, column: str) -> Name:
+    """What to call what gives a column its value, so that another can take its place."""
+    return Name(f"{reading.script.key(table)}", f"default of {column}")
+
+
+def drop_expression(reading: Reading, table: Name, command: Any) -> None:
+    """``DROP EXPRESSION``."""
+    alter_column(reading, table, command)
+    reading.script.change(table).sources[command.name] = ""
+
+
+def drop_identity(reading: Reading, table: Name, command: Any) -> None:
+    """``DROP IDENTITY``."""
+    alter_column(reading, table, command)
+    known, source = reading.column(table, command.name), _source(reading, table, command.name)
+    reading.script.change(table).sources[command.name] = ""
+    if not reading.is_own_column(table, command.name) and (known is None or source == "identity"):
+        hazard = reading.report(rules.DROP_IDENTITY, table, column=command.name)
+        reading.script.miss(_default_of(reading, table, command.name), hazard)
 
 
 def add_identity(reading: Reading, table: Name, command: Any) -> None:
     """``ADD GENERATED … AS IDENTITY``."""
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
-    column = reading.column(table, command.name)
+    reading.script.replace(_default_of(reading, table, command.name))
+    column, source = reading.column(table, command.name), _source(reading, table, command.name)
     if not reading.need_columns(table, command.name) or column is None:
         return
-    if not column.not_null and command.name not in reading.state(table).proven:
+    state = reading.script.change(table)
+    state.sources[command.name] = "identity"
+    nullable = not column.not_null or command.name in state.nullable
+    if nullable and command.name not in state.proven:
         cure = f'op.set_not_null("{table}", "{command.name}") first'
         reading.report(rules.REFUSED, table, what=f"an identity {command.name} that may be null", cure=cure)
-    elif column.has_default or column.identity:
+    elif source:
         what = f"an identity {command.name} that has a DEFAULT"
         reading.report(rules.REFUSED, table, what=what, cure="DROP DEFAULT first, in the same ALTER TABLE")
 

@@ -11,7 +11,7 @@ from tsext.safety.expressions import columns_in, constants_in, constants_of, not
 from tsext.safety.hazards import Work
 from tsext.safety.names import Name
 from tsext.safety.reading import Reading, cascades
-from tsext.safety.script import Added
+from tsext.safety.script import Added, State
 from tsext.sql import grammar
 
 
@@ -29,7 +29,8 @@ def add_constraint(reading: Reading, table: Name, command: Any) -> None:
     """``ADD [CONSTRAINT …]``."""
     constraint = getattr(command, "def").constraint
     name = constraint.conname
-    if name and (reading.constraint(table, name) is not None or name in reading.state(table).constraints):
+    there = reading.constraint(table, name) is not None or name in reading.state(table).constraints
+    if name and there and kind_of(constraint) != "CONSTR_NOTNULL":  # which is merged with one that is there
         reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
         reading.report(rules.EXISTS_ALREADY, table, what="constraint", name=name)
         return
@@ -51,14 +52,15 @@ def add_foreign_key(reading: Reading, table: Name, constraint: Any, columns: lis
     new = reading.is_new(table)
     _check_referenced(reading, referenced, constraint)
     found = reading.find(table)
-    if constraint.skip_validation and found is not None and found.kind == "p" and reading.facts.postgresql < 18:
+    if constraint.skip_validation and found is not None and found.kind == "p" and not reading.depth:
         cure = "add it in a maintenance window, or to each partition"
         reading.need_postgresql(18, "a foreign key NOT VALID of a partitioned table", cure)
     work = Work.SCAN if validated and not new else None
     reading.lock(table, LockMode.SHARE_ROW_EXCLUSIVE, work)
     reading.lock(referenced, LockMode.SHARE_ROW_EXCLUSIVE, work)
     if constraint.skip_validation:
-        reading.script.change(table).constraints[constraint.conname] = Added(validated=False)
+        added = Added(validated=False, references=reading.script.key(referenced))
+        reading.script.change(table).constraints[constraint.conname] = added
     elif work is not None:
         arguments = hints.foreign_key(reading, table, constraint, columns)
         reading.report(rules.ADD_FOREIGN_KEY, table, referenced, arguments=arguments, referenced=referenced)
@@ -131,10 +133,13 @@ def is_proven(reading: Reading, table: Name, column: str) -> bool:
         return True
     if reading.find(table) is None:
         return reading.facts.database is None and state.validated
+    if reading.is_own_column(table, column):
+        return False
     known = reading.column(table, column)
-    if known is not None and known.not_null:
+    if known is not None and known.not_null and column not in state.nullable:
         return True
-    valid = [each for each in reading.constraints(table) if each.kind in "cn" and each.validated]
+    kinds = "c" if column in state.nullable else "cn"
+    valid = [each for each in reading.constraints(table) if each.kind in kinds and each.validated]
     name = known.name if known is not None else column
     return any(name in proves_not_null(each.definition) for each in valid)
 
@@ -151,6 +156,9 @@ def _add_key(reading: Reading, table: Name, constraint: Any, columns: list[str])
         _use_index(reading, table, constraint)
         return
     found = reading.find(table)
+    if reading.only and found is not None and found.kind == "p":
+        reading.lock(table, LockMode.ACCESS_EXCLUSIVE)  # an index without those of the partitions
+        return
     if found is not None and not set(found.partition_key) <= set(columns) and kind != "CONSTR_EXCLUSION":
         what, lacking = "a unique constraint", ", ".join(sorted(set(found.partition_key) - set(columns)))
         reading.report(
@@ -179,8 +187,20 @@ def _use_index(reading: Reading, table: Name, constraint: Any) -> None:
         columns = made.indexed if made.new else known.columns if known is not None else ()
         nullable = [each for each in columns if not is_proven(reading, table, each)]
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.SCAN if nullable else None)
+    if constraint.conname and (made.new or known is not None):
+        reading.script.rename(index, Name(index.schema, constraint.conname))
+    if kind_of(constraint) == "CONSTR_PRIMARY" and _may_be_null(reading, table, made):
+        reading.report(rules.MAYBE_NULLABLE_KEY, table)
     for each in nullable if not reading.is_new(table) else ():
         reading.report(rules.SET_NOT_NULL, table, column=each)
+
+
+def _may_be_null(reading: Reading, table: Name, index: State) -> bool:
+    """Whether, for want of a catalog, nothing tells that the columns of an index are not null."""
+    state = reading.state(table)
+    if state.new or state.validated or reading.facts.database is not None or f"{table.name}_pkey" in state.dropped:
+        return False
+    return not index.new or not all(each in state.proven for each in index.indexed)
 
 
 def validate(reading: Reading, table: Name, command: Any) -> None:
@@ -218,6 +238,8 @@ def drop_constraint(reading: Reading, table: Name, command: Any) -> None:
         reading.lock(Name(*constraint.references), LockMode.ACCESS_EXCLUSIVE)
     if found is not None and constraint is not None and constraint.kind in "pu":
         _drop_key(reading, table, found, command)
+    if constraint is not None and constraint.kind == "n":
+        state.nullable.update(constraint.columns)
     helped = bool(state.proven or state.validated)
     state.dropped.add(command.name)
     state.proven = {column: by for column, by in state.proven.items() if by != command.name}
@@ -236,12 +258,25 @@ def _primary_key_of(reading: Reading, table: Name) -> Name:
 
 
 def alter_constraint(reading: Reading, table: Name, command: Any) -> None:
-    """``ALTER CONSTRAINT``: whether it may be deferred."""
-    name = getattr(command, "def").atalter_constraint.conname
+    """``ALTER CONSTRAINT``: whether it may be deferred, and whether it is enforced, for which rows are checked."""
+    change = getattr(command, "def").atalter_constraint
+    constraint, added = reading.constraint(table, change.conname), reading.state(table).constraints.get(change.conname)
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
-    known = reading.constraint(table, name) is not None or name in reading.state(table).constraints
-    if reading.find(table) is not None and not known:
-        reading.report(rules.DOES_NOT_EXIST, table, what="constraint", name=name)
+    if reading.find(table) is not None and constraint is None and added is None:
+        reading.report(rules.DOES_NOT_EXIST, table, what="constraint", name=change.conname)
+    if not change.alter_enforceability or not reading.need_postgresql(18, "ENFORCED", "leave it out"):
+        return
+    known = added or constraint
+    referenced = Name(*known.references) if known is not None and known.references else None
+    valid = known is not None and known.validated
+    reading.script.change(table).constraints[change.conname] = Added(change.is_enforced, references=referenced)
+    scans = change.is_enforced and not valid and not reading.is_new(table)
+    if referenced is not None and change.is_enforced != valid:  # the triggers of both tables come or go
+        mode = LockMode.SHARE_ROW_EXCLUSIVE if scans else LockMode.ACCESS_EXCLUSIVE
+        reading.lock(referenced, mode, Work.SCAN if scans else None)
+    if scans:
+        reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.SCAN)
+        reading.report(rules.ADD_FOREIGN_KEY, table, referenced=referenced or "what it refers to")
 
 
 def _drop_key(reading: Reading, table: Name, found: RelationFacts, command: Any) -> None:

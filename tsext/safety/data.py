@@ -6,6 +6,7 @@ from typing import Any
 
 from tsext.model.locks import LockMode
 from tsext.safety import calls, hypertables, rules
+from tsext.safety.expressions import truth
 from tsext.safety.hazards import Work
 from tsext.safety.names import Name
 from tsext.safety.reading import READERS, Reading, reads
@@ -33,6 +34,8 @@ def select(reading: Reading, node: Any) -> None:
     calls.read(reading, node)
 
 
+_FIRST = {"min", "max", "exists"}
+"""Aggregates that an index answers, at least of all rows."""
 _WHOLE = {"count", "sum", "avg", "array_agg", "string_agg", "json_agg", "jsonb_agg", "bool_and", "bool_or"}
 """Aggregates that no index answers."""
 
@@ -42,7 +45,10 @@ def _reads_everything(node: Any) -> bool:
     named = {
         Name.of_list(each.funcname).name for target in node.target_list for each in grammar.find(target, "FuncCall")
     }
-    return bool(len(node.from_clause) and named & _WHOLE)
+    if not len(node.from_clause):
+        return False
+    bounded = node.HasField("where_clause") or node.HasField("limit_count") or named & _FIRST
+    return bool(named & _WHOLE) or not bounded
 
 
 @reads("insert_stmt")
@@ -60,16 +66,18 @@ def insert(reading: Reading, node: Any) -> None:
 def update(reading: Reading, node: Any) -> None:
     """``UPDATE``."""
     table = Name.of_range(node.relation)
-    hypertables.warn_of_moves(reading, table, [each.res_target.name for each in node.target_list])
+    changed = [each.res_target.name for each in node.target_list]
+    hypertables.warn_of_moves(reading, table, changed)
     _change(reading, node, "UPDATE")
+    reading.script.change(table).empty.difference_update(changed)
 
 
 @reads("delete_stmt")
 def delete(reading: Reading, node: Any) -> None:
     """``DELETE``."""
     table = Name.of_range(node.relation)
-    if not reading.is_new(table):
-        everything = not _has_condition(node) and not len(node.using_clause)
+    if not reading.is_new(table) and _condition(node) is not False:
+        everything = _condition(node) is True and not len(node.using_clause)
         reading.report(rules.DELETE_ALL if everything else rules.DELETE_SOME, table)
     _change(reading, node, "DELETE")
 
@@ -77,8 +85,14 @@ def delete(reading: Reading, node: Any) -> None:
 @reads("merge_stmt")
 def merge(reading: Reading, node: Any) -> None:
     """``MERGE``."""
+    table = Name.of_range(node.relation)
     read_relations(reading, node)
-    reading.lock(Name.of_range(node.relation), LockMode.ROW_EXCLUSIVE, Work.SCAN)
+    reading.lock(table, LockMode.ROW_EXCLUSIVE, Work.SCAN)
+    commands = {grammar.enum_name("CmdType", each.merge_when_clause.command_type) for each in node.merge_when_clauses}
+    if commands & {"CMD_UPDATE", "CMD_DELETE"} and not reading.is_new(table):
+        everything = _is_join(reading, node.join_condition, [node.source_relation])
+        rule = rules.MASS_UPDATE if everything else rules.WIDE_UPDATE
+        reading.report(rule, table, verb="MERGE", cure=_in_batches(table, "MERGE"))
 
 
 def _change(reading: Reading, node: Any, verb: str) -> None:
@@ -87,11 +101,13 @@ def _change(reading: Reading, node: Any, verb: str) -> None:
         reading.report(rules.DOES_NOT_EXIST, what="relation", name=table)
         return
     read_relations(reading, node, besides=table)
-    some = _has_condition(node) and _names_a_value(reading, node)
+    condition = _condition(node)
+    some = condition is False or (condition is None and _names_a_value(reading, node))
     reading.lock(table, LockMode.ROW_EXCLUSIVE, None if some else Work.SCAN)
     if some or reading.is_new(table):
         return
-    if not _has_condition(node):
+    sources = node.from_clause if verb == "UPDATE" else node.using_clause
+    if condition is True or _is_join(reading, node.where_clause, sources) or _is_of_empty_column(reading, node):
         reading.report(rules.MASS_UPDATE, table, verb=verb, cure=_in_batches(table, verb))
     elif not len(grammar.find(node.where_clause, "SelectStmt")):
         reading.report(rules.WIDE_UPDATE, table, verb=verb, cure=_in_batches(table, verb))
@@ -100,16 +116,35 @@ def _change(reading: Reading, node: Any, verb: str) -> None:
 def _in_batches(table: Name, verb: str) -> str:
     if verb == "UPDATE":
         return f"op.backfill({table.arguments()}, set=…, where=…), which changes rows in batches"
-    return f"delete from {table} in batches, by ranges of its key, each committed in an autocommit block"
+    what = "merge into" if verb == "MERGE" else "delete from"
+    return f"{what} {table} in batches, by ranges of its key, each committed in an autocommit block"
 
 
-def _has_condition(node: Any) -> bool:
-    """Whether it is about some rows: it has a WHERE that says something of them."""
-    return node.HasField("where_clause") and bool(
-        len(grammar.find(node.where_clause, "ColumnRef"))
-        or len(grammar.find(node.where_clause, "SubLink"))
-        or len(grammar.find(node.where_clause, "CurrentOfExpr"))
-    )
+def _condition(node: Any) -> bool | None:
+    """Whether it is about every row, or about none; None: about some."""
+    if not node.HasField("where_clause"):
+        return True
+    known = truth(node.where_clause)
+    says = any(len(grammar.find(node.where_clause, each)) for each in ("ColumnRef", "SubLink", "CurrentOfExpr"))
+    return known if known is not None or says else True
+
+
+def _is_join(reading: Reading, condition: Any, sources: Any) -> bool:
+    """Whether it changes whatever row has its like in a table that was there before, and asks for nothing else."""
+    tables = [Name.of_range(each.range_var) for each in sources if each.WhichOneof("node") == "range_var"]
+    defined = {name for name in tables if reading.is_new(name) or reading.is_missing(name)}
+    asks = any(len(grammar.find(condition, each)) for each in ("A_Const", "SubLink", "ParamRef", "NullTest"))
+    return bool(tables) and len(tables) == len(sources) and not defined and not asks
+
+
+def _is_of_empty_column(reading: Reading, node: Any) -> bool:
+    """Whether it asks for the rows where a column is null that an earlier statement added, and so for all."""
+    if node.where_clause.WhichOneof("node") != "null_test":
+        return False
+    tested = node.where_clause.null_test
+    if grammar.enum_name("NullTestType", tested.nulltesttype) != "IS_NULL" or not tested.arg.HasField("column_ref"):
+        return False
+    return tested.arg.column_ref.fields[-1].string.sval in reading.state(Name.of_range(node.relation)).empty
 
 
 def _is_of(reference: Any, table: Name, alias: str) -> bool:
@@ -119,8 +154,16 @@ def _is_of(reference: Any, table: Name, alias: str) -> bool:
 
 def _names_a_value(reading: Reading, node: Any) -> bool:
     """Whether it asks for certain values, as ``id = 1`` does, and so for few rows."""
+    return _limits(reading, node, node.where_clause)
+
+
+def _limits(reading: Reading, node: Any, condition: Any) -> bool:
+    if condition.WhichOneof("node") == "bool_expr":
+        operator = grammar.enum_name("BoolExprType", condition.bool_expr.boolop)
+        parts = (_limits(reading, node, each) for each in condition.bool_expr.args)
+        return any(parts) if operator == "AND_EXPR" else operator == "OR_EXPR" and all(parts)
     table, alias = Name.of_range(node.relation), node.relation.alias.aliasname
-    for each in grammar.find(node.where_clause, "A_Expr"):
+    for each in grammar.find(condition, "A_Expr"):
         kind = grammar.enum_name("A_Expr_Kind", each.kind)
         operator = each.name[0].string.sval if len(each.name) else ""
         column = each.lexpr.WhichOneof("node") == "column_ref"
@@ -195,8 +238,7 @@ def lock_table(reading: Reading, node: Any) -> None:
 @reads("vacuum_stmt")
 def vacuum(reading: Reading, node: Any) -> None:
     """``VACUUM`` and ``ANALYZE``."""
-    options = {each.def_elem.defname for each in node.options}
-    full = node.is_vacuumcmd and "full" in options
+    full = node.is_vacuumcmd and grammar.option(node.options, "full")
     if node.is_vacuumcmd:
         reading.refuse_in_transaction("VACUUM")
     for each in node.rels:
@@ -249,7 +291,7 @@ def refresh(reading: Reading, node: Any) -> None:
     if node.concurrent:
         reading.lock(view, LockMode.EXCLUSIVE, Work.SCAN)
         unique = found is None or any(each.unique and each.valid and each.whole for each in found.indexes.values())
-        if not unique:
+        if not unique and not reading.state(view).keys:
             cure = "create a unique index on it, without WHERE, first"
             words = {"what": "REFRESH … CONCURRENTLY", "kind": "materialized view without a unique index", "cure": cure}
             reading.report(rules.CONCURRENTLY_UNSUPPORTED, view, **words)
@@ -275,7 +317,8 @@ def transaction(reading: Reading, node: Any) -> None:
 @reads("explain_stmt")
 def explain(reading: Reading, node: Any) -> None:
     """``EXPLAIN``; with ANALYZE it does what it explains."""
-    options = {each.def_elem.defname for each in node.options}
     kind = node.query.WhichOneof("node")
-    if "analyze" in options and kind in READERS:
+    if kind in ("insert_stmt", "update_stmt", "delete_stmt", "merge_stmt"):
+        reading.lock(Name.of_range(getattr(node.query, kind).relation), LockMode.ROW_EXCLUSIVE)
+    if grammar.option(node.options, "analyze") and kind in READERS:
         READERS[kind](reading, getattr(node.query, kind))

@@ -45,6 +45,8 @@ def drop(reading: Reading, node: Any) -> None:
             _drop(reading, name, kind, node, together)
         if kind in _RELATIONS or kind == "OBJECT_INDEX":
             reading.script.drop(name)
+        elif kind == "OBJECT_SCHEMA":
+            reading.script.schemas.pop(name.name, None)
 
 
 def _is_own(reading: Reading, name: Name, kind: str) -> bool:
@@ -53,13 +55,15 @@ def _is_own(reading: Reading, name: Name, kind: str) -> bool:
         return name.name in reading.script.types
     if kind in ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE"):
         return name.name in reading.script.functions
+    if kind == "OBJECT_SCHEMA":
+        return reading.script.schemas.get(name.name, False)
     return kind in _RELATIONS and reading.is_new(name)
 
 
 def _drop(reading: Reading, name: Name, kind: str, node: Any, together: set[Name]) -> None:
     what = kind.removeprefix("OBJECT_").replace("MATVIEW", "MATERIALIZED VIEW").replace("_", " ").lower()
     relation = kind in _RELATIONS
-    if (relation and reading.is_missing(name)) or _is_missing_function(reading, name, kind):
+    if (relation and reading.is_missing(name)) or _is_missing_otherwise(reading, name, kind):
         if not node.missing_ok:
             reading.report(rules.DOES_NOT_EXIST, what=what, name=name)
         return
@@ -98,10 +102,14 @@ def _is_something_else(reading: Reading, name: Name, kind: str, what: str) -> bo
     return False
 
 
-def _is_missing_function(reading: Reading, name: Name, kind: str) -> bool:
-    if kind not in ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE") or reading.facts.database is None:
+def _is_missing_otherwise(reading: Reading, name: Name, kind: str) -> bool:
+    """The same of functions and schemas."""
+    if reading.facts.database is None:
         return False
-    return name.name not in reading.facts.database.volatile
+    if kind == "OBJECT_SCHEMA":
+        return name.name not in reading.facts.database.schemas and name.name not in reading.script.schemas
+    functions = kind in ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE")
+    return functions and name.name not in reading.facts.database.volatile
 
 
 def _drop_what_depends(reading: Reading, name: Name, kind: str, together: set[Name], *, cascade: bool) -> bool:

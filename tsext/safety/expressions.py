@@ -28,6 +28,34 @@ def is_constant(expression: Any) -> bool:
     return bool(expression.WhichOneof("node") == "a_const")
 
 
+def truth(expression: Any) -> bool | None:
+    """Whether a condition is the same for every row, as ``true``, ``1 = 1`` and ``NULL IS NOT NULL`` are, and how."""
+    kind = expression.WhichOneof("node")
+    if kind == "a_const":
+        return bool(expression.a_const.boolval.boolval) if expression.a_const.WhichOneof("val") == "boolval" else None
+    if kind == "null_test" and is_null(expression.null_test.arg):
+        return bool(grammar.enum_name("NullTestType", expression.null_test.nulltesttype) == "IS_NULL")
+    if kind == "a_expr" and [each.string.sval for each in expression.a_expr.name] == ["="]:
+        left, right = _value(expression.a_expr.lexpr), _value(expression.a_expr.rexpr)
+        return left == right if left is not None and right is not None and left[0] == right[0] else None
+    if kind != "bool_expr":
+        return None
+    values = [truth(each) for each in expression.bool_expr.args]
+    operator = grammar.enum_name("BoolExprType", expression.bool_expr.boolop)
+    if operator == "NOT_EXPR":
+        return None if values[0] is None else not values[0]
+    decisive = operator == "OR_EXPR"
+    if decisive in values:
+        return decisive
+    return None if None in values else not decisive
+
+
+def _value(expression: Any) -> tuple[str, str] | None:
+    """Kind and text of a constant."""
+    kind = expression.a_const.WhichOneof("val") if expression.HasField("a_const") else None
+    return None if kind is None else (kind, str(getattr(expression.a_const, kind)))
+
+
 def functions(node: Any) -> list[Name]:
     """The functions that an expression or statement calls."""
     return [Name.of_list(each.funcname) for each in grammar.find(node, "FuncCall")]

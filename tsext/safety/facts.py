@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -12,6 +13,7 @@ from tsext.catalog import DatabaseFacts, RelationFacts, TimescaleInfo
 from tsext.safety import builtin
 from tsext.safety.hazards import Work
 from tsext.safety.names import Name
+from tsext.sql import grammar
 
 BYTES_PER_SECOND = {Work.SCAN: 400_000_000, Work.BUILD: 60_000_000, Work.REWRITE: 50_000_000}
 """By which durations are estimated: what a modest server does with cold data, the indexes of a rewrite included."""
@@ -91,6 +93,13 @@ class Facts:
     def domain_base(self, name: str) -> str | None:
         """The type that a domain is made of; None if it is none, or that is not known."""
         return self.database.domains.get(name.rpartition(".")[2]) if self.database is not None else None
+
+    def domain_default(self, name: str) -> Any:
+        """The parse tree of a domain's DEFAULT; None if it has none, or that is not known."""
+        defaults = self.database.domain_defaults if self.database is not None else {}
+        read = grammar.tree("SELECT " + defaults.get(name.rpartition(".")[2], ""))
+        targets: Any = read[1].target_list if read is not None and read[0] == "select_stmt" else ()
+        return targets[0].res_target.val if len(targets) else None
 
     @property
     def constrained_domains(self) -> frozenset[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from tsext.errors import Severity
 from tsext.model.locks import LockMode
 from tsext.safety import rules
-from tsext.safety.hazards import Axis, Hazard
+from tsext.safety.hazards import Axis, Hazard, Lock
 from tsext.safety.names import Name
 from tsext.safety.reading import READERS, Reading
 from tsext.sql import grammar
@@ -42,7 +42,9 @@ def read_inside(reading: Reading, source: str, kind: str, node: Any) -> None:
 def hold(reading: Reading) -> None:
     """The locks of a statement are held until the end of the transaction."""
     for name, lock in reading.locks.items():
-        reading.script.hold(name, lock.mode)
+        found = reading.find(name)
+        if lock.mode.blocks_reads or found is None or found.kind != "m":  # nobody writes to a materialized view
+            reading.script.hold(name, lock.mode)
 
 
 def judge(reading: Reading, held: dict[Name, LockMode]) -> None:
@@ -55,11 +57,22 @@ def judge(reading: Reading, held: dict[Name, LockMode]) -> None:
     locks = {**own, **held}
     if not locks:
         return
+    _report(reading, locks, working)
+
+
+def wait(reading: Reading) -> None:
+    """The same of a statement that lets time pass, and does nothing."""
+    if reading.script.held:
+        _report(reading, reading.script.held, {})
+
+
+def _report(reading: Reading, locks: dict[Name, LockMode], working: dict[Name, Lock]) -> None:
     worst = max(locks, key=lambda each: locks[each].strength)
     words = {"what": " ".join(reading.text.split(None, 2)[:2]), "mode": locks[worst].name.replace("_", " ")}
     relations = [reading.short(each) for each in (worst, *(each for each in working if each != worst))]
     hazard = reading.report(rules.WORK_UNDER_LOCK, *relations, **words)
-    reading.hazards[-1] = replace(hazard, mode=locks[worst], work=next(iter(working.values())).work)
+    work = next((each.work for each in working.values()), None)
+    reading.hazards[-1] = replace(hazard, mode=locks[worst], work=work)
 
 
 def _stops(hazard: Hazard) -> bool:

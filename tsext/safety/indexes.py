@@ -93,7 +93,7 @@ def _refuse_partitioned(reading: Reading, table: Name, node: Any, columns: list[
 def reindex(reading: Reading, node: Any) -> None:
     """``REINDEX``."""
     kind = grammar.enum_name("ReindexObjectType", node.kind)
-    concurrent = any(each.def_elem.defname == "concurrently" for each in node.params)
+    concurrent = grammar.option(node.params, "concurrently")
     name = Name.of_range(node.relation) if node.HasField("relation") else Name(None, node.name or "the database")
     found = reading.find(name) if node.HasField("relation") else None
     if node.HasField("relation") and reading.is_missing(name):
@@ -111,7 +111,7 @@ def reindex(reading: Reading, node: Any) -> None:
     reading.lock(table, LockMode.SHARE, Work.BUILD)
     if table != name:
         reading.lock(name, LockMode.ACCESS_EXCLUSIVE)
-    if not reading.is_new(table) and not reading.is_new(name):
+    if not reading.is_new(table):
         one = kind == "REINDEX_OBJECT_INDEX"
         cure = f"op.reindex_concurrently({name.arguments()})" if one else "op.reindex_concurrently for each index of it"
         reading.report(rules.REINDEX, table, cure=cure)

@@ -122,6 +122,9 @@ def create_schema(reading: Reading, node: Any) -> None:
     path = reading.script.search_path
     if node.schemaname:
         reading.script.search_path = (node.schemaname, *path)
+    database = reading.facts.database
+    if not node.if_not_exists or (database is not None and node.schemaname not in database.schemas):
+        reading.script.schemas[node.schemaname] = True
     for each in node.schema_elts:
         kind = each.WhichOneof("node")
         if kind in READERS:

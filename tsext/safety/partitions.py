@@ -10,6 +10,7 @@ from typing import Any
 from tsext.catalog import RelationFacts
 from tsext.model.locks import LockMode
 from tsext.safety import rules
+from tsext.safety.constraints import is_proven
 from tsext.safety.expressions import constants_in, constants_of
 from tsext.safety.hazards import Work
 from tsext.safety.names import Name
@@ -45,9 +46,7 @@ def _proves(reading: Reading, partition: Name, parent: RelationFacts | None, bou
     """Whether a valid CHECK says of its rows that they are within bounds, or outside; told from the constants."""
     checked = list(reading.state(partition).checked)
     if parent is not None:
-        columns = [reading.column(partition, each) for each in parent.partition_key]
-        nullable = any(each is not None and not each.not_null for each in columns)
-        if nullable and not set(parent.partition_key) <= set(reading.state(partition).proven):
+        if not all(is_proven(reading, partition, each) for each in parent.partition_key):
             return False
         valid = [each for each in reading.constraints(partition) if each.kind == "c" and each.validated]
         keyed = [each for each in valid if set(parent.partition_key) <= set(each.columns)]

@@ -15,6 +15,7 @@ from tsext.safety.hazards import Hazard, Lock, Statement, Work
 from tsext.safety.names import Name, text
 from tsext.safety.rules import DOES_NOT_EXIST, NOT_IN_TRANSACTION, VERSION, Rule
 from tsext.safety.script import Script, State
+from tsext.safety.types import Type, of_text
 from tsext.sql import grammar
 
 Reader = Callable[["Reading", Any], None]
@@ -62,6 +63,8 @@ class Reading:
         self.hazards: list[Hazard] = []
         self.commands = 1
         """Of an ``ALTER TABLE``."""
+        self.only = False
+        """Whether an ``ALTER TABLE`` says ``ONLY``."""
         self.depth = 0
         """How many statements and functions run this one."""
         self._created_before = {name for name, state in script.states.items() if state.new}
@@ -120,6 +123,17 @@ class Reading:
             return None
         known = state.columns.get(name, name)
         return None if known is None else found.columns.get(known)
+
+    def type_of(self, table: Name, name: str) -> Type | None:
+        """The type that a column has now, or that its domain is made of; None if that is not known."""
+        column = self.column(table, name)
+        known = of_text(column.base) if column is not None else None
+        return self.state(table).types.get(name, known)
+
+    def domain_default(self, name: str) -> Any:
+        """The parse tree of a domain's DEFAULT; None if it has none, or that is not known."""
+        made = self.script.domain_defaults.get(name.rpartition(".")[2])
+        return self.facts.domain_default(name) if made is None else made
 
     def is_own_column(self, table: Name, name: str) -> bool:
         """Whether an earlier statement added it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tsext.model.locks import LockMode
-from tsext.safety import hypertables, indexes, rules
+from tsext.safety import columns, hypertables, indexes, rules
 from tsext.safety.expressions import proves_not_null
 from tsext.safety.names import Name, name_of
 from tsext.safety.reading import Reading, reads
@@ -35,6 +35,14 @@ def rename(reading: Reading, node: Any) -> None:
         hypertables.lock_renamed_index(reading, indexes.index_table(reading, name))
     elif relation and what in _INSTANT:
         reading.lock(name, LockMode.ACCESS_EXCLUSIVE)
+    if what == "trigger":
+        state = reading.script.change(name)
+        state.dropped.add(node.subname)
+        state.triggers.add(node.newname)
+    elif what == "schema":
+        reading.script.schemas[node.newname] = reading.script.schemas.pop(node.subname, False)
+    elif what in ("function", "procedure"):
+        reading.script.functions.setdefault(node.newname, None)
     if what == "column":
         _rename_column(reading, name, node)
     elif what == "tabconstraint":
@@ -71,17 +79,19 @@ def _rename_column(reading: Reading, table: Name, node: Any) -> None:
     if reading.is_inherited(table, node.subname):
         what = f"renaming {node.subname}, which it inherits"
         reading.report(rules.REFUSED, table, what=what, cure="rename it in the parent")
-    own, column, state = reading.is_own_column(table, node.subname), reading.column(table, node.subname), None
-    state = reading.script.change(table)
-    state.columns.pop(node.subname, None)
+    own, state = reading.is_own_column(table, node.subname), reading.script.change(table)
+    known = state.columns.pop(node.subname, None) or node.subname
+    state.rename_column(node.subname, node.newname)
     if own:
         state.columns[node.newname] = None
         return
-    known = column.name if column is not None else node.subname
+    reading.script.replace(columns.column_of(reading, table, node.newname))
     state.lost.add(node.subname)
     state.columns[node.newname] = known
-    state.proven = {node.newname if each == node.subname else each: by for each, by in state.proven.items()}
-    reading.report(rules.RENAME_COLUMN, table, column=node.subname)
+    if known != node.subname:  # nobody uses the name that an earlier statement gave it
+        return
+    hazard = reading.report(rules.RENAME_COLUMN, table, column=node.subname)
+    reading.script.miss(columns.column_of(reading, table, node.subname), hazard)
 
 
 def _rename_constraint(reading: Reading, table: Name, node: Any) -> None:

@@ -90,6 +90,14 @@ ADD_PRIMARY_KEY = _rule(
     "create a unique index concurrently, set its columns NOT NULL with op.set_not_null, then ALTER TABLE {table} ADD "
     "CONSTRAINT {name} PRIMARY KEY USING INDEX …",
 )
+MAYBE_NULLABLE_KEY = _rule(
+    "primary-key-maybe",
+    Axis.LOCK,
+    "a new primary key of {table} scans it for nulls while nobody can read or write it, unless its columns are NOT "
+    "NULL",
+    "op.set_not_null for its columns first; the database knows whether they are: tsext lint --database",
+    Severity.WARNING,
+)
 ADD_EXCLUSION = _rule(
     "add-exclusion",
     Axis.LOCK,
@@ -302,6 +310,19 @@ DROP_DEFAULT_OF_NEW = _rule(
     "the application that is running inserts no {column} into {table}, and without the DEFAULT its INSERTs fail",
     "drop the DEFAULT in a contract revision, after the application that does not know the column is gone",
 )
+DROP_DEFAULT = _rule(
+    "drop-default",
+    Axis.COMPATIBILITY,
+    "{table}.{column} is NOT NULL: INSERTs that leave it out fail without its DEFAULT",
+    "make sure that all of them give it a value, and deploy that first",
+    Severity.WARNING,
+)
+DROP_IDENTITY = _rule(
+    "drop-identity",
+    Axis.COMPATIBILITY,
+    "{table}.{column} is NOT NULL: INSERTs that leave it out fail, now that nothing numbers it",
+    "number it otherwise in the same transaction: ALTER COLUMN {column} SET DEFAULT nextval(…)",
+)
 JSON_COLUMN = _rule(
     "json-column",
     Axis.COMPATIBILITY,
@@ -513,10 +534,12 @@ CERTAIN = frozenset(
         HYPERTABLE_REFUSES,
         COLUMNSTORE_REFUSES,
         LICENSE,
+        VERSION,
         ENUM_VALUE_USED,
     )
 )
-"""Rules that do not hang on what is there: statements that nobody can read beforehand may have made or dropped it."""
+"""Rules that do not hang on what is there, as ``refused`` and ``has-dependents`` do: statements that nobody can read
+beforehand may have made or dropped it. Nor on whether a table has rows, which its size does not tell for sure."""
 
 # --- UNKNOWN: it cannot be told before it runs
 

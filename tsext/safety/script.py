@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from tsext.model.locks import LockMode
 from tsext.safety.facts import Facts
 from tsext.safety.hazards import Hazard
 from tsext.safety.names import Name
+from tsext.safety.types import Type
 
 _TEMPORARY = "pg_temp"
 
@@ -24,6 +26,8 @@ class Added:
     """The columns that it proves not null, once it is valid."""
     constants: frozenset[str] = frozenset()
     """The constants in a CHECK, by which it may say which rows belong to a partition."""
+    references: Name | None = None
+    """The table that a foreign key refers to."""
 
 
 @dataclass
@@ -40,6 +44,16 @@ class State:
     """Of a new one: ``pg_class.relkind``."""
     columns: dict[str, str | None] = field(default_factory=dict)
     """Columns that were added or renamed, and the catalog's names of the latter."""
+    types: dict[str, Type] = field(default_factory=dict)
+    """The types of columns that were added, or got another."""
+    nullable: set[str] = field(default_factory=set)
+    """Columns that may be null now, whatever the catalog says of them."""
+    empty: set[str] = field(default_factory=set)
+    """Columns that were added without a value."""
+    sources: dict[str, str] = field(default_factory=dict)
+    """What gives columns their value now: ``default``, ``identity`` or nothing."""
+    storage: dict[str, str] = field(default_factory=dict)
+    """What was set of its persistence, tablespace and access method, as :class:`RelationFacts` calls them."""
     required: set[str] = field(default_factory=set)
     """Columns that were added NOT NULL, and are filled by a DEFAULT."""
     lost: set[str] = field(default_factory=set)
@@ -67,7 +81,28 @@ class State:
     policies: bool = False
     """It got a row security policy."""
     triggers: set[str] = field(default_factory=set)
-    """Triggers that were created."""
+    """Triggers that were created, or renamed."""
+
+    def rename_column(self, old: str, new: str) -> None:
+        """What is known of a column goes with its name."""
+        if old in self.types:
+            self.types[new] = self.types.pop(old)
+        if old in self.proven:
+            self.proven[new] = self.proven.pop(old)
+        if old in self.sources:
+            self.sources[new] = self.sources.pop(old)
+        for names in (self.nullable, self.empty, self.required):
+            if old in names:
+                names.remove(old)
+                names.add(new)
+
+    def forget_column(self, name: str) -> None:
+        """It is gone, and another may get its name."""
+        self.types.pop(name, None)
+        self.proven.pop(name, None)
+        self.sources.pop(name, None)
+        for names in (self.nullable, self.empty, self.required):
+            names.discard(name)
 
 
 class Script:
@@ -81,6 +116,10 @@ class Script:
         """Types that were created, without their schemas."""
         self.constrained: set[str] = set()
         """Domains with constraints that were created, without their schemas."""
+        self.domain_defaults: dict[str, Any] = {}
+        """The parse trees of the DEFAULTs of domains that were created, without their schemas."""
+        self.schemas: dict[str, bool] = {}
+        """Schemas that were created or renamed, and whether they are new."""
         self.functions: dict[str, Body | None] = {}
         """Functions that were created, without their schemas; None: the body cannot be read."""
         self.held: dict[Name, LockMode] = {}

@@ -6,6 +6,7 @@ from typing import Any
 
 from tsext.model.locks import LockMode
 from tsext.safety import hypertables, partitions, rules, types
+from tsext.safety.columns import column_of
 from tsext.safety.constraints import kind_of
 from tsext.safety.hazards import Work
 from tsext.safety.names import Name
@@ -34,11 +35,11 @@ def create_table(reading: Reading, node: Any) -> None:
     for each in node.table_elts:
         if each.WhichOneof("node") == "column_def":
             for constraint in each.column_def.constraints:
-                _reference(reading, constraint.constraint)
+                _check_constraint(reading, constraint.constraint)
             if types.of_node(each.column_def.type_name).name == "json":
                 reading.report(rules.JSON_COLUMN_OF_NEW_TABLE, name, column=each.column_def.colname)
         elif each.WhichOneof("node") == "constraint":
-            _reference(reading, each.constraint)
+            _check_constraint(reading, each.constraint)
         elif each.WhichOneof("node") == "table_like_clause":
             reading.lock(Name.of_range(each.table_like_clause.relation), LockMode.ACCESS_SHARE)
     _create_hypertable(reading, name, node)
@@ -63,7 +64,7 @@ def _create_hypertable(reading: Reading, name: Name, node: Any) -> None:
         column = next((each.def_elem for each in node.options if each.def_elem.defname == "partition_column"), None)
         hypertables.make(reading, name, column.arg.string.sval if column is not None else None)
         server = reading.facts.timescaledb
-        if server is not None and server.number < (2, 20):
+        if server is not None and server.number < (2, 20) and not reading.depth:  # DO may have looked at the version
             needed, found = "TimescaleDB 2.20", f"TimescaleDB {server.version}"
             words = {"needed": needed, "found": found, "cure": "op.create_hypertable"}
             reading.report(rules.VERSION, what="CREATE TABLE … WITH (timescaledb.hypertable)", **words)
@@ -84,7 +85,9 @@ def _create_child(reading: Reading, node: Any, parent: Name) -> None:
                 reading.lock(Name(*each.references), LockMode.SHARE_ROW_EXCLUSIVE)
 
 
-def _reference(reading: Reading, constraint: Any) -> None:
+def _check_constraint(reading: Reading, constraint: Any) -> None:
+    if kind_of(constraint) == "CONSTR_GENERATED" and constraint.generated_kind == "v":
+        reading.need_postgresql(18, "a virtual generated column", "write STORED")
     if kind_of(constraint) == "CONSTR_FOREIGN":
         referenced = Name.of_range(constraint.pktable)
         if reading.is_missing(referenced):
@@ -130,12 +133,15 @@ def create_view(reading: Reading, node: Any) -> None:
             return
         reading.lock(name, LockMode.ACCESS_EXCLUSIVE)
         named = [each.string.sval for each in node.aliases] or _output_columns(node.query)
-        before = list(found.columns)
+        renamed = {old: new for new, old in reading.state(name).columns.items()}
+        before = [renamed.get(each, each) for each in found.columns]
         if named is not None and named[: len(before)] != before:
             cure = "keep its columns as they are, and add new ones at the end; or drop it and create it again"
             reading.report(rules.REFUSED, name, what="a view that loses or renames columns", cure=cure)
     else:
         reading.script.create(name, kind="v")
+        for each in grammar.find(node.query, "ResTarget"):
+            reading.script.replace(column_of(reading, name, each.name))
     read_relations(reading, node.query, besides=name)
 
 

@@ -90,6 +90,15 @@ def of_node(node: Any) -> Type:
     return Type(shown, modifiers, bool(len(node.array_bounds)))
 
 
+_NUMBERED = {"bigserial": "bigint", "serial8": "bigint", "smallserial": "smallint", "serial2": "smallint"}
+
+
+def of_new_column(node: Any) -> Type:
+    """Of the ``TypeName`` of a column that is added: a serial is an integer."""
+    given = of_node(node)
+    return Type(_NUMBERED.get(given.name, "integer")) if given.name in SERIAL else given
+
+
 def of_text(text: str) -> Type:
     """Of what ``format_type`` writes."""
     array = text.endswith("[]")

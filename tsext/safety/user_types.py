@@ -20,12 +20,15 @@ def create_type(reading: Reading, node: Any) -> None:
         name = Name.of_range(node.typevar)
     else:
         name = Name.of_list(node.domainname if kind == "CreateDomainStmt" else node.type_name)
-    reading.script.types.add(name.name)
+    database = reading.facts.database
+    if database is None or (name.name not in database.labels and name.name not in database.domains):
+        reading.script.types.add(name.name)
     reading.script.replace(name)
-    if kind == "CreateDomainStmt" and any(
-        kind_of(each.constraint) in ("CONSTR_CHECK", "CONSTR_NOTNULL") for each in node.constraints
-    ):
+    constraints = {kind_of(each.constraint): each.constraint for each in getattr(node, "constraints", ())}
+    if constraints.keys() & {"CONSTR_CHECK", "CONSTR_NOTNULL"}:
         reading.script.constrained.add(name.name)
+    if "CONSTR_DEFAULT" in constraints:
+        reading.script.domain_defaults[name.name] = constraints["CONSTR_DEFAULT"].raw_expr
 
 
 @reads("alter_enum_stmt")

@@ -130,6 +130,19 @@ def find(node: Any, kind: str) -> list[Any]:
     return list(postgast.find_nodes(node, getattr(postgast.pg_query_pb2, kind)))
 
 
+def option(options: Any, name: str) -> bool:
+    """Whether an option that may be given a value, as in ``VACUUM (FULL off)``, is switched on; the last one counts."""
+    given = [each.def_elem for each in options if each.def_elem.defname == name]
+    if not given:
+        return False
+    kind = given[-1].arg.WhichOneof("node") if given[-1].HasField("arg") else None
+    if kind == "integer":
+        return bool(given[-1].arg.integer.ival)
+    if kind == "boolean":
+        return bool(given[-1].arg.boolean.boolval)
+    return kind != "string" or given[-1].arg.string.sval.lower() not in ("false", "off")
+
+
 def expression(text: str) -> tuple[Any, list[Any]] | None:
     """What was parsed of ``SELECT`` and an expression, to be changed and printed, and the columns in it.
 

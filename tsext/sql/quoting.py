@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -82,6 +83,15 @@ def _utf8(text: str) -> bytes:
 def qualified(name: str, schema: str | None = None) -> str:
     """``schema.name``, or ``name`` alone if there is no schema."""
     return identifier(name) if schema is None else f"{identifier(schema)}.{identifier(name)}"
+
+
+def short(*parts: str, suffix: str = "") -> str:
+    """A name made of others; where it is too long, cut, with a hash by which it is still the only one."""
+    name = "_".join(parts) + suffix
+    if len(name.encode()) <= LONGEST_NAME:
+        return name
+    tail = f"_{hashlib.sha256(name.encode()).hexdigest()[:8]}{suffix}"
+    return name.encode()[: LONGEST_NAME - len(tail.encode())].decode(errors="ignore") + tail
 
 
 def regclass(name: str, schema: str | None = None) -> Raw:

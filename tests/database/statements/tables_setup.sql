@@ -1,7 +1,8 @@
 CREATE TYPE mood AS ENUM ('sad', 'ok');
 CREATE DOMAIN positive AS integer CHECK (VALUE > 0);
 CREATE DOMAIN label AS text;
-CREATE TABLE u (id integer PRIMARY KEY, name text);
+CREATE DOMAIN stamped AS timestamptz DEFAULT clock_timestamp();
+CREATE TABLE u (id integer PRIMARY KEY, name text) WITH (autovacuum_enabled = off);
 CREATE TABLE w (id integer PRIMARY KEY);
 CREATE TABLE t (
     id integer PRIMARY KEY, a integer, b text, c varchar(20), n numeric(10, 2), ts timestamp, tz timestamptz,
@@ -72,6 +73,9 @@ CREATE TABLE hp_0 PARTITION OF hp FOR VALUES WITH (MODULUS 2, REMAINDER 0);
 CREATE TABLE dp (id integer, at date NOT NULL) PARTITION BY RANGE (at);
 CREATE TABLE dp_default PARTITION OF dp DEFAULT;
 ALTER TABLE dp_default ADD CONSTRAINT no_2026 CHECK (at < '2026-01-01' OR at >= '2027-01-01');
+CREATE TABLE lp (id integer, k text) PARTITION BY LIST (k);
+CREATE TABLE lp_b (id integer, k text, CHECK (k IS NOT NULL AND k = 'b'));
+CREATE TABLE lp_c (id integer, k text, CHECK (k = 'c'));
 CREATE PROCEDURE do_it() LANGUAGE plpgsql AS 'BEGIN ALTER TABLE u ALTER COLUMN name SET NOT NULL; END';
 CREATE FUNCTION change_it() RETURNS void LANGUAGE plpgsql AS 'BEGIN UPDATE u SET name = ''x'' WHERE id = 1; END';
 CREATE FUNCTION dynamic_it(t text) RETURNS void LANGUAGE plpgsql AS 'BEGIN EXECUTE ''ALTER TABLE '' || t || '' ADD COLUMN zz integer''; END';
@@ -91,4 +95,6 @@ INSERT INTO nokey SELECT g, g FROM generate_series(1, 50) AS g;
 INSERT INTO hp SELECT g, 2 FROM generate_series(1, 3) AS g;
 INSERT INTO dp SELECT g, '2025-06-01' FROM generate_series(1, 50) AS g;
 INSERT INTO ci SELECT g, g, g, g FROM generate_series(1, 50) AS g;
+INSERT INTO lp_b SELECT g, 'b' FROM generate_series(1, 50) AS g;
+INSERT INTO lp_c SELECT g, 'c' FROM generate_series(1, 50) AS g;
 INSERT INTO ul SELECT g FROM generate_series(1, 50) AS g;

@@ -1,8 +1,7 @@
--- As a condition over the rows of the hypertable.
-SELECT format('%%1$I >= %%2$L AND %%1$I < %%3$L', i.primary_dimension,
-              coalesce(i.range_start::text, i.range_start_integer::text),
-              coalesce(i.range_end::text, i.range_end_integer::text)) AS condition
+-- The range of the first dimension that a chunk is for.
+SELECT format('%%I.%%I', i.chunk_schema, i.chunk_name) AS name, range_start::text AS lower, range_end::text AS upper,
+       range_start_integer::text AS lower_integer, range_end_integer::text AS upper_integer
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 JOIN timescaledb_information.chunks AS i ON i.chunk_schema = n.nspname AND i.chunk_name = c.relname
-WHERE c.oid = to_regclass(%(relation)s)
+WHERE c.oid = to_regclass(%(chunk)s)

@@ -1,0 +1,163 @@
+"""A CSV file of market data into a hypertable: COPY as it is, two plain streams, and ``tsext load``.
+
+One after the other in each round of one run, on a local server; medians over the rounds. Two plain streams: both halves
+of the file at once, each in one transaction, into chunks that were made before. timescaledb-parallel-copy takes part if
+it is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg2
+from rich.console import Console
+from rich.table import Table
+
+from tsext import localdb
+
+DAYS, SYMBOLS = 30, 50
+TABLE = "CREATE TABLE ticks (time timestamptz NOT NULL, symbol text NOT NULL, price float8, volume int)"
+HYPERTABLE = "SELECT create_hypertable('ticks', by_range('time', INTERVAL '1 day'), create_default_indexes => false)"
+CHUNKS = (
+    f"INSERT INTO ticks SELECT '2026-01-01 00:00+00'::timestamptz + g * INTERVAL '1 day', 's', 1, 1 "
+    f"FROM generate_series(0, {DAYS - 1}) AS g",
+    "DELETE FROM ticks",
+)
+
+
+class Bench:
+    """A server, a file, and the ways to load it."""
+
+    def __init__(self, version: str, rows: int, workers: int) -> None:
+        self.cluster = localdb.ensure(version, name="bench")
+        self.rows, self.workers = rows, workers
+        self.folder = Path(tempfile.mkdtemp(prefix="tsext-bench-"))
+        self.file = self.folder / "ticks.csv"
+
+    def execute(self, *statements: str, database: str = "bench") -> None:
+        """Each in a transaction of its own."""
+        connection = psycopg2.connect(host="127.0.0.1", port=self.cluster.port, user="postgres", dbname=database)
+        connection.autocommit = True
+        for statement in statements:
+            connection.cursor().execute(statement)
+        connection.close()
+
+    def write(self) -> None:
+        """The file, in the order of time."""
+        step = DAYS * 86400 / self.rows
+        query = (
+            f"SELECT '2026-01-01 00:00+00'::timestamptz + g * {step} * INTERVAL '1 second', 'SYM' || g % {SYMBOLS}, "
+            f"100 + (g % 1000) / 10.0, g % 997 FROM generate_series(0, {self.rows - 1}) AS g"
+        )
+        self.new_database()
+        connection = psycopg2.connect(host="127.0.0.1", port=self.cluster.port, user="postgres", dbname="bench")
+        with self.file.open("wb") as file, connection.cursor() as cursor:
+            cursor.execute("SET TimeZone = 'UTC'")
+            cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv)", file)
+        connection.close()
+
+    def new_database(self) -> None:
+        """With the empty hypertable."""
+        self.execute("DROP DATABASE IF EXISTS bench WITH (FORCE)", "CREATE DATABASE bench", database="postgres")
+        self.execute("CREATE EXTENSION timescaledb", TABLE, HYPERTABLE, "CHECKPOINT")
+
+    # --- the ways
+
+    def copy(self) -> None:
+        """One COPY of the whole file."""
+        self._stream(0, self.file.stat().st_size)
+
+    def streams(self) -> None:
+        """As many as there are workers, into chunks that are there."""
+        self.execute(*CHUNKS)
+        size, bounds = self.file.stat().st_size, [0]
+        with self.file.open("rb") as file:
+            for number in range(1, self.workers):
+                file.seek(size * number // self.workers)
+                file.readline()
+                bounds.append(file.tell())
+        with ThreadPoolExecutor(self.workers) as threads:
+            list(threads.map(self._stream, bounds, [*bounds[1:], size]))
+
+    def _stream(self, begin: int, end: int) -> None:
+        connection = psycopg2.connect(host="127.0.0.1", port=self.cluster.port, user="postgres", dbname="bench")
+        with connection, connection.cursor() as cursor, self.file.open("rb", buffering=0) as file:
+            file.seek(begin)
+            cursor.copy_expert("COPY ticks FROM STDIN (FORMAT csv)", _Part(file, end - begin), 256 * 1024)
+        connection.close()
+
+    def tsext(self) -> None:
+        """``tsext load``, in a process of its own."""
+        command = [sys.executable, "-m", "tsext.cli", "load", "ticks", str(self.file), f"--workers={self.workers}"]
+        url = self.cluster.url_of("bench")
+        subprocess.run(command, env={"TSEXT_DATABASE_URL": url}, cwd=self.folder, check=True, capture_output=True)
+
+    def parallel_copy(self) -> None:
+        """timescaledb-parallel-copy, resumable."""
+        url = self.cluster.url_of("bench").replace("+psycopg2", "")
+        flags = ["-table", "ticks", "-file", str(self.file), "-workers", str(self.workers), "-import-id", "bench"]
+        subprocess.run(["timescaledb-parallel-copy", "-connection", url, *flags], check=True, capture_output=True)
+
+
+class _Part:
+    """Some bytes of a file."""
+
+    def __init__(self, file: object, size: int) -> None:
+        self.file, self.left = file, size
+
+    def read(self, size: int) -> bytes:
+        data: bytes = self.file.read(min(size, self.left))  # type: ignore[attr-defined]
+        self.left -= len(data)
+        return data
+
+
+def main() -> None:
+    """Run, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=20_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--version", default="2.19")
+    given = parser.parse_args()
+    bench = Bench(given.version, given.rows, given.workers)
+    ways: dict[str, Callable[[], None]] = {
+        "COPY": bench.copy,
+        f"{given.workers} plain streams, chunks made before": bench.streams,
+        f"tsext load, {given.workers} workers, resumable": bench.tsext,
+    }
+    if shutil.which("timescaledb-parallel-copy"):
+        ways[f"timescaledb-parallel-copy, {given.workers} workers, resumable"] = bench.parallel_copy
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    try:
+        bench.write()
+        for _ in range(given.rounds):
+            for name, way in ways.items():
+                bench.new_database()
+                begun = time.perf_counter()
+                way()
+                seconds[name].append(time.perf_counter() - begun)
+    finally:
+        bench.cluster.stop()
+        shutil.rmtree(bench.folder)
+    table = Table("", "s", "rows/s", "ratio to COPY", title=f"{given.rows:,} rows, TimescaleDB {given.version}")
+    plain = statistics.median(seconds["COPY"])
+    for name, each in seconds.items():
+        median = statistics.median(each)
+        table.add_row(name, f"{median:.1f}", f"{given.rows / median:,.0f}", f"{median / plain:.2f}")
+    Console(width=110).print(table)
+    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    print(f"largest process that was started, tsext load with all its workers among them: {largest} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,255 @@
+"""Tables that get another shape while others write: life-cycles, interruptions, refusals."""
+
+import random
+import re
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tsext.errors import InvalidObject
+from tsext.history import bookkeeping
+
+TICKS = """
+CREATE SCHEMA "Äpp";
+CREATE TABLE accounts (id integer PRIMARY KEY);
+INSERT INTO accounts SELECT generate_series(1, 10);
+CREATE TABLE "Äpp"."Tícks" (
+    id bigserial, "Tíme" timestamptz NOT NULL, symbol text NOT NULL, price numeric, note jsonb, raw json, tags text[],
+    twice numeric GENERATED ALWAYS AS (price * 2) STORED, account integer REFERENCES accounts,
+    CHECK (price > -1000000), PRIMARY KEY (symbol, "Tíme", id)
+);
+SELECT create_hypertable('"Äpp"."Tícks"', by_range('Tíme', INTERVAL '7 days'), create_default_indexes => false);
+CREATE INDEX "ix Tíme" ON "Äpp"."Tícks" ("Tíme" DESC);
+CREATE INDEX part ON "Äpp"."Tícks" (account) WHERE account > 3;
+CREATE TABLE mirror (LIKE "Äpp"."Tícks");
+CREATE FUNCTION reflect() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP <> 'INSERT' THEN DELETE FROM public.mirror WHERE id = OLD.id; END IF;
+    IF TG_OP <> 'DELETE' THEN INSERT INTO public.mirror SELECT NEW.*; END IF;
+    RETURN NULL;
+END $$;
+CREATE INDEX ON mirror (id);
+CREATE TRIGGER "Reflect" AFTER INSERT OR UPDATE OR DELETE ON "Äpp"."Tícks" FOR EACH ROW EXECUTE FUNCTION reflect();
+COMMENT ON TABLE "Äpp"."Tícks" IS '100%';
+COMMENT ON COLUMN "Äpp"."Tícks".price IS 'it''s';
+CREATE VIEW latest WITH (security_barrier) AS SELECT symbol, max("Tíme") AS at FROM "Äpp"."Tícks" GROUP BY symbol;
+GRANT SELECT ON "Äpp"."Tícks" TO PUBLIC;
+INSERT INTO "Äpp"."Tícks" ("Tíme", symbol, price, note, raw, tags, account)
+SELECT '2026-03-20'::timestamptz + g * INTERVAL '5 minutes', 'S' || g % 7, CASE WHEN g % 11 <> 0 THEN g END,
+       jsonb_build_object('g', g), '{"a": 1}', CASE WHEN g % 3 = 0 THEN ARRAY['x', NULL] END, g % 10 + 1
+FROM generate_series(0, 5999) AS g;
+INSERT INTO "Äpp"."Tícks" ("Tíme", symbol, note)
+SELECT '1969-12-31 23:59:59.5', 'toast', to_jsonb(string_agg(md5(g::text), '')) FROM generate_series(1, 2000) AS g
+"""
+TABLE = '"Äpp"."Tícks"'
+FORTH = 'op.repartition_hypertable("Tícks", chunk_time_interval=timedelta(days=1), schema="Äpp")'
+BACK = 'op.undo_repartition_hypertable("Tícks", schema="Äpp")'
+
+
+def look(database):
+    """With what :meth:`look` leaves out."""
+    more = """
+        SELECT 'trigger', tgrelid::regclass::text, pg_get_triggerdef(oid) FROM pg_trigger
+        WHERE NOT tgisinternal AND tgname NOT LIKE 'ts_%' AND tgname NOT LIKE 'zz_tsext%'
+        AND tgrelid::regclass::text NOT LIKE '\\_timescaledb%'
+        UNION ALL SELECT 'comment', attname::text, col_description(attrelid, attnum) FROM pg_attribute
+        WHERE attnum > 0 AND col_description(attrelid, attnum) IS NOT NULL AND attrelid = '"Äpp"."Tícks"'::regclass
+        UNION ALL SELECT 'table', obj_description(oid, 'pg_class'), relacl::text || relreplident::text
+        FROM pg_class WHERE oid = '"Äpp"."Tícks"'::regclass
+        UNION ALL SELECT 'view', pg_get_viewdef(oid), reloptions::text FROM pg_class WHERE relname = 'latest'
+        UNION ALL SELECT 'sequence', pg_get_serial_sequence('"Äpp"."Tícks"', 'id'), ''
+    """
+    hypertables, objects = database.look()
+    with database.engine.connect() as connection:
+        rows = connection.exec_driver_sql(more, execution_options={"no_parameters": True})
+        found = sorted(map(tuple, rows))
+    return hypertables, [each for each in objects if "tsext_" not in str(each)], found
+
+
+def all_rows(database, table=TABLE):
+    return database.scalar(f"SELECT md5(string_agg(t::text, E'\\n' ORDER BY t::text)) FROM {table} AS t")
+
+
+def intervals(database):
+    return [(each.name, each.chunk_time_interval.days) for each in database.hypertables if "tsext_" not in each.schema]
+
+
+class Writer(threading.Thread):
+    """Inserts, updates, deletes, late rows; keeps what it was told, to be compared in the end."""
+
+    def __init__(self, database):
+        super().__init__(daemon=True)
+        self.database = database
+        self.stopped = threading.Event()
+        self.statements = 0
+        self.error = None
+
+    def run(self):
+        numbers = random.Random(1)
+        try:
+            with self.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                while not self.stopped.is_set():
+                    connection.exec_driver_sql(self.statement(numbers), execution_options={"no_parameters": True})
+                    self.statements += 1
+                    self.stopped.wait(0.01)
+        except Exception as error:
+            self.error = error
+
+    def statement(self, numbers):
+        at = f"'2026-03-20'::timestamptz + {numbers.randrange(30 * 86400)} * INTERVAL '1 second'"
+        insert = f'INSERT INTO {TABLE} ("Tíme", symbol, price, account)'
+        near = f"\"Tíme\" BETWEEN {at} AND {at} + INTERVAL '1 hour'"
+        return numbers.choice(
+            [
+                f"{insert} VALUES ({at}, 'W', 1, 1)",
+                f"{insert} SELECT {at} + g * INTERVAL '1 hour', 'M', g, 2 FROM generate_series(1, 20) AS g",
+                f"{insert} VALUES ('2026-05-20'::timestamptz + {numbers.randrange(9)} * INTERVAL '1 day', 'F', 1, 1)",
+                f"UPDATE {TABLE} SET price = price + 1 WHERE {near}",
+                f"UPDATE {TABLE} SET \"Tíme\" = \"Tíme\" + INTERVAL '1 second' WHERE symbol = 'M' AND {near} "
+                f"AND \"Tíme\"::time < '23:00'",
+                f"DELETE FROM {TABLE} WHERE {near} AND symbol <> 'S1'",
+            ]
+        )
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopped.set()
+        self.join()
+        assert self.error is None, self.error
+
+
+def test_life_cycle(timescaledb):
+    database = timescaledb
+    database.execute(TICKS)
+    database.ask(bookkeeping.upgrade)
+    before, rows = look(database), all_rows(database)
+
+    database.run(FORTH)
+    assert intervals(database) == [("Tícks", 1)]
+    assert all_rows(database) == rows
+    after = look(database)
+    assert after[1:] == before[1:]
+
+    database.run(FORTH)  # there is nothing to do
+    database.execute(f"INSERT INTO {TABLE} (\"Tíme\", symbol, account) VALUES ('2026-03-21', 'new', 3)")
+    rows = all_rows(database)
+    database.run(BACK)
+    assert intervals(database) == [("Tícks", 7)]
+    assert look(database) == before
+    assert all_rows(database) == rows
+    database.run(FORTH)
+    assert look(database) == after
+    assert all_rows(database) == rows
+
+
+DIFFERENCE = f"""
+    SELECT count(*) FROM (
+        (SELECT t::text FROM {TABLE} AS t EXCEPT ALL SELECT t::text FROM mirror AS t)
+        UNION ALL (SELECT t::text FROM mirror AS t EXCEPT ALL SELECT t::text FROM {TABLE} AS t)
+    ) AS different
+"""
+
+
+def test_while_others_write(timescaledb):
+    database = timescaledb
+    database.execute(TICKS)
+    with Writer(database) as writer:
+        for direction, days in ((FORTH, 1), (BACK, 7)):
+            database.run(direction)
+            before = writer.statements
+            while writer.statements < before + 20:
+                assert writer.error is None
+            assert intervals(database) == [("Tícks", days)]
+    assert database.scalar(DIFFERENCE) == 0
+
+
+# --- workers, before the upgrade
+
+MANY = """
+CREATE TABLE ticks (time timestamptz NOT NULL, symbol text NOT NULL, price float8, PRIMARY KEY (symbol, time));
+SELECT create_hypertable('ticks', by_range('time', INTERVAL '7 days'), create_default_indexes => false);
+INSERT INTO ticks SELECT '2026-01-01'::timestamptz + g * INTERVAL '7 seconds', 'S' || g % 7, g
+FROM generate_series(0, 399999) AS g
+"""
+SUM = "SELECT count(*) || ' ' || sum(hashtextextended(t::text, 0)) FROM ticks AS t"
+
+
+def test_workers_that_are_killed_and_an_upgrade_that_swaps(project):
+    project.environment["TSEXT_ENV"] = "production"
+    project.execute("CREATE EXTENSION timescaledb", MANY)
+    project.revision("001_a", None)
+    page = (Path(__file__).parents[2] / "docs" / "repartition.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    ids = 'revision = "061_daily_chunks"\ndown_revision = "001_a"\n'
+    (project.versions / "061_daily_chunks.py").write_text(ids + example)
+    done = "SELECT count(*) FROM tsext.backfill_task WHERE state = 'done'"
+    for least in (1, 6):
+        with project.command("tsext", "backfill", "run", "061_daily_chunks") as process:
+            deadline = time.monotonic() + 60
+            while not (project.scalar("SELECT to_regclass('tsext.backfill_task')") and project.scalar(done) >= least):
+                assert time.monotonic() < deadline and process.poll() is None
+                time.sleep(0.01)
+            process.kill()
+    project.execute("UPDATE ticks SET price = price + 1 WHERE symbol = 'S3'", "DELETE FROM ticks WHERE price < 1000")
+    rows = project.scalar(SUM)
+    assert "done" in project.run("tsext", "backfill", "run", "061_daily_chunks")
+    assert project.scalar("SELECT count(*) FROM timescaledb_information.chunks WHERE hypertable_schema = 'public'") < 7
+    tasks = project.scalar("SELECT count(*) FROM tsext.backfill_task")
+    assert project.scalar("SELECT count(*) FROM tsext.backfill_attempt") <= tasks + 2 * 2  # two workers, killed twice
+
+    project.run("alembic", "upgrade", "head")
+
+    assert project.scalar("SELECT count(*) FROM timescaledb_information.chunks WHERE hypertable_schema = 'public'") > 30
+    assert project.scalar(SUM) == rows
+    assert "writers waited" in project.run("tsext", "backfill", "status", "repartition_ticks")
+    project.run("tsext", "backfill", "finish", "repartition_ticks")
+    assert project.scalar("SELECT count(*) FROM pg_namespace WHERE starts_with(nspname, 'tsext_')") == 0
+    assert "was dropped by tsext backfill finish" in project.run("alembic", "downgrade", "001", fails=True)
+    assert project.scalar(SUM) == rows
+
+
+def test_a_table_becomes_a_hypertable_with_another_type_and_a_table_again(timescaledb):
+    timescaledb.execute(
+        "CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY, at date NOT NULL, cents int DEFAULT 5, who text)",
+        "INSERT INTO orders (at, cents) SELECT DATE '2026-01-01' + g % 40, g FROM generate_series(1, 2000) AS g",
+    )
+    timescaledb.run(
+        """op.repartition_hypertable(
+        "orders", "at", chunk_time_interval=timedelta(days=10), types={"cents": sa.Numeric(9, 2)},
+        using={"cents": "cents / 100.0"}, existing_using={"cents": "cents * 100"}, dimensions=[])"""
+    )
+    timescaledb.execute("INSERT INTO orders (at) VALUES ('2026-03-01')")
+    query = "SELECT pg_typeof(cents)::text FROM orders LIMIT 1"
+    assert timescaledb.scalar(query) == "numeric"
+    assert timescaledb.scalar("SELECT sum(cents) || ' ' || max(id) FROM orders") == "20015.00 2001"
+    assert [each.column for each in timescaledb.hypertables if each.schema is None] == ["at"]
+    timescaledb.run('op.undo_repartition_hypertable("orders")')
+    assert timescaledb.scalar(query) == "integer"
+    assert timescaledb.scalar("SELECT sum(cents) || ' ' || max(id) FROM orders") == "2001500 2001"
+    timescaledb.run('op.repartition_hypertable("orders", "at", chunk_time_interval=timedelta(days=10))')
+    assert [each.column for each in timescaledb.hypertables if each.schema is None] == ["at"]
+
+
+def test_what_would_not_follow_is_refused_first(timescaledb):
+    timescaledb.execute(
+        "CREATE TABLE t (time timestamptz NOT NULL, a int, b text)",
+        "CREATE MATERIALIZED VIEW seen AS SELECT a FROM t",
+    )
+    verb = 'op.repartition_hypertable("t", "time", chunk_time_interval=timedelta(days=1){})'
+    for code, fact in (
+        (verb.format(""), "is read by .*seen, which cannot be pointed at another table"),
+        ('op.repartition_hypertable("t")', "is a plain table, and no column is given"),
+        ('op.repartition_hypertable("t", "b")', "cannot be moved by ranges of b: it is of type text"),
+        (verb.format(', types={"c": sa.Integer()}'), "has no column c"),
+        ('op.convert_to_table("t")', "is no hypertable"),
+    ):
+        with pytest.raises(InvalidObject, match=fact):
+            timescaledb.run(code)
+        if "seen" in fact:
+            timescaledb.execute("DROP MATERIALIZED VIEW seen")
+    assert timescaledb.scalar("SELECT to_regclass('tsext.backfill')") is None

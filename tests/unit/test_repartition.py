@@ -1,0 +1,97 @@
+"""What a move into another shape says to the server, how its verbs stand in a revision, and what they refuse."""
+
+import textwrap
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import render_python_code
+from alembic.operations.ops import UpgradeOps
+
+from tsext import Dimension
+from tsext.backfill.hashing import Value, digest_query
+from tsext.backfill.repartition.capture import Capture, Dirty
+from tsext.backfill.repartition.move import Carried, Flow
+from tsext.errors import FeatureNotSupported, InvalidObject, IrreversibleOperation
+from tsext.operations.repartition import Repartition, RepartitionHypertable, UndoRepartitionHypertable
+
+
+@pytest.fixture
+def flow():
+    columns = [
+        Carried("Tíme", '"Tíme"', True, Value('"Tíme"', "timestamptz")),
+        Carried("n", "CAST(n AS bigint)", True, Value("n", "int8")),
+        Carried("twice", "twice", False, Value("twice", "numeric")),
+    ]
+    return Flow("app.t", "tsext_new_app_t.t", "tsext_new_app_t", '"Tíme"', "timestamp with time zone", tuple(columns))
+
+
+def test_changes_are_noted_by_statement(flow):
+    capture = Capture(flow)
+    assert capture.statement_trigger("update") == (
+        "CREATE TRIGGER zz_tsext_changes_update AFTER UPDATE ON app.t REFERENCING OLD TABLE AS tsext_before "
+        "NEW TABLE AS tsext_after FOR EACH STATEMENT EXECUTE FUNCTION tsext_new_app_t.tsext_note_statement()"
+    )
+    assert capture.row_trigger("delete") == (
+        "CREATE TRIGGER zz_tsext_changes_delete AFTER DELETE ON app.t FOR EACH ROW EXECUTE FUNCTION "
+        "tsext_new_app_t.tsext_note_row()"
+    )
+    log, statement, _ = capture.log
+    assert log == (
+        "CREATE TABLE IF NOT EXISTS tsext_new_app_t.tsext_changes "
+        "(lower timestamp with time zone, upper timestamp with time zone)"
+    )
+    assert (
+        "INSERT INTO tsext_new_app_t.tsext_changes SELECT min(at), max(at) FROM "
+        "(SELECT \"Tíme\" AS at FROM tsext_after) AS rows GROUP BY date_trunc('minute', at);"
+    ) in statement
+    assert capture.lock("SHARE ROW EXCLUSIVE") == "LOCK TABLE ONLY app.t IN SHARE ROW EXCLUSIVE MODE"
+
+
+def test_rows_are_those_of_a_range(flow):
+    assert flow.rows(Dirty("2026-01-01", "2026-01-02").within(flow)) == (
+        'SELECT "Tíme", CAST(n AS bigint) FROM app.t AS rows WHERE "Tíme" >= \'2026-01-01\'::timestamp with time zone '
+        "AND \"Tíme\" <= '2026-01-02'::timestamp with time zone"
+    )
+    assert Dirty(None, None).within(flow) == "true"
+    assert flow.columns == '"Tíme", n'
+
+
+def test_rows_are_hashed_by_the_types_of_their_columns():
+    values = [Value("a", "timestamptz"), Value("b", "text"), Value("c", "json"), Value("d", "_int4", element="int4")]
+    one, two, three, four = (value.hash(seed) for seed, value in enumerate(values, 1))
+    assert one.startswith("coalesce(timestamp_hash_extended(timezone('UTC', (a)), 1), ")
+    assert two.startswith("coalesce(hashtextextended((b), 2), ")
+    assert three.startswith("coalesce(hashtextextended((c)::text, 3), ")
+    assert four.startswith("coalesce(hash_array_extended((d), 4), ")
+    assert digest_query("t", values, "true") == (
+        f"SELECT count(*), coalesce(sum({one} # {two} # {three} # {four}), 0)::text FROM t AS rows WHERE true"
+    )
+
+
+STANDS = """op.repartition_hypertable(
+    "t",
+    "at",
+    chunk_time_interval=timedelta(days=1),
+    dimensions=[Dimension(column="s", number_partitions=4)],
+    types={"p": "numeric"},
+    using={"p": "p / 2"},
+    schema="a",
+)"""
+
+
+def test_how_it_stands_in_a_revision():
+    by = (Dimension("s", number_partitions=4),)
+    target = Repartition("t", "at", timedelta(days=1), by, {"p": "numeric"}, {"p": "p / 2"}, schema="a")
+    operation = RepartitionHypertable(target)
+    assert textwrap.indent(STANDS, "    ") in render_python_code(UpgradeOps([operation]))
+    assert operation.reverse().reverse().target == target
+    with pytest.raises(IrreversibleOperation, match="does not say which shape"):
+        UndoRepartitionHypertable(Repartition("t")).reverse()
+
+
+def test_what_is_refused_at_once(op):
+    with pytest.raises(InvalidObject, match="there is an expression for b, but no type"):
+        op.repartition_hypertable("t", types={"a": sa.Integer()}, using={"b": "a"})
+    with pytest.raises(FeatureNotSupported, match="cannot be written as a script"):
+        op.repartition_hypertable("t", chunk_time_interval=timedelta(days=1))

@@ -1,0 +1,8 @@
+"""Giving a table another shape while others write: a second table of that shape beside it, which takes its place.
+
+What a worker needs is in :mod:`tsext.backfill.kinds`: ``prepare``, ``perform``, ``complete``, ``verify``, ``finish``.
+"""
+
+from tsext.backfill.repartition.stages import complete, finish, perform, prepare, verify
+
+__all__ = ["complete", "finish", "perform", "prepare", "verify"]

@@ -1,0 +1,224 @@
+"""Noting what changes: statement triggers that append the ranges of what a statement has written to a log.
+
+The log is only appended to, so that writers never wait for each other. With transition tables a statement costs one
+row for each stretch that it has written, whatever the number of its rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from tsext.backfill.repartition.move import CAPTURE, RANGES, Flow
+from tsext.backfill.repartition.sessions import send
+from tsext.errors import RevisionFailed
+from tsext.sql.quoting import literal
+
+_NOT_SUPPORTED = "0A000"
+"""SQLSTATE of feature_not_supported, as with transition tables of a DELETE on a columnstore."""
+
+_BODY = """
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO {log} SELECT min(at), max(at) FROM (SELECT {column} AS at FROM tsext_after) AS rows GROUP BY {bin};
+    ELSIF TG_OP = 'DELETE' THEN
+        INSERT INTO {log} SELECT min(at), max(at) FROM (SELECT {column} AS at FROM tsext_before) AS rows GROUP BY {bin};
+    ELSIF TG_OP = 'UPDATE' THEN
+        INSERT INTO {log} SELECT min(at), max(at) FROM (
+            SELECT {column} AS at FROM tsext_before UNION ALL SELECT {column} FROM tsext_after
+        ) AS rows GROUP BY {bin};
+    ELSE
+        INSERT INTO {log} VALUES (NULL, NULL);
+    END IF;
+    RETURN NULL;
+END"""
+
+_ROW_BODY = """
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        INSERT INTO {log} VALUES (OLD.{column}, OLD.{column});
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        INSERT INTO {log} VALUES (NEW.{column}, NEW.{column});
+    END IF;
+    RETURN NULL;
+END"""
+
+_REFERENCING = {
+    "insert": "NEW TABLE AS tsext_after",
+    "update": "OLD TABLE AS tsext_before NEW TABLE AS tsext_after",
+    "delete": "OLD TABLE AS tsext_before",
+}
+
+
+@dataclass(frozen=True)
+class Capture:
+    """What notes the changes of the source of a flow."""
+
+    flow: Flow
+
+    @property
+    def function(self) -> str:
+        """Of the statement triggers, as it stands in SQL."""
+        return f"{self.flow.home}.tsext_note_statement"
+
+    @property
+    def row_function(self) -> str:
+        """Of the row triggers, where there can be no others."""
+        return f"{self.flow.home}.tsext_note_row"
+
+    @property
+    def log(self) -> list[str]:
+        """What makes the log, and the functions that append to it, whoever writes."""
+        flow = self.flow
+        values = {"log": flow.log, "column": flow.column, "bin": self._bin}
+        return [
+            f"CREATE TABLE IF NOT EXISTS {flow.log} (lower {flow.type}, upper {flow.type})",
+            _function(self.function, _BODY.format(**values)),
+            _function(self.row_function, _ROW_BODY.format(**values)),
+        ]
+
+    @property
+    def _bin(self) -> str:
+        """What is closer than this is noted as one range."""
+        if self.flow.type in ("bigint", "integer", "smallint"):
+            return f"at / {self.flow.bin}"
+        return "at" if self.flow.type == "date" else "date_trunc('minute', at)"
+
+    def lock(self, mode: str) -> str:
+        """``LOCK TABLE``; not the chunks of a hypertable, on which autovacuum may be at work."""
+        return f"LOCK TABLE ONLY {self.flow.source} IN {mode} MODE"
+
+    def statement_trigger(self, event: str) -> str:
+        """``CREATE TRIGGER`` for each statement."""
+        referencing = f"REFERENCING {_REFERENCING[event]} " if event in _REFERENCING else ""
+        return (
+            f"CREATE TRIGGER {CAPTURE}_{event} AFTER {event.upper()} ON {self.flow.source} "
+            f"{referencing}FOR EACH STATEMENT EXECUTE FUNCTION {self.function}()"
+        )
+
+    def row_trigger(self, event: str) -> str:
+        """``CREATE TRIGGER`` for each row."""
+        return (
+            f"CREATE TRIGGER {CAPTURE}_{event} AFTER {event.upper()} ON {self.flow.source} "
+            f"FOR EACH ROW EXECUTE FUNCTION {self.row_function}()"
+        )
+
+    def install(self, connection: Connection) -> None:
+        """Create the triggers, in the transaction that is open."""
+        for event in (*_REFERENCING, "truncate"):
+            send(connection, "SAVEPOINT tsext_trigger")
+            try:
+                send(connection, self.statement_trigger(event))
+            except DBAPIError as error:
+                if _state(error) != _NOT_SUPPORTED or event == "truncate":
+                    raise
+                send(connection, "ROLLBACK TO SAVEPOINT tsext_trigger")
+                send(connection, self.row_trigger(event))
+            send(connection, "RELEASE SAVEPOINT tsext_trigger")
+
+    @property
+    def removal(self) -> list[str]:
+        """``DROP TRIGGER`` of all."""
+        events = (*_REFERENCING, "truncate")
+        return [f"DROP TRIGGER IF EXISTS {CAPTURE}_{event} ON {self.flow.source}" for event in events]
+
+    def is_installed(self, connection: Connection) -> bool:
+        """Whether all that is written is noted."""
+        query = (
+            "SELECT count(*) FROM pg_trigger WHERE tgrelid = to_regclass(%(t)s) "
+            "AND starts_with(tgname::text, %(ours)s) AND tgenabled <> 'D'"
+        )
+        found = connection.exec_driver_sql(query, {"t": self.flow.source, "ours": CAPTURE}).scalar_one()
+        return int(found) == len(_REFERENCING) + 1
+
+
+def _function(name: str, body: str) -> str:
+    return (
+        f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER "
+        f"SET search_path = pg_catalog, pg_temp AS $tsext${body}\n$tsext$"
+    )
+
+
+def _state(error: DBAPIError) -> str | None:
+    return getattr(error.orig, "pgcode", None) or getattr(error.orig, "sqlstate", None)
+
+
+# --- what is noted
+
+
+@dataclass(frozen=True)
+class Dirty:
+    """A range in which something has changed."""
+
+    lower: str | None
+    """As text; None: without a beginning."""
+    upper: str | None
+    upper_included: bool = True
+    gap: float = 0.0
+    """How far it is from the one before, in seconds or in the unit of the column."""
+
+    def within(self, flow: Flow) -> str:
+        """The condition for its rows."""
+        return flow.within(self.lower, self.upper, "<=" if self.upper_included else "<")
+
+
+def take(connection: Connection, flow: Flow, most: int) -> list[Dirty]:
+    """Take from the log what is noted, and merge it; what is written meanwhile stays for the next time.
+
+    :param most: how many ranges to make of it at most; those that are nearest to each other are made one.
+    """
+    noted = list(_merged(connection, flow, f"WITH noted AS (DELETE FROM {flow.log} RETURNING lower, upper)"))
+    return _fewer(noted, most)
+
+
+def look(connection: Connection, flow: Flow, where: str = "true") -> list[Dirty]:
+    """What is noted, merged; it stays there."""
+    return list(_merged(connection, flow, f"WITH noted AS (SELECT lower, upper FROM {flow.log} WHERE {where})"))
+
+
+def _merged(connection: Connection, flow: Flow, noted: str) -> Iterator[Dirty]:
+    range_ = RANGES[flow.type]
+    gap = "lower(r) - lag(upper(r)) OVER (ORDER BY r)"
+    if range_ in ("tstzrange", "tsrange"):
+        gap = f"extract(epoch FROM {gap})"
+    query = (
+        f"{noted} SELECT lower(r)::text, upper(r)::text, upper_inc(r), coalesce({gap}, 0)::float8 "
+        f"FROM (SELECT unnest(range_agg({range_}(lower, upper, '[]'))) FROM noted) AS ranges (r) ORDER BY r"
+    )
+    for row in connection.exec_driver_sql(query, execution_options={"no_parameters": True}):
+        yield Dirty(*row)
+
+
+def _fewer(dirty: list[Dirty], most: int) -> list[Dirty]:
+    """Ranges, as many as may be: the widest gaps between them remain."""
+    if len(dirty) <= most:
+        return dirty
+    widest = sorted(range(1, len(dirty)), key=lambda place: dirty[place].gap)[-(most - 1) :]
+    bounds = [0, *sorted(widest), len(dirty)]
+    return [
+        Dirty(dirty[first].lower, dirty[last - 1].upper, dirty[last - 1].upper_included)
+        for first, last in pairwise(bounds)
+    ]
+
+
+def note(connection: Connection, flow: Flow, lower: str | None, upper: str | None) -> None:
+    """Have a range copied again."""
+    bounds = ", ".join(f"{literal(each)}::{flow.type}" for each in (lower, upper))
+    send(connection, f"INSERT INTO {flow.log} VALUES ({bounds})")
+
+
+def refuse_lost(connection: Connection, capture: Capture) -> None:
+    """Refuse to go on if not all changes were noted.
+
+    :raises RevisionFailed: with what to do.
+    """
+    if not capture.is_installed(connection):
+        raise RevisionFailed(
+            f"the triggers {CAPTURE}_… of {capture.flow.source} are gone or disabled, so changes may be missing",
+            hint="cancel the backfill, and declare it anew",
+        )

@@ -1,0 +1,112 @@
+"""Copying rows from one table to another in PostgreSQL's binary format, through a pipe, without looking at them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import IO, Any
+
+import psycopg2
+from sqlalchemy import Connection, Engine
+
+from tsext.backfill.repartition.sessions import takes_one_client
+
+_BLOCK = 256 * 1024
+"""Bytes that are passed on at a time."""
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What was copied."""
+
+    rows: int
+    bytes: int
+    """0 where the server copied by itself."""
+
+
+def copy(connection: Connection, query: str, target: str, columns: str, *, freeze: bool = False) -> Copied:
+    """Copy what a query gives into a table, in the transaction that is open on the connection.
+
+    The query runs on another connection, and so sees what is committed now. Where the server takes one client at a
+    time, it copies by itself, which takes longer and writes more WAL.
+
+    :param freeze: whether the table was truncated in this very subtransaction, and rows need not be frozen later.
+    """
+    if takes_one_client(connection):
+        given = f"INSERT INTO {target} ({columns}) OVERRIDING SYSTEM VALUE {query}"
+        with connection.exec_driver_sql(given, execution_options={"no_parameters": True}) as result:
+            return Copied(result.rowcount, 0)
+    into = f"COPY {target} ({columns}) FROM STDIN (FORMAT binary{', FREEZE' if freeze else ''})"
+    with reader(connection.engine) as source:
+        return _pumped(source, f"COPY ({query}) TO STDOUT (FORMAT binary)", connection, into)
+
+
+@contextmanager
+def reader(engine: Engine) -> Iterator[Any]:
+    """A connection of psycopg2 to read from, whichever driver the engine has: it is faster at this than psycopg."""
+    url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    options = "-c timezone=UTC -c row_security=off -c client_connection_check_interval=1s"
+    source = psycopg2.connect(url, application_name="tsext-backfill", options=options)
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def _pumped(source: Any, read: str, connection: Connection, write: str) -> Copied:
+    outlet, inlet = os.pipe()
+    failed: list[BaseException] = []
+
+    def pump() -> None:
+        try:
+            with os.fdopen(inlet, "wb", _BLOCK) as into, source.cursor() as cursor:
+                cursor.copy_expert(read, into, _BLOCK)
+        except BaseException as error:  # whatever it is, the writer gets too few rows
+            failed.append(error)
+
+    thread = threading.Thread(target=pump, name="tsext-backfill-read", daemon=True)
+    with os.fdopen(outlet, "rb", _BLOCK) as file:
+        counted = _Counted(file)
+        thread.start()
+        try:
+            rows = _write(connection, write, counted)
+        except BaseException:
+            with suppress(psycopg2.Error):
+                source.cancel()
+            file.close()  # so that the reader does not wait for us
+            thread.join()
+            if failed and not isinstance(failed[0], BrokenPipeError | psycopg2.extensions.QueryCanceledError):
+                raise failed[0] from None
+            raise
+        thread.join()
+    if failed:
+        raise failed[0]
+    return Copied(rows, counted.bytes)
+
+
+class _Counted:
+    """A file that counts what is read of it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self.bytes = 0
+
+    def read(self, size: int = _BLOCK) -> bytes:
+        block = self.file.read(size)
+        self.bytes += len(block)
+        return block
+
+
+def _write(connection: Connection, write: str, file: _Counted) -> int:
+    driver: Any = connection.connection.dbapi_connection
+    with driver.cursor() as cursor:
+        if hasattr(cursor, "copy_expert"):  # psycopg2
+            cursor.copy_expert(write, file, _BLOCK)
+        else:
+            with cursor.copy(write) as copied:
+                while block := file.read(_BLOCK):
+                    copied.write(block)
+        return int(cursor.rowcount)

@@ -1,0 +1,226 @@
+"""What is moved where: all that the parts of a move have in common, made of what the ledger holds of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from tsext import catalog
+from tsext.backfill.hashing import Value
+from tsext.backfill.ledger import Backfill
+from tsext.errors import BackfillError
+from tsext.sql.quoting import identifier, literal, qualified, short
+
+KIND = "repartition"
+
+CAPTURE = "zz_tsext_changes"
+"""How the names of the triggers begin that note what changes; after the table's own, in the order of names."""
+
+NEW, OLD = "tsext_new", "tsext_old"
+"""How the names of the schemas begin in which the new and the old table are, before and after the swap.
+
+In a schema of its own, a table has the very indexes, constraints and sequences by name that it is to have in the end,
+and to move it takes an instant however many chunks it has.
+"""
+
+RANGES = {
+    "timestamp with time zone": "tstzrange",
+    "timestamp without time zone": "tsrange",
+    "date": "daterange",
+    "bigint": "int8range",
+    "integer": "int4range",
+    "smallint": "int4range",
+}
+"""Types of columns by whose ranges rows can be moved, and the types of their ranges."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What is to be moved into what shape, as the ledger keeps it."""
+
+    schema: str
+    table: str
+    column: str
+    """By ranges of which rows are moved."""
+    type: str
+    """Of that column: a key of :data:`RANGES`."""
+    shape: tuple[str, ...] = ()
+    """The statements that make a hypertable of the new table; none, if it is to be a plain one."""
+    aligned: bool = False
+    """Whether each range of the column is in one chunk of the new table, so that it can be copied straight into it."""
+    types: Mapping[str, str] = field(default_factory=dict)
+    """New types by column."""
+    using: Mapping[str, str] = field(default_factory=dict)
+    """Expressions over the old columns from which those get their values; a cast, where there is none."""
+    back: Mapping[str, str] = field(default_factory=dict)
+    """Expressions over the new columns for the way back."""
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    """Defaults that those columns had."""
+    bin: int = 1
+    """Of an integer column: how far apart changes may be that are noted as one range."""
+
+    def as_json(self) -> dict[str, Any]:
+        """For the ledger."""
+        return {**asdict(self), "shape": list(self.shape)}
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Spec:
+        """From the ledger."""
+        return cls(**{**given, "shape": tuple(given["shape"])})
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A column of the one table, and what it is in the other."""
+
+    name: str
+    value: str
+    """Over the columns of the table that it comes from."""
+    stored: bool
+    """Whether it is written; what is generated is only compared."""
+    hashed: Value
+
+    @property
+    def source(self) -> Value:
+        """What is hashed of the table that it comes from."""
+        return Value(self.value, self.hashed.type, self.hashed.kind, self.hashed.element, self.hashed.built_in)
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Rows that go from one table to another, which is to have the same."""
+
+    source: str
+    """As it stands in SQL, and so are all of these."""
+    target: str
+    home: str
+    """The schema in which the changes of the source are noted."""
+    column: str
+    """Quoted."""
+    type: str
+    carried: tuple[Carried, ...]
+    bin: int = 1
+
+    @property
+    def log(self) -> str:
+        """The table of changes."""
+        return f"{self.home}.tsext_changes"
+
+    @property
+    def columns(self) -> str:
+        """Those that are written."""
+        return ", ".join(identifier(each.name) for each in self.carried if each.stored)
+
+    @property
+    def values(self) -> str:
+        """What is written into them."""
+        return ", ".join(each.value for each in self.carried if each.stored)
+
+    def rows(self, where: str) -> str:
+        """The query for rows as the target has them."""
+        return f"SELECT {self.values} FROM {self.source} AS rows WHERE {where}"
+
+    def within(self, lower: str | None, upper: str | None, end: str = "<") -> str:
+        """The condition for a range of the column.
+
+        :param lower: None: without a beginning.
+        :param end: ``<=`` if the upper bound is part of it.
+        """
+        bounds = [(">=", lower), (end, upper)]
+        parts = [f"{self.column} {op} {literal(bound)}::{self.type}" for op, bound in bounds if bound is not None]
+        return " AND ".join(parts) or "true"
+
+
+@dataclass(frozen=True)
+class Move:
+    """A move, with the names of all that belongs to it."""
+
+    spec: Spec
+    declared: datetime
+
+    @classmethod
+    def of(cls, backfill: Backfill) -> Move:
+        """From the ledger."""
+        return cls(Spec.of(backfill.spec), backfill.declared_at)
+
+    @property
+    def place(self) -> str:
+        """The schema of the new table, until the swap; of the changes of the old one, too."""
+        return place_of(self.spec)
+
+    @property
+    def kept(self) -> str:
+        """The schema of the old table, after the swap; of the changes of the new one, too."""
+        return short(OLD, f"{self.declared:%Y%m%d}", self.spec.schema, self.spec.table)
+
+    @property
+    def table(self) -> str:
+        """The table, as everybody knows it."""
+        return qualified(self.spec.table, self.spec.schema)
+
+    @property
+    def shadow(self) -> str:
+        """The new table, until the swap."""
+        return qualified(self.spec.table, self.place)
+
+    @property
+    def old(self) -> str:
+        """The old table, after the swap."""
+        return qualified(self.spec.table, self.kept)
+
+    def is_swapped(self, connection: Connection) -> bool:
+        """Whether the new table has taken the place of the old one."""
+        return _is_there(connection, self.old)
+
+    def is_begun(self, connection: Connection) -> bool:
+        """Whether the new table is there, beside the old one."""
+        return _is_there(connection, self.shadow)
+
+    def forth(self, connection: Connection) -> Flow:
+        """From the old table to the new one, before the swap."""
+        return self._flow(connection, self.spec.schema, self.place, self.place, self.spec.using)
+
+    def back(self, connection: Connection) -> Flow:
+        """From the new table to the old one, after the swap."""
+        return self._flow(connection, self.spec.schema, self.kept, self.kept, self.spec.back)
+
+    def _flow(self, connection: Connection, source: str, target: str, home: str, using: Mapping[str, str]) -> Flow:
+        spec = self.spec
+        theirs = table_of(connection, spec.table, source)
+        carried = []
+        for each in table_of(connection, spec.table, target).columns:
+            before = theirs.column(each.name)
+            value = using.get(each.name, identifier(each.name))
+            if before is None or before.type != each.type or each.name in using:
+                value = f"CAST({value} AS {each.type})"
+            hashed = Value(identifier(each.name), each.base, each.kind, each.element, each.schema == "pg_catalog")
+            carried.append(Carried(each.name, value, not each.generated, hashed))
+        at, type_ = identifier(spec.column), spec.type
+        names = qualified(spec.table, source), qualified(spec.table, target), identifier(home)
+        return Flow(*names, at, type_, tuple(carried), spec.bin)
+
+
+def place_of(spec: Spec) -> str:
+    """The schema of the new table, until the swap."""
+    return short(NEW, spec.schema, spec.table)
+
+
+def table_of(connection: Connection, name: str, schema: str) -> catalog.MovedTable:
+    """A table of a move.
+
+    :raises BackfillError: if it is gone.
+    """
+    found = catalog.moved_table(connection, name, schema, CAPTURE)
+    if found is None:
+        raise BackfillError(
+            f"table {schema}.{name} is gone", hint="cancel the backfill: somebody has dropped or renamed the table"
+        )
+    return found
+
+
+def _is_there(connection: Connection, table: str) -> bool:
+    return bool(connection.exec_driver_sql("SELECT to_regclass(%(t)s) IS NOT NULL", {"t": table}).scalar())

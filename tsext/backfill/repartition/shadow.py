@@ -1,0 +1,90 @@
+"""The new table: columns, defaults, CHECKs, comments, privileges of the old one, in the new shape; later its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
+
+from tsext import catalog
+from tsext.backfill.repartition.move import Move, table_of
+from tsext.backfill.repartition.sessions import send
+from tsext.sql.quoting import identifier, literal
+
+KEYS = {"p": "primary key", "u": "unique constraint", "x": "exclusion constraint"}
+
+
+def create(connection: Connection, move: Move) -> None:
+    """Create it, in the transaction that is open."""
+    source = table_of(connection, move.spec.table, move.spec.schema)
+    for statement in statements(move, source):
+        send(connection, statement)
+
+
+def statements(move: Move, source: catalog.MovedTable) -> Iterator[str]:
+    """What makes it."""
+    shadow = move.shadow
+    like = f"LIKE {source} INCLUDING ALL EXCLUDING INDEXES"
+    options = f" WITH ({', '.join(source.options)})" if source.options else ""
+    unlogged = "UNLOGGED " if source.persistence == "u" else ""
+    yield f"CREATE {unlogged}TABLE {shadow} ({like}){options}"
+    for name, type_ in move.spec.types.items():
+        column = identifier(name)
+        yield f"ALTER TABLE {shadow} ALTER COLUMN {column} DROP DEFAULT, ALTER COLUMN {column} TYPE {type_} USING NULL"
+        if name in move.spec.defaults:
+            default = f"CAST({move.spec.defaults[name]} AS {type_})"
+            yield f"ALTER TABLE {shadow} ALTER COLUMN {column} SET DEFAULT {default}"
+    yield from move.spec.shape
+    if source.comment is not None:
+        yield f"COMMENT ON TABLE {shadow} IS {literal(source.comment)}"
+    yield from privileges(shadow, source)
+    yield from policies(shadow, source)
+
+
+def privileges(table: str, source: catalog.MovedTable) -> Iterator[str]:
+    """Owner and grants."""
+    for each in source.grants:
+        option = " WITH GRANT OPTION" if each["grantable"] else ""
+        yield f"GRANT {each['privilege']} ON {table} TO {each['grantee']}{option}"
+    yield f"ALTER TABLE {table} OWNER TO {identifier(source.owner)}"
+
+
+def policies(table: str, source: catalog.MovedTable) -> Iterator[str]:
+    """Row level security."""
+    commands = {"r": "SELECT", "a": "INSERT", "w": "UPDATE", "d": "DELETE", "*": "ALL"}
+    for each in source.policies:
+        kind = "PERMISSIVE" if each["permissive"] else "RESTRICTIVE"
+        text = f"CREATE POLICY {identifier(each['name'])} ON {table} AS {kind} FOR {commands[each['command']]}"
+        text += f" TO {', '.join(each['roles'])}"
+        text += f" USING ({each['using']})" if each["using"] is not None else ""
+        yield text + (f" WITH CHECK ({each['check']})" if each["check"] is not None else "")
+    if source.row_security:
+        yield f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"
+
+
+# --- keys and indexes
+
+
+def keys(connection: Connection, move: Move) -> dict[str, str]:
+    """What makes each key and index of the new table, by its name; keys first."""
+    source = table_of(connection, move.spec.table, move.spec.schema)
+    root, *_ = catalog.indexed_tables(connection, source.name, source.schema)
+    found = {
+        each["name"]: f"ALTER TABLE {move.shadow} ADD CONSTRAINT {identifier(each['name'])} {each['definition']}"
+        for each in source.constraints
+        if each["kind"] in KEYS
+    }
+    for index in root.indexes:
+        if not index.constraint and index.valid:
+            unique = "UNIQUE " if index.definition.startswith("UNIQUE ") else ""
+            definition = index.definition.removeprefix("UNIQUE ")
+            found[index.name] = f"CREATE {unique}INDEX {identifier(index.name)} ON {move.shadow} {definition}"
+    return found
+
+
+def finishing(move: Move, source: catalog.MovedTable) -> Iterator[str]:
+    """What needs the keys."""
+    if source.replica_identity == "i" and source.identity_index is not None:
+        yield f"ALTER TABLE {move.shadow} REPLICA IDENTITY USING INDEX {identifier(source.identity_index)}"
+    elif source.replica_identity in "fn":
+        yield f"ALTER TABLE {move.shadow} REPLICA IDENTITY {'FULL' if source.replica_identity == 'f' else 'NOTHING'}"

@@ -1,0 +1,183 @@
+"""From one stage to the next: note changes, make the new table, copy, build keys, bring changes over, compare."""
+
+from __future__ import annotations
+
+import logging
+
+from sqlalchemy import Connection
+
+from tsext.backfill import ledger
+from tsext.backfill.ledger import Backfill, NewTask, Outcome, Task
+from tsext.backfill.repartition import capture, planning, shadow, vanished
+from tsext.backfill.repartition.capture import Capture
+from tsext.backfill.repartition.copying import copy
+from tsext.backfill.repartition.locking import in_one_go
+from tsext.backfill.repartition.move import Move
+from tsext.backfill.repartition.planning import COPY, COPY_CHUNK
+from tsext.backfill.repartition.replay import replay
+from tsext.backfill.repartition.sessions import SETTLED, beside, send, transaction
+from tsext.backfill.repartition.verifying import compare
+from tsext.errors import BackfillError, Finding
+from tsext.sql.quoting import identifier
+
+log = logging.getLogger("alembic.tsext")
+
+KEY, VERIFY = "key", "verify"
+
+ROUNDS = 3
+"""How often what differs is copied again."""
+
+_ROUNDS_OF_REPLAY = 5
+_QUICK = 0.2
+"""Seconds: what takes longer to bring over is worth to be gone through once more."""
+
+
+def prepare(connection: Connection, backfill: Backfill) -> None:
+    """Begin to note changes, make the new table, and plan what is to be copied."""
+    move = Move.of(backfill)
+    if move.is_swapped(connection) or ledger.tasks(connection, backfill):
+        return
+    if not move.is_begun(connection):
+        _begin(connection, move)
+    ledger.plan(connection, backfill, planning.plan(connection, move))
+
+
+def _begin(connection: Connection, move: Move) -> None:
+    """All at once: a table whose changes are noted has a new one beside it."""
+
+    def begin(own: Connection) -> None:
+        send(own, f"LOCK TABLE ONLY {move.table} IN SHARE ROW EXCLUSIVE MODE")
+        send(own, f"CREATE SCHEMA IF NOT EXISTS {identifier(move.place)}")
+        shadow.create(own, move)
+        noting = Capture(move.forth(own))
+        for statement in noting.log:
+            send(own, statement)
+        noting.install(own)
+        send(own, vanished.known(move))
+        send(own, SETTLED)
+        vanished.learn(own, move)
+
+    in_one_go(connection, {move.table: "ShareRowExclusiveLock"}, begin)
+
+
+def perform(connection: Connection, backfill: Backfill, task: Task) -> Outcome:
+    """Do one task, in the transaction that is open."""
+    move = Move.of(backfill)
+    if task.step in (COPY, COPY_CHUNK):
+        return _copy(connection, move, task)
+    if task.step == KEY:
+        return _build(connection, move, task)
+    return _verify(connection, move, task)
+
+
+def _copy(connection: Connection, move: Move, task: Task) -> Outcome:
+    flow = move.forth(connection)
+    whole = task.step == COPY_CHUNK
+    if whole:
+        send(connection, f"TRUNCATE {task.relation}")
+    with transaction(connection):
+        query = flow.rows(flow.within(task.lower, task.upper))
+        copied = copy(connection, query, task.relation, flow.columns, freeze=whole)
+    return Outcome(copied.rows, copied.bytes)
+
+
+def _build(connection: Connection, move: Move, task: Task) -> Outcome:
+    send(connection, "SELECT set_config('maintenance_work_mem', '256MB', true)")
+    send(connection, shadow.keys(connection, move)[task.relation])
+    return Outcome(0)
+
+
+def _verify(connection: Connection, move: Move, task: Task) -> Outcome:
+    with beside(connection) as another:
+        flow = move.forth(another)
+        found = compare(another, flow, task.lower, task.upper)
+    if found.source != found.target:
+        log.warning("%s and %s differ: %s", flow.source, flow.target, ", ".join(found.different))
+        with transaction(connection):
+            capture.note(connection, flow, task.lower, task.upper)
+    source, target = (f"{each.rows}:{each.hash}" for each in (found.source, found.target))
+    return Outcome(0, 0, source, target, seen=found.source.rows)
+
+
+# --- between the stages
+
+
+def complete(connection: Connection, backfill: Backfill) -> bool:
+    """Plan the next stage; whether there was none left."""
+    move = Move.of(backfill)
+    if move.is_swapped(connection):
+        return True
+    tasks = ledger.tasks(connection, backfill)
+    steps = {each["step"] for each in tasks}
+    keys = shadow.keys(connection, move)
+    if keys and KEY not in steps:
+        # no key can be violated: all have the column, and what is in one range was copied as it was at one moment
+        return not ledger.plan(connection, backfill, [NewTask(KEY, name) for name in keys])
+    catch_up(connection, move)
+    round_ = 1 + sum(step.startswith(VERIFY) for step in steps)
+    wrong = [each for each in tasks if each["step"] == _verify_step(round_ - 1) and _differs(each)]
+    if round_ == 1:
+        send(connection, f"ANALYZE {move.shadow}")
+        ranges = _ranges(tasks)
+    else:
+        ranges = [(each["lower"], each["upper"]) for each in wrong]
+    if wrong and round_ > ROUNDS:
+        places = ", ".join(f"{each['lower']} to {each['upper']}" for each in wrong)
+        raise BackfillError(
+            f"{move.table} and its new table still differ after they were copied again {ROUNDS - 1} times: {places}",
+            hint="something writes into the new table, or past the triggers straight into chunks of the old one",
+        )
+    new = [NewTask(_verify_step(round_), move.shadow, *each) for each in ranges]
+    return not ledger.plan(connection, backfill, new)
+
+
+def _verify_step(round_: int) -> str:
+    return VERIFY if round_ == 1 else f"{VERIFY} {round_}"
+
+
+def _differs(task: dict[str, object]) -> bool:
+    return task["source_hash"] != task["target_hash"]
+
+
+def _ranges(tasks: list[dict[str, str | None]]) -> list[tuple[str | None, str | None]]:
+    """All there can be, divided where the copied ranges begin."""
+    bounds = [each["lower"] for each in tasks if each["step"] in (COPY, COPY_CHUNK)]
+    return list(zip([None, *bounds[1:]], [*bounds[1:], None], strict=True)) or [(None, None)]
+
+
+def catch_up(connection: Connection, move: Move) -> None:
+    """Bring over what has changed, until little is left."""
+    with beside(connection) as another:
+        flow = move.forth(another)
+        capture.refuse_lost(another, Capture(flow))
+        for _ in range(_ROUNDS_OF_REPLAY):
+            with transaction(another):
+                vanished.learn(another, move)
+                vanished.notice(another, move)
+            if replay(another, flow).seconds < _QUICK:
+                return
+
+
+def verify(connection: Connection, backfill: Backfill) -> list[Finding]:
+    """Compare all of both tables anew."""
+    move = Move.of(backfill)
+    if not move.is_begun(connection) and not move.is_swapped(connection):
+        return []
+    flow = move.back(connection) if move.is_swapped(connection) else move.forth(connection)
+    tasks = ledger.tasks(connection, backfill)
+    findings = []
+    with beside(connection) as another:
+        for lower, upper in _ranges(tasks):
+            found = compare(another, flow, lower, upper)
+            if found.source != found.target:
+                where = f"from {lower or 'the beginning'} to {upper or 'the end'}"
+                fact = f"{flow.source} and {flow.target} differ {where}: {', '.join(found.different)}"
+                findings.append(Finding("rows-differ", fact, "have them copied again: run the backfill once more"))
+    return findings
+
+
+def finish(connection: Connection, backfill: Backfill) -> None:
+    """Drop the table that is not in use, and what notes changes for it."""
+    from tsext.backfill.repartition.swapping import clear
+
+    clear(connection, Move.of(backfill))

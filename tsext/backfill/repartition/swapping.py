@@ -1,0 +1,288 @@
+"""The swap: the new table takes the place of the old one, or the old one that of the new one again."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from tsext import catalog
+from tsext.backfill.repartition import capture, vanished
+from tsext.backfill.repartition.capture import Capture
+from tsext.backfill.repartition.locking import in_one_go
+from tsext.backfill.repartition.move import Flow, Move, table_of
+from tsext.backfill.repartition.replay import replay
+from tsext.backfill.repartition.sessions import SETTLED, send, transaction
+from tsext.errors import LockNotAvailable
+from tsext.sql.quoting import identifier, literal, qualified
+
+log = logging.getLogger("alembic.tsext")
+
+LONGEST = 0.12
+"""Seconds that bringing over what is left may take while others wait; after that, the lock is given back first."""
+
+_QUICK = 0.05
+"""Seconds that it should take, before it is worth to ask for the lock."""
+
+_TRIES = 50
+
+_EXCLUSIVE = "AccessExclusiveLock"
+
+
+@dataclass(frozen=True)
+class Swap:
+    """A swap, in either direction."""
+
+    move: Move
+    flow: Flow
+    """From the table in place to the one that takes it."""
+    other: str
+    """Schema of the one that takes it."""
+    leaves_for: str
+    """Schema for the one in place."""
+
+    @property
+    def place(self) -> str:
+        """Schema of the table in place."""
+        return self.move.spec.schema
+
+    @property
+    def is_forth(self) -> bool:
+        """Whether it is the new table that takes the place."""
+        return self.other == self.move.place
+
+    # --- what is said
+
+    def statements(self, current: catalog.MovedTable, views: Sequence[str]) -> Iterator[str]:
+        """All that exchanges the two tables."""
+        name, other = self.move.spec.table, qualified(self.move.spec.table, self.other)
+        yield from Capture(self.flow).removal
+        for each in current.referencing:
+            yield f"ALTER TABLE {each['table']} DROP CONSTRAINT {identifier(each['name'])}"
+        for each in _foreign_keys(current):
+            yield f"ALTER TABLE {current} DROP CONSTRAINT {identifier(each['name'])}"
+        for each in current.triggers:
+            yield f"DROP TRIGGER {identifier(each['name'])} ON {current}"
+        serial = [each for each in current.columns if each.sequence and not each.identity]
+        for column in serial:
+            yield f"ALTER SEQUENCE {column.sequence} OWNED BY NONE"
+        if current.force_row_security:
+            yield f"ALTER TABLE {current} NO FORCE ROW LEVEL SECURITY"
+        yield f"CREATE SCHEMA IF NOT EXISTS {identifier(self.leaves_for)}"
+        yield f"ALTER TABLE {current} SET SCHEMA {identifier(self.leaves_for)}"
+        yield f"ALTER TABLE {other} SET SCHEMA {identifier(self.place)}"
+        for column in serial:
+            yield f"ALTER SEQUENCE {column.sequence} OWNED BY {current}.{identifier(column.name)}"
+        for column in current.columns:
+            if column.identity:
+                yield self._identity(column.name)
+        left = qualified(name, self.leaves_for)
+        for publication in current.publications:
+            yield f"ALTER PUBLICATION {publication} DROP TABLE {left}"
+            yield f"ALTER PUBLICATION {publication} ADD TABLE {current}"
+        yield from views
+        yield from self._again(current)
+
+    def _again(self, current: catalog.MovedTable) -> Iterator[str]:
+        """What the table that has left had, said of the one in its place."""
+        for each in _foreign_keys(current):
+            yield f"ALTER TABLE {current} ADD CONSTRAINT {identifier(each['name'])} {_not_valid(each['definition'])}"
+        for each in current.referencing:
+            key = f"{identifier(each['name'])} {_not_valid(each['definition'])}"
+            yield f"ALTER TABLE {each['table']} ADD CONSTRAINT {key}"
+        for each in current.triggers:
+            yield each["definition"]
+            if each["enabled"] != "O":
+                how = {"D": "DISABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA"}[each["enabled"]]
+                yield f"ALTER TABLE {current} {how} TRIGGER {identifier(each['name'])}"
+        if current.force_row_security:
+            yield f"ALTER TABLE {current} FORCE ROW LEVEL SECURITY"
+
+    def _identity(self, column: str) -> str:
+        """The sequence of an identity column goes on where the other one's stands."""
+        table = self.move.spec.table
+        of = [
+            f"pg_catalog.pg_get_serial_sequence({literal(qualified(table, schema))}, {literal(column)})::regclass"
+            for schema in (self.place, self.leaves_for)
+        ]
+        return (
+            f"SELECT pg_catalog.setval({of[0]}, coalesce(pg_catalog.pg_sequence_last_value({of[1]}), 1), "
+            f"pg_catalog.pg_sequence_last_value({of[1]}) IS NOT NULL)"
+        )
+
+    def validations(self, current: catalog.MovedTable) -> Iterator[str]:
+        """What makes sure, afterwards, that foreign keys hold; nobody who reads or writes waits for it."""
+        for each in _foreign_keys(current):
+            if each["valid"]:
+                yield f"ALTER TABLE {self.move.table} VALIDATE CONSTRAINT {identifier(each['name'])}"
+        for each in current.referencing:
+            yield f"ALTER TABLE {each['table']} VALIDATE CONSTRAINT {identifier(each['name'])}"
+
+
+def _foreign_keys(table: catalog.MovedTable) -> list[dict[str, Any]]:
+    return [each for each in table.constraints if each["kind"] == "f"]
+
+
+def _not_valid(definition: str) -> str:
+    return f"{definition.removesuffix(' NOT VALID')} NOT VALID"
+
+
+# --- doing it
+
+
+def swap(connection: Connection, move: Move, more: Sequence[str] = ()) -> float:
+    """Let the new table take the place of the old one; gives for how many seconds others had to wait.
+
+    :param connection: in autocommit mode.
+    :param more: what is said at the end, in the same transaction.
+    :raises LockNotAvailable: if the table was never free for long enough.
+    """
+    flow = move.forth(connection)
+    return _exchange(connection, Swap(move, flow, move.place, move.kept), more)
+
+
+def swap_back(connection: Connection, move: Move, more: Sequence[str] = ()) -> float:
+    """Let the old table take its place again, with what has changed since; gives for how many seconds others waited."""
+    flow = move.back(connection)
+    return _exchange(connection, Swap(move, flow, move.kept, move.place), more)
+
+
+def _exchange(connection: Connection, what: Swap, more: Sequence[str]) -> float:
+    exchange = _Exchange(what, more)
+    for _ in range(_TRIES):
+        try:
+            in_one_go(connection, {what.move.table: _EXCLUSIVE}, exchange.work, exchange.before)
+        except TimeoutError as error:
+            log.info("%s; once more", error)
+            continue
+        log.info("%s swapped: writers waited for %.0f ms", what.move.table, 1000 * exchange.seconds)
+        assert exchange.current is not None
+        for statement in what.validations(exchange.current):
+            send(connection, statement)
+        return exchange.seconds
+    raise LockNotAvailable(
+        f"{what.move.table} is written so fast that what changes could not be brought over in time",
+        hint="run it again at a quieter time",
+    )
+
+
+class _Exchange:
+    """One exchange of two tables, which may have to be tried again."""
+
+    def __init__(self, what: Swap, more: Sequence[str]) -> None:
+        self.what = what
+        self.more = more
+        self.noting = Capture(what.flow)
+        self.seconds = 0.0
+        """For which others had to wait in the end."""
+        self.current: catalog.MovedTable | None = None
+        """The table in place, before."""
+
+    def before(self, own: Connection) -> None:
+        """All that need not be done while others wait: look, and bring over what has changed, until little is left."""
+        what = self.what
+        with transaction(own):
+            send(own, "SET LOCAL search_path = ''")
+            self.current = table_of(own, what.move.spec.table, what.place)
+            views = [_view_again(own, each["name"]) for each in self.current.views]
+            self.mark = _mark(own, what.move.table)
+            self.said = ";\n".join(what.statements(self.current, views))
+        for _ in range(_TRIES):
+            if what.is_forth:
+                with transaction(own):
+                    vanished.learn(own, what.move)
+                    vanished.notice(own, what.move)
+            if replay(own, what.flow).seconds < _QUICK:
+                return
+
+    def work(self, own: Connection) -> None:
+        """All in one transaction."""
+        what = self.what
+        send(own, self.noting.lock("SHARE ROW EXCLUSIVE"))
+        begun = time.monotonic()
+        capture.refuse_lost(own, self.noting)
+        if _mark(own, what.move.table) != self.mark:
+            raise TimeoutError(f"{what.move.table} was altered meanwhile")
+        if what.is_forth:
+            send(own, SETTLED)
+            vanished.notice(own, what.move)
+        replay(own, what.flow, LONGEST)
+        send(own, self.noting.lock("ACCESS EXCLUSIVE"))
+        send(own, self.said)
+        _note_from_now_on(own, what)
+        for statement in self.more:
+            send(own, statement)
+        own.commit()
+        self.seconds = time.monotonic() - begun
+
+
+def _mark(connection: Connection, table: str) -> str:
+    """What differs once anybody has altered a table."""
+    query = (
+        "SELECT (SELECT string_agg(xmin::text, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = c.oid) || ' ' "
+        "|| coalesce((SELECT string_agg(xmin::text || oid, ' ' ORDER BY oid) FROM pg_constraint WHERE c.oid "
+        "IN (conrelid, confrelid) AND conparentid = 0), '') || ' ' "
+        "|| coalesce((SELECT string_agg(xmin::text || oid, ' ' ORDER BY oid) FROM pg_trigger "
+        "WHERE tgrelid = c.oid), '') "
+        "FROM pg_catalog.pg_class AS c WHERE c.oid = to_regclass(%(table)s)"
+    )
+    return str(connection.exec_driver_sql(query, {"table": table}).scalar_one())
+
+
+def _note_from_now_on(own: Connection, what: Swap) -> None:
+    """For the way back; what noted changes of the table that has left is not needed any more."""
+    if what.is_forth:
+        send(own, f"DROP SCHEMA {what.flow.home} CASCADE")
+        noting = Capture(what.move.back(own))
+        for statement in noting.log:
+            send(own, statement)
+        noting.install(own)
+
+
+def _view_again(connection: Connection, view: str) -> str:
+    """What has a view read the table that has its name then; its name, privileges and so on stay."""
+    query = (
+        "SELECT pg_catalog.pg_get_viewdef(c.oid), c.reloptions FROM pg_catalog.pg_class AS c "
+        "WHERE c.oid = pg_catalog.to_regclass(%(view)s)"
+    )
+    definition, options = connection.exec_driver_sql(query, {"view": view}).one()
+    given = f" WITH ({', '.join(options)})" if options else ""
+    return f"CREATE OR REPLACE VIEW {view}{given} AS {definition.rstrip().rstrip(';')}"
+
+
+# --- afterwards
+
+
+def clear(connection: Connection, move: Move) -> None:
+    """Drop the table that is not in place, and what notes changes for it; nothing, if there is none.
+
+    :param connection: in autocommit mode.
+    """
+    for schema, table in ((move.place, move.shadow), (move.kept, move.old)):
+        flow = _noting(connection, move, schema)
+        if flow is not None:
+            in_one_go(connection, {move.table: _EXCLUSIVE}, _dropping(move, flow))
+        send(connection, f"DROP TABLE IF EXISTS {table}")
+        with transaction(connection):
+            send(connection, f"DROP SCHEMA IF EXISTS {identifier(schema)} CASCADE")
+
+
+def _noting(connection: Connection, move: Move, schema: str) -> Flow | None:
+    """The flow for which changes of the table in place are noted, if that is in this schema."""
+    query = "SELECT to_regclass(%(log)s) IS NOT NULL AND to_regclass(%(table)s) IS NOT NULL"
+    names = {"log": qualified("tsext_changes", schema), "table": qualified(move.spec.table, schema)}
+    if not connection.exec_driver_sql(query, names).scalar():
+        return None
+    return move.forth(connection) if schema == move.place else move.back(connection)
+
+
+def _dropping(move: Move, flow: Flow) -> Callable[[Connection], None]:
+    def work(own: Connection) -> None:
+        send(own, f"LOCK TABLE ONLY {move.table} IN ACCESS EXCLUSIVE MODE")
+        send(own, "; ".join(Capture(flow).removal))
+
+    return work

@@ -1,0 +1,59 @@
+"""Comparing both tables, range by range, without locks: what is noted and not yet brought over is left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from tsext.backfill import hashing
+from tsext.backfill.repartition.capture import look
+from tsext.backfill.repartition.move import Flow
+from tsext.backfill.repartition.replay import digests
+from tsext.backfill.repartition.sessions import transaction
+from tsext.sql.quoting import literal
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a range of both tables comes to."""
+
+    source: hashing.Digest
+    target: hashing.Digest
+    different: tuple[str, ...] = ()
+    """Where they differ: the hours, days or values in which any row does."""
+
+
+def compare(connection: Connection, flow: Flow, lower: str | None, upper: str | None) -> Compared:
+    """Compare a range of both tables, as they are at one moment.
+
+    :param connection: in autocommit mode.
+    """
+    with transaction(connection, snapshot=True):
+        where = _without_noted(connection, flow, lower, upper)
+        source, target = digests(connection, flow, where)
+        if source == target:
+            return Compared(source, target)
+        return Compared(source, target, tuple(_different(connection, flow, where)))
+
+
+def _without_noted(connection: Connection, flow: Flow, lower: str | None, upper: str | None) -> str:
+    parts = [flow.within(lower, upper)]
+    bounds = []
+    if upper is not None:
+        bounds.append(f"(lower IS NULL OR lower < {literal(upper)}::{flow.type})")
+    if lower is not None:
+        bounds.append(f"(upper IS NULL OR upper >= {literal(lower)}::{flow.type})")
+    noted = look(connection, flow, " AND ".join(bounds) or "true")
+    return " AND ".join([*parts, *(f"NOT ({each.within(flow)})" for each in noted)])
+
+
+def _different(connection: Connection, flow: Flow, where: str) -> list[str]:
+    bucket = flow.column
+    if flow.type.startswith("timestamp"):
+        bucket = f"date_trunc('hour', {flow.column})"
+    elif flow.type != "date":
+        bucket = f"{flow.column} / {flow.bin}"
+    source = hashing.buckets(connection, flow.source, [each.source for each in flow.carried], where, bucket)
+    target = hashing.buckets(connection, flow.target, [each.hashed for each in flow.carried], where, bucket)
+    return sorted(place for place in source.keys() | target.keys() if source.get(place) != target.get(place))

@@ -1,0 +1,64 @@
+"""What matters to whoever fills a table with many rows: its columns, its triggers, and which chunks are there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from tsext.catalog.asking import rows, text
+
+
+class Span(NamedTuple):
+    """From where to where a chunk goes: microseconds since 1970, or integers of the column; the end is not in it."""
+
+    begin: int
+    end: int
+
+
+def named(connection: Connection, relation: str) -> tuple[str, str] | None:
+    """Schema and name of the relation that PostgreSQL finds under a name; None if there is none.
+
+    :param relation: as it stands in SQL.
+    """
+    found = rows(connection, "resolved", relation=relation)
+    return (found[0].schema, found[0].name) if found else None
+
+
+def loadable_columns(connection: Connection, relation: str) -> dict[str, str]:
+    """Type by name of the columns that values can be given for, in their order; none if there is no such table.
+
+    :param relation: as it stands in SQL.
+    """
+    return {row.name: row.type for row in rows(connection, "loadable_columns", relation=relation)}
+
+
+def insert_triggers(connection: Connection, relation: str) -> list[str]:
+    """Names of the triggers that users have put on INSERT."""
+    return [row.name for row in rows(connection, "insert_triggers", relation=relation)]
+
+
+def chunk_spans(connection: Connection, schema: str, name: str, chunk: str | None = None) -> list[Span]:
+    """What the chunks of a hypertable cover by its first dimension.
+
+    :param chunk: only this one, as it stands in SQL.
+    """
+    return [Span(row.begin, row.end) for row in rows(connection, "chunk_spans", schema=schema, name=name, chunk=chunk)]
+
+
+def internal_times(connection: Connection, texts: Sequence[str], type_: str) -> list[int | None]:
+    """Values of a column as TimescaleDB compares them with spans; None for what is no such value.
+
+    :param type_: the column's. Before PostgreSQL 16, what is no such value is an error.
+    """
+    major = connection.dialect.server_version_info or (0,)
+    is_valid = "pg_input_is_valid(given, {type})" if major >= (16,) else "given IS NOT NULL"
+    query = text("internal_times").replace("{is_valid}", is_valid.replace("{type}", f"'{type_}'"))
+    found = connection.exec_driver_sql(query.replace("{type}", type_), {"texts": list(texts)})
+    return [row.internal for row in found]
+
+
+def own_chunks(connection: Connection, relation: str) -> list[str]:
+    """Chunks that this transaction has made, as they stand in SQL, but not those of its savepoints."""
+    return [row.name for row in rows(connection, "own_chunks", relation=relation)]

@@ -1,0 +1,146 @@
+"""All of a table that another one needs to take its place, and the chunks that its rows are in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from tsext.catalog.asking import rows
+from tsext.sql.quoting import qualified
+
+
+@dataclass(frozen=True)
+class MovedColumn:
+    """A column, and the type that decides how it is hashed."""
+
+    name: str
+    type: str
+    """As ``format_type`` writes it."""
+    not_null: bool
+    generated: str
+    """``pg_attribute.attgenerated``: empty if it is not."""
+    identity: str
+    """``pg_attribute.attidentity``: empty if it is none."""
+    base: str
+    """Name of the type, or of the one that a domain is made of."""
+    schema: str
+    """Where that type is."""
+    element: str
+    """Name of the type of an array's elements."""
+    kind: str
+    """``pg_type.typtype`` of it: ``b`` base, ``e`` enum, ``r`` range, ``c`` composite …"""
+    sequence: str | None
+    """The one that it owns, as it stands in SQL."""
+    acl: str | None
+    """Its own privileges."""
+
+
+@dataclass(frozen=True)
+class MovedTable:
+    """A table; what several of are kept as dictionaries, as the query gives them."""
+
+    schema: str
+    name: str
+    kind: str
+    persistence: str
+    owner: str
+    options: tuple[str, ...]
+    comment: str | None
+    row_security: bool
+    force_row_security: bool
+    replica_identity: str
+    identity_index: str | None
+    is_child: bool
+    has_children: bool
+    columns: tuple[MovedColumn, ...]
+    constraints: tuple[dict[str, Any], ...]
+    """``name``, ``kind``, ``definition``, ``valid``, ``comment``, ``columns``; foreign keys last."""
+    referencing: tuple[dict[str, Any], ...]
+    """Foreign keys of other tables to it: ``name``, ``table``, ``definition``."""
+    triggers: tuple[dict[str, Any], ...]
+    """``name``, ``definition``, ``enabled``; none of ours."""
+    policies: tuple[dict[str, Any], ...]
+    grants: tuple[dict[str, Any], ...]
+    """``grantee``, ``privilege``, ``grantable``."""
+    publications: tuple[str, ...]
+    """Quoted where needed."""
+    views: tuple[dict[str, Any], ...]
+    """``name``, ``kind``."""
+    functions: tuple[str, ...]
+    """That depend on it, in words."""
+    has_rules: bool
+
+    def __str__(self) -> str:
+        return qualified(self.name, self.schema)
+
+    def column(self, name: str) -> MovedColumn | None:
+        """The column of that name."""
+        return next((each for each in self.columns if each.name == name), None)
+
+
+@dataclass(frozen=True)
+class SourceChunk:
+    """A chunk, and the range of the first dimension that it is for."""
+
+    name: str
+    """As it stands in SQL."""
+    lower: str
+    """As text that the column's type reads."""
+    upper: str
+
+
+def moved_table(connection: Connection, name: str, schema: str | None, ours: str) -> MovedTable | None:
+    """A table as it is; None if there is none.
+
+    :param ours: how the names of triggers begin that are not its own.
+    """
+    found = rows(connection, "moved_table", relation=qualified(name, schema), ours=ours)
+    if not found:
+        return None
+    given: dict[str, Any] = {name: tuple(value or ()) if name in _SEVERAL else value for name, value in _of(found[0])}
+    given["columns"] = tuple(MovedColumn(**each) for each in given["columns"])
+    return MovedTable(**given)
+
+
+_SEVERAL = frozenset(
+    [
+        "options",
+        "columns",
+        "constraints",
+        "referencing",
+        "triggers",
+        "policies",
+        "grants",
+        "publications",
+        "views",
+        "functions",
+    ]
+)
+
+
+def _of(row: Any) -> Any:
+    return row._mapping.items()
+
+
+def row_estimate(connection: Connection, relation: str) -> int:
+    """About how many rows a table has, with its chunks."""
+    return int(rows(connection, "row_estimate", relation=relation)[0].rows)
+
+
+def source_chunks(connection: Connection, name: str, schema: str) -> list[SourceChunk]:
+    """The chunks of a hypertable, in the order of their ranges; those of several partitions have the same."""
+    return [_chunk(row) for row in rows(connection, "source_chunks", schema=schema, name=name)]
+
+
+def chunk_range(connection: Connection, chunk: str) -> SourceChunk:
+    """A chunk.
+
+    :param chunk: as it stands in SQL.
+    """
+    return _chunk(rows(connection, "chunk_range", chunk=chunk)[0])
+
+
+def _chunk(row: Any) -> SourceChunk:
+    return SourceChunk(row.name, row.lower or row.lower_integer, row.upper or row.upper_integer)

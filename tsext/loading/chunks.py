@@ -1,0 +1,121 @@
+"""Making the chunks that a file needs before it is loaded.
+
+Whoever makes a chunk holds a lock on the hypertable until its transaction ends, for which others that need a new chunk
+wait: two workers that find no chunks load hardly faster than one. So each chunk is made in a short transaction: a
+record of the file is copied, which makes the chunk that it belongs to, and deleted again. This works under any licence.
+What cannot be made like this, and what the samples of the file did not tell of, the workers make as they meet it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from tsext import catalog
+from tsext.backfill.ledger import transaction
+from tsext.loading.copying import copy
+from tsext.loading.formats import copy_statement
+from tsext.loading.rejects import query
+from tsext.loading.sources import Part
+from tsext.loading.spec import Spec
+
+log = logging.getLogger("alembic.tsext")
+
+
+def prepare(connection: Connection, key: tuple[str, str], relation: str, spec: Spec, samples: Sequence[Part]) -> int:
+    """Make the chunks that are missing for some records of a file; gives how many it has made.
+
+    :param connection: in autocommit mode.
+    :param key: schema and name of the table.
+    :param relation: the same, as it stands in SQL.
+    """
+    column = _column(connection, key, relation, spec)
+    if column is None:
+        return 0
+    times = _times(connection, spec, column, samples)
+    missing = _uncovered(times, catalog.chunk_spans(connection, *key))
+    made = 0
+    while missing:
+        chunk = _make(connection, relation, spec, missing[0][1])
+        made += chunk is not None
+        # by a record that is refused, or one whose chunk others have made meanwhile, the next one is tried
+        spans = catalog.chunk_spans(connection, *key, chunk) if chunk is not None else []
+        missing = _uncovered(missing[1:], spans)
+    return made
+
+
+def _column(connection: Connection, key: tuple[str, str], relation: str, spec: Spec) -> tuple[str, str] | None:
+    """Name and type of the column that alone decides the chunk; None if there is none, or rows must not be tried."""
+    found = catalog.hypertable(connection, key[1], key[0])
+    if found is None or found.dimensions or found.functions or found.column not in spec.columns:
+        return None
+    if catalog.insert_triggers(connection, relation):
+        log.info("%s has triggers, so its chunks are made while it is loaded", relation)
+        return None
+    facts = catalog.table_facts(connection, key[1], key[0])
+    if facts is None or facts.columns.get(found.column) not in ("time", "date", "integer"):
+        return None
+    return found.column, catalog.loadable_columns(connection, relation)[found.column]
+
+
+def _times(
+    connection: Connection, spec: Spec, column: tuple[str, str], samples: Sequence[Part]
+) -> list[tuple[int, Part]]:
+    """The samples by their time, in TimescaleDB's unit; without those that have none."""
+    name, type_ = column
+    source, place = spec.source(), spec.columns.index(name)
+    texts = []
+    for sample in samples:
+        values = source.values(sample.text())
+        texts.append(values[place] if place < len(values) else None)
+    known = [(text, sample) for text, sample in zip(texts, samples, strict=True) if text is not None]
+    try:
+        with transaction(connection):
+            connection.exec_driver_sql(query("session"), spec.reading)
+            times = catalog.internal_times(connection, [text for text, _ in known], type_)
+    except DBAPIError as error:
+        log.info("the chunks are made while it is loaded: %s", str(error.orig).strip())
+        return []
+    return [(time, sample) for time, (_, sample) in zip(times, known, strict=True) if time is not None]
+
+
+def _uncovered(times: Iterable[tuple[int, Part]], spans: Iterable[catalog.Span]) -> list[tuple[int, Part]]:
+    """Those for which there is no chunk."""
+    ordered = sorted(times, key=lambda each: each[0])
+    left = []
+    for span in [*sorted(spans), None]:
+        while ordered and (span is None or ordered[0][0] < span.begin):
+            left.append(ordered.pop(0))
+        while span is not None and ordered and ordered[0][0] < span.end:
+            ordered.pop(0)
+    return left
+
+
+def _make(connection: Connection, relation: str, spec: Spec, sample: Part) -> str | None:
+    """The chunk of a record, as it stands in SQL; None if none was made."""
+    statement = copy_statement(relation, spec.columns, spec.source().copy_options)
+    try:
+        with transaction(connection):
+            connection.exec_driver_sql(query("session"), spec.reading)
+            connection.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
+            with sample.open() as data:
+                copy(connection, statement, data)
+            made = catalog.own_chunks(connection, relation)
+            # one that this transaction has made nobody else sees, so that the row in it is that of the sample
+            if len(made) != 1 or connection.exec_driver_sql(f"DELETE FROM ONLY {made[0]}").rowcount != 1:
+                raise _NotMade
+            return made[0]
+    except _NotMade:
+        return None
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        log.debug("no chunk for line %d: %s", sample.line, str(error.orig).strip())
+        return None
+
+
+class _NotMade(Exception):
+    """Ends the transaction, and with it the row."""

@@ -1,0 +1,175 @@
+"""Loading a part of a file: the ``COPY`` of a task, and what becomes of records that the server refuses.
+
+The kind ``load`` of :mod:`tsext.backfill.kinds`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from tsext.backfill.ledger import Backfill, Outcome, Task
+from tsext.loading import rejects
+from tsext.loading.formats import BLOCK, copy_statement
+from tsext.loading.rejects import Reject
+from tsext.loading.sources import Part, Range, Readable
+from tsext.loading.spec import Spec
+from tsext.sql.quoting import identifier
+
+_OF_A_RECORD = ("22", "23", "44", "54", "P0")
+"""Classes of SQLSTATE that are a matter of what a record holds: what is no number, a key that is there, a trigger's
+refusal …; a COPY that fails by any other fails as a whole."""
+
+_UNIQUE_VIOLATION = "23505"
+
+_TRUSTED = 4
+"""How often in a row the line that an error names may be where a part is divided, until it is halved."""
+
+
+def perform(connection: Connection, backfill: Backfill, task: Task) -> Outcome:
+    """Load what a task is about, in the transaction that is open.
+
+    :raises LoadError: if the file is not the one that was declared, or too much of it is rejected.
+    """
+    spec = Spec.of(backfill)
+    source = spec.source()
+    spec.refuse_changed()
+    connection.exec_driver_sql(rejects.query("session"), spec.reading)
+    connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")  # so that it is known which record violates one
+    part = source.part(Range.read(task.lower or "", task.upper or "", 0))
+    copying = Copying(connection, backfill.source, spec)
+    copying.load(part)
+    spec.refuse_changed()
+    rejects.add(connection, backfill.id, copying.rejects, spec.max_rejects)
+    seen = copying.rows + copying.skipped + len(copying.rejects)
+    return Outcome(copying.rows, part.size, seen=seen)
+
+
+@dataclass
+class Copying:
+    """Loads parts of a file, and what of them is refused, put apart."""
+
+    connection: Connection
+    relation: str
+    """As it stands in SQL."""
+    spec: Spec
+    rows: int = 0
+    """Loaded."""
+    skipped: int = 0
+    """Left out, since there was a row with the same key."""
+    rejects: list[Reject] = field(default_factory=list)
+    _beside: bool = False
+    """Whether rows have to go through a table of their own, since some are there already."""
+
+    def load(self, part: Part) -> None:
+        """Load it, or if need be parts of it, in the order of the file."""
+        left = [(part, 0)]
+        while left:
+            part, depth = left.pop()
+            error = self._try(part)
+            if error is None:
+                continue
+            if _code(error) == _UNIQUE_VIOLATION and self.spec.on_conflict_do_nothing and not self._beside:
+                self._beside = True
+                left.append((part, depth))
+                continue
+            pieces = part.divided(_line(error) if depth < _TRUSTED else None)
+            if not pieces:
+                self._reject(part, error)
+            left += [(each, depth + 1 if number == 0 else 0) for number, each in reversed(list(enumerate(pieces)))]
+
+    def _reject(self, part: Part, error: Exception) -> None:
+        self.rejects.append(Reject(part.line, _code(error), _reason(error), part.text()))
+        rejects.refuse_more(len(self.rejects), self.spec.max_rejects, self.rejects[0])
+
+    def _try(self, part: Part) -> Exception | None:
+        """Load a part whole, or nothing of it: the error then, if it is a matter of a record."""
+        self.connection.exec_driver_sql("SAVEPOINT tsext_load")
+        try:
+            rows, skipped = self._spread(part) if self._beside else (self._copy(self.relation, part), 0)
+        except DBAPIError as error:
+            if not _code(error.orig).startswith(_OF_A_RECORD):
+                raise
+            self.connection.exec_driver_sql("ROLLBACK TO SAVEPOINT tsext_load")
+            self.connection.exec_driver_sql("RELEASE SAVEPOINT tsext_load")
+            return error.orig if isinstance(error.orig, Exception) else error
+        self.connection.exec_driver_sql("RELEASE SAVEPOINT tsext_load")
+        self.rows += rows
+        self.skipped += skipped
+        return None
+
+    def _spread(self, part: Part) -> tuple[int, int]:
+        """By way of another table, from which rows go on whose key is not there: how many do, and how many do not."""
+        columns = ", ".join(map(identifier, self.spec.columns))
+        self.connection.exec_driver_sql(
+            "CREATE TEMPORARY TABLE IF NOT EXISTS tsext_loading ON COMMIT DROP AS "
+            f"SELECT {columns} FROM {self.relation} WITH NO DATA",
+            execution_options={"no_parameters": True},
+        )
+        self.connection.exec_driver_sql("TRUNCATE pg_temp.tsext_loading")
+        copied = self._copy("pg_temp.tsext_loading", part)
+        inserted = self.connection.exec_driver_sql(
+            f"INSERT INTO {self.relation} ({columns}) OVERRIDING SYSTEM VALUE "
+            f"SELECT {columns} FROM pg_temp.tsext_loading ON CONFLICT DO NOTHING",
+            execution_options={"no_parameters": True},
+        ).rowcount
+        return inserted, copied - inserted
+
+    def _copy(self, relation: str, part: Part) -> int:
+        statement = copy_statement(relation, self.spec.columns, self.spec.source().copy_options)
+        with part.open() as data:
+            return copy(self.connection, statement, data)
+
+
+def copy(connection: Connection, statement: str, data: Readable) -> int:
+    """``COPY … FROM STDIN``, by either driver; gives the number of rows.
+
+    :raises DBAPIError: as SQLAlchemy does for its own statements.
+    """
+    driver: Any = connection.connection.dbapi_connection
+    cursor = driver.cursor()
+    try:
+        if hasattr(cursor, "copy_expert"):
+            cursor.copy_expert(statement, data, BLOCK)
+        else:
+            with cursor.copy(statement) as target:
+                while block := data.read(BLOCK):
+                    target.write(block)
+        return int(cursor.rowcount)
+    except connection.dialect.dbapi.Error as error:  # type: ignore[union-attr]
+        lost = connection.dialect.is_disconnect(error, driver, cursor)
+        raise OperationalError(statement, None, error, connection_invalidated=lost) from error
+    finally:
+        if not cursor.closed:
+            cursor.close()
+
+
+# --- what the server says
+
+
+def _code(error: Any) -> str:
+    """SQLSTATE, as either driver has it; empty if the server did not answer."""
+    return getattr(error, "pgcode", None) or getattr(error, "sqlstate", None) or ""
+
+
+_PLACE = re.compile(r"^COPY .+?, \w+ (\d+)(?:, \w+ ([^:]+))?", re.MULTILINE)
+"""In the context of an error, in most languages."""
+
+
+def _line(error: Any) -> int | None:
+    """Line of the part that the server was at: that of the record, or of one behind it; None if it does not tell."""
+    found = _PLACE.search(error.diag.context or "")
+    return int(found[1]) if found else None
+
+
+def _reason(error: Any) -> str:
+    """What the server says, with the column or the key."""
+    said = str(error.diag.message_primary or error)
+    if _code(error).startswith("235") and error.diag.message_detail:
+        return f"{said}: {error.diag.message_detail}"
+    place = _PLACE.search(error.diag.context or "")
+    return f"{said}, column {place[2]}" if place and place[2] else said

@@ -1,0 +1,334 @@
+"""A load from its declaration to its end: what is to be loaded is entered in the ledger, and workers do it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+
+from tsext import catalog
+from tsext.backfill import ledger, workers
+from tsext.backfill.ledger import Backfill, NewTask, Progress, State
+from tsext.errors import LoadError
+from tsext.history import bookkeeping
+from tsext.loading import chunks, rejects
+from tsext.loading.formats import Format
+from tsext.loading.rejects import query
+from tsext.loading.sources import Stamp, Survey, digest
+from tsext.loading.spec import CHANGED, Spec
+from tsext.sql.quoting import qualified
+
+SINCE = 5
+"""The version of the bookkeeping that has room for rejected records."""
+
+LIMITS: dict[str, str | None] = {"rest": "0", "wal_rate": "off", "blocked": "10min"}
+"""What of the limits of a backfill is other for a load, which is to be quick. Nobody waits for it but who needs a chunk
+that it has just made, or has the same key; its own workers among them."""
+
+_DONE = (State.DONE, State.FINISHED)
+
+_CALLED = {
+    "sha256": "the content of the file",
+    "size": "the size of the file",
+    "columns": "--columns",
+    "kind": "the format of the file",
+    "header": "--header or --skip-header",
+    "format": "the format (--delimiter, --null, --quote, --escape, --encoding)",
+    "on_conflict_do_nothing": "--on-conflict-do-nothing",
+}
+"""What must be the same for a load to go on, and what users call it."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks for.
+
+    :param table: as it stands in SQL.
+    :param name: of the load; None: made of the names of table and file.
+    :param columns: in the order of the file; None: those that the header names, or else all.
+    :param header: ``names``, ``skip`` or empty.
+    :param max_rejects: None: any number.
+    :param rejects: the file for what is rejected; None: beside the file.
+    """
+
+    path: Path
+    table: str
+    name: str | None = None
+    columns: list[str] | None = None
+    format: Format = Format()
+    header: str = ""
+    on_conflict_do_nothing: bool = False
+    max_rejects: int | None = 1000
+    rejects: Path | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", self.path.resolve())
+
+    @property
+    def kind(self) -> str:
+        """Of the file."""
+        return "arrow" if self.path.suffix.lower() in (".parquet", ".arrow", ".feather", ".ipc") else "csv"
+
+    @property
+    def load_name(self) -> str:
+        """The name in the ledger."""
+        return self.name or f"load-{self.table}-{self.path.name}"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """How a load stands."""
+
+    name: str
+    table: str
+    file: str
+    state: str
+    """``done``, or what keeps it."""
+    reason: str | None
+    already_done: bool
+    """Whether there was nothing left to do."""
+    rows: int
+    """Written, in all."""
+    skipped: int
+    """Left out, since there was a row with the same key."""
+    rejected: int
+    rejects: str | None
+    """The file that has them."""
+    chunks_made: int
+    tasks: int
+    tasks_left: int
+    interrupted: bool = False
+
+
+@dataclass(frozen=True)
+class _Declared:
+    backfill: Backfill
+    spec: Spec
+    key: tuple[str, str]
+    survey: Survey | None
+    """None: nothing is left to do."""
+
+
+def load(
+    engine: Engine, request: Request, number: int = 2, watch: Callable[[Progress], None] = lambda _: None
+) -> Loaded:
+    """Load a file, or what is left of it, and wait until that is done.
+
+    Ctrl-C ends it after the tasks at hand; the same call goes on with the others.
+
+    :param number: of workers.
+    :param watch: told how far it is, twice a second.
+    :raises LoadError: if it cannot be begun, or cannot go on: with what to do.
+    """
+    with workers.connected(engine) as connection:
+        declared = _declare(connection, request)
+        made = 0
+        if declared.survey is not None:
+            samples, relation = declared.survey.samples, declared.backfill.source
+            made = chunks.prepare(connection, declared.key, relation, declared.spec, samples)
+            _open_again(connection, declared.backfill)
+        single = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar() == 0
+    interrupted = False
+    try:
+        if declared.survey is not None and single:
+            workers.run(engine, declared.backfill.name, workers=1)
+        elif declared.survey is not None:
+            with workers.connected(engine) as beside:
+                look = partial(_look, beside, declared.backfill, watch)
+                workers.run(engine, declared.backfill.name, workers=number, tell=look)
+    except KeyboardInterrupt:
+        interrupted = True
+    found = replace(_stands(engine, request, declared, made), interrupted=interrupted)
+    if found.state not in _DONE and not interrupted:
+        fact, _, cure = (found.reason or "others have stopped it").partition("\n  hint: ")
+        raise LoadError(
+            f"{found.name} {'has' if found.state == State.FAILED else 'is'} {found.state}: {fact}",
+            hint=f"{cure or 'when the cause is gone, the same command goes on'}; "
+            f"{found.tasks - found.tasks_left} of {found.tasks} parts are loaded, with {found.rows} rows",
+        )
+    return found
+
+
+# --- declaring
+
+
+def _declare(connection: Connection, request: Request) -> _Declared:
+    """Enter a load in the ledger with all its tasks at once, or find it there."""
+    path = request.path
+    key = _found_table(connection, request.table)
+    if bookkeeping.version(connection) < SINCE:
+        bookkeeping.upgrade(connection)
+    known = {each.name: each for each in ledger.backfills(connection)}.get(request.load_name)
+    if known is not None:
+        return _known(connection, request, known, key)
+    source = Spec(str(path), "", 0, 0, [], request.kind, request.header, asdict(request.format)).source()
+    survey = source.survey()
+    spec = _spec(connection, request, survey, qualified(key[1], key[0]))
+    _refuse_end_marker(connection, request, survey)
+    if request.name is None:
+        _refuse_twice(connection, request, spec, key)
+    relation = qualified(key[1], key[0])
+    parts = [NewTask("copy", relation, each.lower, each.upper, each.lines) for each in survey.parts]
+    with ledger.transaction(connection):
+        backfill = ledger.declare(connection, request.load_name, "load", relation, spec=spec.as_json())
+        ledger.plan(connection, backfill, parts)
+        ledger.limit(connection, backfill, LIMITS)
+    return _Declared(backfill, spec, key, survey)
+
+
+def _found_table(connection: Connection, table: str) -> tuple[str, str]:
+    found = catalog.named(connection, table)
+    if found is None:
+        raise LoadError(
+            f"there is no table {table}",
+            hint="write its name as in SQL, if need be with its schema and quotes: 'market.\"Ticks\"'",
+        )
+    return found
+
+
+def _spec(connection: Connection, request: Request, survey: Survey, relation: str) -> Spec:
+    reading = dict(connection.exec_driver_sql(query("reading")).mappings().one())
+    return Spec(
+        path=str(request.path),
+        sha256=survey.sha256,
+        size=survey.stamp.size,
+        modified=survey.stamp.modified,
+        columns=_columns(connection, request, survey, relation),
+        kind=request.kind,
+        header=request.header,
+        format=asdict(request.format),
+        on_conflict_do_nothing=request.on_conflict_do_nothing,
+        reading=reading,
+        max_rejects=request.max_rejects,
+    )
+
+
+def _columns(connection: Connection, request: Request, survey: Survey, relation: str) -> list[str]:
+    """Those of the file, in its order."""
+    there = list(catalog.loadable_columns(connection, relation))
+    by_header = request.header != "skip" and survey.columns is not None
+    given = request.columns or (survey.columns if by_header else None) or there
+    if unknown := [each for each in given if each not in there]:
+        cure = "name the columns of the table in the order of the file: --columns a,b"
+        raise LoadError(
+            f"{request.table} has no column {', '.join(unknown)} that could be loaded; its columns are "
+            f"{', '.join(there)}",
+            hint=f"{cure}, and --skip-header to pass over the header" if by_header else cure,
+        )
+    if twice := sorted({each for each in given if given.count(each) > 1}):
+        raise LoadError(f"column {', '.join(twice)} is named twice", hint="name each column of the file once")
+    return list(given)
+
+
+def _refuse_end_marker(connection: Connection, request: Request, survey: Survey) -> None:
+    version = connection.dialect.server_version_info or (0,)
+    if survey.end_marker is not None and version < (18,):
+        raise LoadError(
+            f"line {survey.end_marker} of {request.path} is \\., which this server would take for the end of the data",
+            hint='remove the line; if it is a value, write it in quotes: "\\."',
+        )
+
+
+def _refuse_twice(connection: Connection, request: Request, spec: Spec, key: tuple[str, str]) -> None:
+    for each in ledger.backfills(connection):
+        same = each.kind == "load" and each.source == qualified(key[1], key[0]) and each.spec["sha256"] == spec.sha256
+        if same:
+            raise LoadError(
+                f"what is in {request.path} is {'loaded' if each.state in _DONE else 'being loaded'} into "
+                f"{request.table} already, as {each.name}",
+                hint=f"to go on with it: --load-name {each.name}; to load the rows once more: another --load-name",
+            )
+
+
+def _known(connection: Connection, request: Request, known: Backfill, key: tuple[str, str]) -> _Declared:
+    """A load that was declared before, if it is the same."""
+    relation = qualified(key[1], key[0])
+    if known.kind != "load" or known.source != relation:
+        raise LoadError(
+            f"{known.name} is another {known.kind}, of {known.source}", hint="give this load a --load-name of its own"
+        )
+    path = request.path
+    spec, stamp = Spec.of(known), Stamp.of(path)
+    if stamp.size != spec.size or digest(path, stamp) != spec.sha256:
+        raise LoadError(f"{path} has changed since it was begun to be loaded as {known.name}", hint=CHANGED)
+    done = known.state in _DONE
+    asked = replace(
+        spec,
+        columns=request.columns or spec.columns,
+        kind=request.kind,
+        header=request.header,
+        format=asdict(request.format),
+        on_conflict_do_nothing=request.on_conflict_do_nothing,
+        path=str(path),
+        modified=stamp.modified,
+        max_rejects=request.max_rejects,
+    )
+    _refuse_others(known, spec, asked)
+    if not done and asked != spec:
+        rejects.refresh(connection, known.id, asked.as_json())
+    return _Declared(known, asked, key, None if done else asked.source().survey())
+
+
+def _refuse_others(known: Backfill, before: Spec, asked: Spec) -> None:
+    for name, called in _CALLED.items():
+        was, now = getattr(before, name), getattr(asked, name)
+        if was != now:
+            raise LoadError(
+                f"{known.name} was begun with other values of {called}: {_shown(was, now)}",
+                hint="give the same options as then; or give another --load-name, which loads the whole file anew",
+            )
+
+
+def _shown(was: Any, now: Any) -> str:
+    if isinstance(was, dict):
+        return ", ".join(f"{name} {was[name]!r}, now {now.get(name)!r}" for name in was if was[name] != now.get(name))
+    return f"{was!r}, now {now!r}"
+
+
+def _open_again(connection: Connection, backfill: Backfill) -> None:
+    """What had failed or was stopped, is asked for once more."""
+    with ledger.transaction(connection):
+        ledger.retry(connection, backfill)
+        stopped = (State.FAILED, State.PAUSED, State.CANCELLED)
+        ledger.set_state(connection, backfill, State.RUNNING, only=stopped)
+
+
+# --- while it runs, and after
+
+
+def _look(connection: Connection, backfill: Backfill, watch: Callable[[Progress], None]) -> None:
+    """Tell how far it is, and stop all workers as soon as a task has failed for good."""
+    watch(ledger.progress(connection, backfill))
+    if ledger.count(connection, backfill, "failed"):
+        ledger.set_state(connection, backfill, State.FAILED, only=[State.RUNNING])
+
+
+def _stands(engine: Engine, request: Request, declared: _Declared, made: int) -> Loaded:
+    """How it stands, with the file of rejects written."""
+    with engine.connect() as connection:
+        backfill = ledger.find(connection, declared.backfill.name)
+        progress = ledger.progress(connection, backfill)
+        failed = [each["error"] for each in ledger.tasks(connection, backfill) if each["state"] == "failed"]
+        rejected = rejects.rejected(connection, backfill.id)
+    path = request.rejects or request.path.with_name(f"{request.path.name}.rejects.csv")
+    if rejected:
+        rejects.write(path, rejected)
+    return Loaded(
+        name=backfill.name,
+        table=backfill.source,
+        file=declared.spec.path,
+        state=str(backfill.state),
+        reason=failed[0] if failed else backfill.reason,
+        already_done=declared.survey is None,
+        rows=progress.rows,
+        skipped=progress.seen - progress.rows - len(rejected),
+        rejected=len(rejected),
+        rejects=str(path) if rejected else None,
+        chunks_made=made,
+        tasks=progress.tasks,
+        tasks_left=progress.tasks - progress.done,
+    )

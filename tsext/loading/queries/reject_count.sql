@@ -1,0 +1,1 @@
+SELECT count(*) FROM tsext.load_reject WHERE backfill = %(backfill)s

@@ -1,0 +1,459 @@
+"""Verbs that give a table another shape while others read and write: other chunks, other dimensions, other types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from alembic.operations import Operations
+from sqlalchemy import Connection
+
+from tsext import catalog
+from tsext.backfill import ledger
+from tsext.backfill.ledger import Backfill, State
+from tsext.backfill.repartition import swapping
+from tsext.backfill.repartition.move import CAPTURE, KIND, RANGES, Move, Spec, place_of
+from tsext.errors import FeatureNotSupported, InvalidObject, IrreversibleOperation
+from tsext.model import TIMESCALEDB, Dimension, Hypertable, Interval, Object
+from tsext.model.objects import check_name
+from tsext.operations.declaring import Declaration, DeclaringOperation
+from tsext.operations.hypertables import CreateHypertable, check_now_function, need_uuid
+from tsext.operations.operation import refuse_without
+from tsext.operations.rendering import Code, code_of
+from tsext.operations.steps import SteppedOperation
+from tsext.settings import Settings
+from tsext.sql.columns import type_text
+from tsext.sql.quoting import identifier, qualified
+
+LIMITS: dict[str, str | None] = {"rest": "0", "wal_rate": "off"}
+"""What of the limits of a backfill is other for a move, unless the settings say otherwise: nobody waits for what it
+copies, and the sooner it is over, the less is noted meanwhile."""
+
+
+@dataclass(frozen=True)
+class Repartition(Object):
+    """The shape that a table is to have.
+
+    :param column: of the ranges by which it is partitioned; None: the one it has now.
+    :param chunk_time_interval: None: the one it has now.
+    :param dimensions: None: those it has now.
+    :param types: new types by column, as SQL text.
+    :param using: expressions over the old columns, by new column; a cast, where there is none.
+    :param existing_using: expressions over the new columns, for the way back.
+    :param plain: whether it is to be a plain table.
+    """
+
+    table_name: str
+    column: str | None = None
+    chunk_time_interval: Interval | None = None
+    dimensions: tuple[Dimension, ...] | None = None
+    types: Mapping[str, str] = field(default_factory=dict)
+    using: Mapping[str, str] = field(default_factory=dict)
+    existing_using: Mapping[str, str] = field(default_factory=dict)
+    plain: bool = False
+    schema: str | None = None
+
+    def __post_init__(self) -> None:
+        check_name("table to repartition", self.table_name)
+        if extra := sorted((self.using.keys() | self.existing_using.keys()) - self.types.keys()):
+            raise InvalidObject(
+                f"there is an expression for {', '.join(extra)}, but no type", hint="give its type, too: types={…}"
+            )
+
+
+class MovingOperation(SteppedOperation):
+    """A verb about a move of a table's rows into another shape."""
+
+    answers_for = SteppedOperation.answers_for | {"lock-table"}
+
+    def __init__(self, target: Repartition) -> None:
+        self.target = target
+
+    @property
+    def backfill(self) -> str:
+        """What the move is called in the ledger."""
+        return f"repartition_{'_'.join(filter(None, (self.target.schema, self.target.table_name)))}"
+
+    def declared(self, connection: Connection) -> Backfill | None:
+        """The move, if it has been declared."""
+        return next((each for each in ledger.backfills(connection) if each.name == self.backfill), None)
+
+    def statements(self) -> list[str]:
+        """For who reads it: the one lock that others may notice."""
+        return [f"LOCK TABLE ONLY {qualified(*self.table)} IN ACCESS EXCLUSIVE MODE"]
+
+    def script(self) -> str:
+        """None: rows are moved by workers.
+
+        :raises FeatureNotSupported: always.
+        """
+        raise FeatureNotSupported(
+            f"op.{self.verb} cannot be written as a script: it moves rows while others write, and looks what there is",
+            hint="run it online",
+        )
+
+    def call_of(self, *arguments: Code) -> list[Code]:
+        """The table's name, what is given, and the schema if there is one."""
+        schema = [] if self.target.schema is None else [code_of(self.target.schema, "schema")]
+        return [code_of(self.target.table_name), *arguments, *schema]
+
+
+class ShapingOperation(MovingOperation, DeclaringOperation):
+    """A verb that moves them."""
+
+    def wanted(self, found: Hypertable | None) -> Hypertable | None:
+        """What the table is to be; None: a plain one.
+
+        :param found: what it is now.
+        """
+        raise NotImplementedError(type(self).__name__)
+
+    def check(self, connection: Connection) -> None:
+        """Refuse what cannot be moved, or not into that shape, before anything is done."""
+        super().check(connection)
+        if self.is_under_way(connection) is None:
+            refuse(self, connection, catalog.hypertable(connection, *self.table) is not None)
+            self.spec(connection)
+
+    def is_under_way(self, connection: Connection) -> Backfill | None:
+        """The move, if it has been declared and is not over for good with another outcome."""
+        found = self.declared(connection)
+        if found is None or found.state is State.CANCELLED:
+            return None
+        if found.state is State.FINISHED and not self._is_shaped(connection):
+            return None
+        return found
+
+    def _is_shaped(self, connection: Connection) -> bool:
+        found = catalog.hypertable(connection, *self.table)
+        wanted = self.wanted(found)
+        if wanted is None or found is None:
+            return wanted is found
+        same = (found.column, found.dimensions) == (wanted.column, wanted.dimensions)
+        return same and wanted.chunk_time_interval in (None, found.chunk_time_interval)
+
+    def spec(self, connection: Connection) -> Spec:
+        """All that the move needs to know."""
+        relation = catalog.resolved(connection, *self.table)
+        assert relation is not None  # or it would have been refused
+        schema, name = relation
+        found = catalog.hypertable(connection, *self.table)
+        wanted = self.wanted(found)
+        by = found.column if found is not None else wanted.column if wanted is not None else ""
+        source = catalog.moved_table(connection, name, schema, CAPTURE)
+        assert source is not None
+        column = source.column(by)
+        if column is None or column.type not in RANGES:
+            what = "has no such column" if column is None else f"it is of type {column.type}"
+            raise InvalidObject(
+                f"op.{self.verb}: {self.shown} cannot be moved by ranges of {by}: {what}",
+                hint=f"choose a column of one of the types {', '.join(RANGES)}",
+            )
+        bare = Spec(schema, name, by, column.type)
+        shape: list[str] = []
+        if wanted is not None:
+            shadow = replace(wanted, name=name, schema=place_of(bare))
+            self._check_shape(connection, wanted)
+            shape = CreateHypertable(shadow).statements()
+        target = self.target
+        return replace(
+            bare,
+            shape=tuple(shape),
+            aligned=wanted is not None and wanted.column == by and not wanted.dimensions,
+            types=dict(target.types),
+            using=dict(target.using),
+            back=dict(target.existing_using),
+            defaults=self._defaults(connection),
+            bin=_bin(found, wanted),
+        )
+
+    def run(self, connection: Connection) -> None:
+        """Declare it, unless it is; move what is left; and let the new table take the place."""
+        declared = self.declare(connection)
+        move = Move.of(declared)
+        if declared.state is State.FINISHED or move.is_swapped(connection):
+            return
+        self.work(connection, declared)
+        seconds = swapping.swap(connection, move)
+        reason = f"writers waited {1000 * seconds:.0f} ms for the swap; the old table is {move.old}"
+        ledger.set_state(connection, declared, State.APPLIED, reason=reason)
+
+    def declare(self, connection: Connection, revision: str | None = None) -> Backfill:
+        """Enter the move in the ledger, unless it is there."""
+        return self.is_under_way(connection) or self._declare(connection, revision)
+
+    def _defaults(self, connection: Connection) -> dict[str, str]:
+        """Those of the columns that get another type.
+
+        :raises InvalidObject: if there is no such column, or it is generated.
+        """
+        found = {name: catalog.column_details(connection, *self.table, name) for name in self.target.types}
+        for name, column in found.items():
+            if column is None or column.generated:
+                raise InvalidObject(
+                    f"op.{self.verb}: {self.shown} has no column {name}"
+                    if column is None
+                    else f"op.{self.verb}: {self.shown}.{name} is a generated column",
+                    hint="correct its name, or leave its type as it is",
+                )
+        return {name: column.default for name, column in found.items() if column and column.default is not None}
+
+    def _check_shape(self, connection: Connection, wanted: Hypertable) -> None:
+        facts = catalog.table_facts(connection, *self.table)
+        assert facts is not None  # or it would have been refused
+        facts.check(wanted)
+        need_uuid(connection, facts, wanted)
+        check_now_function(connection, wanted)
+
+    def declaration(self, connection: Connection) -> Declaration:
+        """A ``repartition`` of this table."""
+        spec = self.spec(connection)
+        return Declaration(KIND, qualified(spec.table, spec.schema), spec.as_json(), given=self.backfill)
+
+    def _declare(self, connection: Connection, revision: str | None) -> Backfill:
+        old = self.declared(connection)
+        if old is not None:
+            swapping.clear(connection, Move.of(old))
+            ledger.forget(connection, old)
+        declared = super().declare(connection, revision)
+        if not declared.limits:
+            ledger.limit(connection, declared, LIMITS)
+        return ledger.find(connection, declared.name)
+
+    def reverse(self) -> UndoRepartitionHypertable:
+        """The old table again."""
+        return UndoRepartitionHypertable(self.target)
+
+
+class RepartitionHypertable(ShapingOperation, name="repartition_hypertable", noun=Repartition):
+    """Give a table other chunks, other dimensions or other types while others write."""
+
+    @classmethod
+    def invoke(
+        cls,
+        operations: Operations,
+        table_name: str,
+        column: str | None = None,
+        *,
+        chunk_time_interval: Interval | None = None,
+        dimensions: Sequence[Dimension] | None = None,
+        types: Mapping[str, Any] | None = None,
+        using: Mapping[str, str] | None = None,
+        existing_using: Mapping[str, str] | None = None,
+        schema: str | None = None,
+    ) -> None:
+        """Partition a hypertable anew, or make a hypertable of a table, while others read and write.
+
+        A new table of that shape is made beside it; what changes meanwhile is noted by triggers; the rows are copied
+        chunk by chunk, indexes are built, changes brought over, all rows compared, and in the end both tables
+        exchanged in an instant. The old one is kept, with what changes in the new one noted, until
+        ``tsext backfill finish``: so ``op.undo_repartition_hypertable`` loses nothing.
+
+        Outside the transaction; after an interruption the same call goes on. See the page on repartitioning for how
+        to let several machines do it before a deployment.
+
+        :param column: to partition by ranges of; None: the one that it is partitioned by now.
+        :param chunk_time_interval: length of a chunk; None: as it is now.
+        :param dimensions: further dimensions; None: those it has now; ``[]``: none.
+        :param types: new types by column: ``{"price": sa.Numeric(12, 4)}``.
+        :param using: SQL expressions over the old columns that give the values of those; a cast, where there is none.
+        :param existing_using: the same over the new columns, for the way back.
+        :raises InvalidObject: for what cannot be moved, with what to do about it.
+        :raises LockNotAvailable: if the table was never free for the swap; nothing is lost, and it goes on from there.
+        """
+        given = {name: type_text(each) for name, each in (types or {}).items()}
+        by = None if dimensions is None else tuple(dimensions)
+        target = Repartition(
+            table_name, column, chunk_time_interval, by, given, using or {}, existing_using or {}, schema=schema
+        )
+        operation = cls(target)
+        operation.settings = Settings.of(operations.migration_context)
+        operations.invoke(operation)
+
+    def check(self, connection: Connection) -> None:
+        """Refuse a database without TimescaleDB, too."""
+        refuse_without(TIMESCALEDB, catalog.timescaledb(connection), f"op.{self.verb}")
+        super().check(connection)
+
+    def wanted(self, found: Hypertable | None) -> Hypertable:
+        """As it is now, but for what is given."""
+        target = self.target
+        column = target.column or (found.column if found is not None else None)
+        if column is None:
+            raise InvalidObject(
+                f"op.{self.verb}: {self.shown} is a plain table, and no column is given to partition it by",
+                hint=f'op.{self.verb}("{target.table_name}", "time", …)',
+            )
+        if found is None:
+            return Hypertable(column, target.chunk_time_interval, target.dimensions or (), name=target.table_name)
+        same = column == found.column
+        further = found.dimensions if target.dimensions is None else target.dimensions
+        return Hypertable(
+            column,
+            target.chunk_time_interval or (found.chunk_time_interval if same else None),
+            tuple(each for each in further or () if each.column != column),
+            found.partitioning_func if same else None,
+            found.integer_now_func if same else None,
+            found.chunk_skipping,
+            found.tablespaces,
+            name=target.table_name,
+        )
+
+    def arguments(self) -> list[Code]:
+        """The table, and what is given."""
+        target = self.target
+        first = [] if target.column is None else [code_of(target.column)]
+        names = ("chunk_time_interval", "dimensions", "types", "using", "existing_using")
+        given = [(name, getattr(target, name)) for name in names]
+        others = [
+            code_of(
+                dict(value) if isinstance(value, Mapping) else list(value) if isinstance(value, tuple) else value, name
+            )
+            for name, value in given
+            if value is not None and value != {}
+        ]
+        return self.call_of(*first, *others)
+
+
+def _bin(*shapes: Hypertable | None) -> int:
+    """Of an integer column, what is near: a thousandth of a chunk."""
+    lengths = [each.chunk_time_interval for each in shapes if each is not None]
+    return max(1, min([each for each in lengths if isinstance(each, int)], default=1000) // 1000)
+
+
+class ConvertToTable(ShapingOperation, name="convert_to_table", noun=Repartition):
+    """Make a plain table of a hypertable while others write."""
+
+    @classmethod
+    def invoke(cls, operations: Operations, table_name: str, *, schema: str | None = None) -> None:
+        """Make a plain table of a hypertable while others read and write; as ``op.repartition_hypertable`` does it.
+
+        :raises InvalidObject: if it is none.
+        """
+        operation = cls(Repartition(table_name, plain=True, schema=schema))
+        operation.settings = Settings.of(operations.migration_context)
+        operations.invoke(operation)
+
+    def wanted(self, found: Hypertable | None) -> None:
+        """No hypertable."""
+
+    def arguments(self) -> list[Code]:
+        """The table."""
+        return self.call_of()
+
+    def check(self, connection: Connection) -> None:
+        """Refuse what is no hypertable, too."""
+        if self.is_under_way(connection) is None and catalog.hypertable(connection, *self.table) is None:
+            raise InvalidObject(
+                f"op.{self.verb}: {self.shown} is no hypertable", hint="remove the operation, or correct the name"
+            )
+        super().check(connection)
+
+
+class UndoRepartitionHypertable(MovingOperation, name="undo_repartition_hypertable", noun=Repartition):
+    """Let the old table take its place again."""
+
+    @classmethod
+    def invoke(cls, operations: Operations, table_name: str, *, schema: str | None = None) -> None:
+        """Undo ``op.repartition_hypertable`` or ``op.convert_to_table``, also one that was interrupted.
+
+        What has changed since is brought over to the old table, which takes its place again in an instant; the new one
+        is dropped. Outside the transaction; after an interruption the same call goes on.
+
+        :raises IrreversibleOperation: after ``tsext backfill finish``, which drops the old table.
+        """
+        operations.invoke(cls(Repartition(table_name, schema=schema)))
+
+    def check(self, connection: Connection) -> None:
+        """Refuse once the old table is gone."""
+        super().check(connection)
+        found = self.declared(connection)
+        if found is not None and found.state is State.FINISHED and not Move.of(found).is_swapped(connection):
+            raise IrreversibleOperation(
+                f"op.{self.verb}: the old table of {self.shown} was dropped by tsext backfill finish",
+                hint="write op.repartition_hypertable with the former shape into the downgrade",
+            )
+
+    def run(self, connection: Connection) -> None:
+        """Swap them back, if they are swapped, and remove all that belongs to the move."""
+        found = self.declared(connection)
+        if found is None:
+            return
+        move = Move.of(found)
+        ledger.set_state(connection, found, State.CANCELLED, reason="undone")
+        if move.is_swapped(connection):
+            swapping.swap_back(connection, move)
+        swapping.clear(connection, move)
+        ledger.forget(connection, found)
+
+    def arguments(self) -> list[Code]:
+        """The table."""
+        return self.call_of()
+
+    def reverse(self) -> RepartitionHypertable:
+        """The new shape again.
+
+        :raises IrreversibleOperation: if that is not known.
+        """
+        if self.target == Repartition(self.target.table_name, schema=self.target.schema):
+            raise IrreversibleOperation(
+                f"{self.verb} does not say which shape the table had", hint="write op.repartition_hypertable(…)"
+            )
+        return RepartitionHypertable(self.target)
+
+
+# --- what cannot be moved
+
+
+def refuse(operation: MovingOperation, connection: Connection, is_hypertable: bool) -> None:
+    """Refuse a table of which something would be lost, or would not follow.
+
+    :raises InvalidObject: naming it, with what to do.
+    """
+    relation = catalog.resolved(connection, *operation.table)
+    assert relation is not None  # or it would have been refused
+    found = catalog.moved_table(connection, relation[1], relation[0], CAPTURE)
+    assert found is not None
+    for fact, hint in _obstacles(connection, found, is_hypertable):
+        raise InvalidObject(f"op.{operation.verb}: {operation.shown} {fact}", hint=hint)
+
+
+def _obstacles(connection: Connection, found: catalog.MovedTable, is_hypertable: bool) -> Iterator[tuple[str, str]]:
+    if found.kind != "r" or found.is_child or (found.has_children and not is_hypertable):
+        yield "is partitioned, inherited from, or a part of another table", "move its parts one by one, by hand"
+    if found.persistence == "t":
+        yield "is a temporary table", "create another one, and copy the rows"
+    if found.has_rules:
+        yield "has rules, which a hypertable cannot have", "drop them, or make triggers of them"
+    for name in (each["name"] for each in found.views if each["kind"] != "v"):
+        yield f"is read by {name}, which cannot be pointed at another table", "drop it, and create it anew later"
+    for function in found.functions:
+        yield f"is used in the body of {function}", "write the body as a string: AS $$ … $$"
+    for name in (each["name"] for each in found.constraints if not each["valid"] and each["kind"] == "c"):
+        hint = f"validate it: VALIDATE CONSTRAINT {identifier(name)}"
+        yield f"has a constraint that is not valid: {name}", hint
+    for column in found.columns:
+        if column.acl is not None:
+            yield f"has privileges of its own on {column.name}", "grant them on the table instead"
+    if is_hypertable:
+        yield from _obstacles_of_hypertable(connection, found)
+
+
+def _obstacles_of_hypertable(connection: Connection, found: catalog.MovedTable) -> Iterator[tuple[str, str]]:
+    """What belongs to the hypertable, and would stay with the old one."""
+    if catalog.columnstore(connection, found.name, found.schema) is not None:
+        yield (
+            "has the columnstore",
+            "convert its chunks and disable it before (op.convert_to_rowstore, op.disable_columnstore), and enable it "
+            "again in the revision after this one",
+        )
+    if jobs := catalog.job_applications(connection, [catalog.key_of(connection, found.schema, found.name)]):
+        yield (
+            f"has background jobs: {', '.join(jobs)}",
+            "remove its policies before (op.remove_retention_policy …), and add them again after this",
+        )
+    for aggregate in catalog.continuous_aggregates(connection):
+        if aggregate.source_hypertable == (found.schema, found.name):
+            name = aggregate.aggregate.name
+            yield f"has the continuous aggregate {name}", "drop it before, and create it anew afterwards"
