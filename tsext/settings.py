@@ -298,10 +298,13 @@ class Settings:
     )
     backfill_workers: int = _setting(2, _count, "how many threads work on a backfill")
     backfill_batch_time: timedelta = _setting(
-        timedelta(milliseconds=200), _duration, "how long a batch is to take, and so how long others may wait for a row"
+        timedelta(milliseconds=50), _duration, "how long a batch is to take, and so how long others may wait for a row"
     )
     backfill_rest: int = _setting(
-        100, _number, "how long a worker rests after each batch, in percent of the time that it took"
+        200,
+        _number,
+        "how long a worker rests after each batch, in percent of the time that it took",
+        development=0,
     )
     backfill_timeout: timedelta = _setting(
         timedelta(minutes=1), _duration, "how long a batch may take; then it is divided, and tried again"

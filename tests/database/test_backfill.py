@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -151,6 +152,25 @@ def test_what_takes_too_long_is_divided(ticking, database, database_url):
     assert database.scalar(EACH_ONCE.format(4))
     parts = [(each["lower"], each["upper"]) for each in database.ask(ledger.tasks, declared)]
     assert sorted(parts) == [("0", "a"), ("0", "b"), ("1", "a"), ("1", "b")]
+
+
+@pytest.mark.one_version
+def test_workers_whose_connections_are_ended_make_new_ones(ticking, database, database_url):
+    ticking(tasks=6, seconds=0.2)
+    end = (
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+        "WHERE application_name IN ('tsext-backfill', 'tsext-watchdog') AND datname = current_database()"
+    )
+    ended = []
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(workers.run, database_url, "ticks")
+        for _ in range(3):
+            wait_until(lambda: database.scalar("SELECT count(*) FROM tsext.backfill_attempt WHERE ended_at IS NULL"))
+            ended.append(database.scalar(end))
+            time.sleep(0.3)
+        assert running.result(timeout=30).state is State.DONE
+    assert max(ended) >= 2
+    assert database.scalar(EACH_ONCE.format(6))
 
 
 # --- op.backfill
