@@ -298,7 +298,7 @@ class Settings:
     )
     backfill_workers: int = _setting(2, _count, "how many threads work on a backfill")
     backfill_batch_time: timedelta = _setting(
-        timedelta(milliseconds=50), _duration, "how long a batch is to take, and so how long others may wait for a row"
+        timedelta(milliseconds=20), _duration, "how long a batch is to take, and so how long others may wait for a row"
     )
     backfill_rest: int = _setting(
         200,
