@@ -34,7 +34,7 @@ def test_a_worker_that_is_killed_is_replaced(cluster, database, database_url):
     spec = {"table": "counted", "schema": "public", "set": "n = n + 1"}
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         declared = ledger.declare(connection, "counted", "change", "public.counted", spec=spec)
-        ledger.limit(connection, declared, {"batch_time": "50ms", "rest": "100"})
+        ledger.limit(connection, declared, {"batch_time": "20ms", "rest": "800"})
     killed = []
 
     def kill():
@@ -42,6 +42,8 @@ def test_a_worker_that_is_killed_is_replaced(cluster, database, database_url):
         if not killed and at_work:
             killed.append(at_work.pop())
             os.kill(killed[0], signal.SIGKILL)
+            with database.engine.begin() as connection:
+                ledger.limit(connection, declared, {"rest": "0"})
 
     address = cluster.scheduler_address.removeprefix("tcp://")
     with executors.executor(f"dask://{address}") as executor:
