@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from tsext import catalog
-from tsext.backfill.repartition import capture, vanished
+from tsext.backfill.repartition import capture, shadow, vanished
 from tsext.backfill.repartition.capture import Capture
 from tsext.backfill.repartition.locking import in_one_go
 from tsext.backfill.repartition.move import Flow, Move, table_of
@@ -86,6 +87,8 @@ class Swap:
             yield f"ALTER PUBLICATION {publication} ADD TABLE {current}"
         yield from views
         yield from self._again(current)
+        if left_over := list(self.validations(current)):
+            yield f"COMMENT ON SCHEMA {identifier(self.leaves_for)} IS {literal(json.dumps(left_over))}"
 
     def _again(self, current: catalog.MovedTable) -> Iterator[str]:
         """What the table that has left had, said of the one in its place."""
@@ -160,9 +163,7 @@ def _exchange(connection: Connection, what: Swap, more: Sequence[str]) -> float:
             log.info("%s; once more", error)
             continue
         log.info("%s swapped: writers waited for %.0f ms", what.move.table, 1000 * exchange.seconds)
-        assert exchange.current is not None
-        for statement in what.validations(exchange.current):
-            send(connection, statement)
+        validate(connection, what.move)
         return exchange.seconds
     raise LockNotAvailable(
         f"{what.move.table} is written so fast that what changes could not be brought over in time",
@@ -179,18 +180,17 @@ class _Exchange:
         self.noting = Capture(what.flow)
         self.seconds = 0.0
         """For which others had to wait in the end."""
-        self.current: catalog.MovedTable | None = None
-        """The table in place, before."""
 
     def before(self, own: Connection) -> None:
         """All that need not be done while others wait: look, and bring over what has changed, until little is left."""
         what = self.what
         with transaction(own):
             send(own, "SET LOCAL search_path = ''")
-            self.current = table_of(own, what.move.spec.table, what.place)
-            views = [_view_again(own, each["name"]) for each in self.current.views]
+            current = table_of(own, what.move.spec.table, what.place)
+            shadow.refuse_altered(own, current, table_of(own, what.move.spec.table, what.other), what.move.spec.types)
+            views = [_view_again(own, each["name"]) for each in current.views]
             self.mark = _mark(own, what.move.table)
-            self.said = ";\n".join(what.statements(self.current, views))
+            self.said = ";\n".join(what.statements(current, views))
         for _ in range(_TRIES):
             if what.is_forth:
                 with transaction(own):
@@ -227,7 +227,9 @@ def _mark(connection: Connection, table: str) -> str:
         "|| coalesce((SELECT string_agg(xmin::text || oid, ' ' ORDER BY oid) FROM pg_constraint WHERE c.oid "
         "IN (conrelid, confrelid) AND conparentid = 0), '') || ' ' "
         "|| coalesce((SELECT string_agg(xmin::text || oid, ' ' ORDER BY oid) FROM pg_trigger "
-        "WHERE tgrelid = c.oid), '') "
+        "WHERE tgrelid = c.oid), '') || ' ' "
+        "|| coalesce((SELECT string_agg(xmin::text || indexrelid, ' ' ORDER BY indexrelid) FROM pg_index "
+        "WHERE indrelid = c.oid), '') "
         "FROM pg_catalog.pg_class AS c WHERE c.oid = to_regclass(%(table)s)"
     )
     return str(connection.exec_driver_sql(query, {"table": table}).scalar_one())
@@ -255,6 +257,17 @@ def _view_again(connection: Connection, view: str) -> str:
 
 
 # --- afterwards
+
+
+def validate(connection: Connection, move: Move) -> None:
+    """Make sure that foreign keys hold, as they are created without looking at the rows; goes on after a kill."""
+    for schema in (move.place, move.kept):
+        query = "SELECT obj_description(to_regnamespace(%(schema)s), 'pg_namespace')"
+        left = connection.exec_driver_sql(query, {"schema": identifier(schema)}).scalar()
+        for statement in json.loads(left or "[]"):
+            send(connection, statement)
+        if left:
+            send(connection, f"COMMENT ON SCHEMA {identifier(schema)} IS NULL")
 
 
 def clear(connection: Connection, move: Move) -> None:
