@@ -23,13 +23,22 @@ from tsext.sql.quoting import identifier, literal, qualified
 
 log = logging.getLogger("alembic.tsext")
 
-LONGEST = 0.12
-"""Seconds that bringing over what is left may take while others wait; after that, the lock is given back first."""
+LONGEST = (0.12, 0.12, 0.12, 0.25, 0.5, 1.0)
+"""Seconds that bringing over what is left may take while others wait; after that, the lock is given back first.
+
+From one try to the next, the last for all that follow: on a server that is so busy that it never ends in time, it is
+better to make others wait for once than never to come to an end.
+"""
 
 _QUICK = 0.05
 """Seconds that it should take, before it is worth to ask for the lock."""
 
-_TRIES = 50
+_TRIES = 20
+
+_ROUNDS = 10
+"""How often changes are brought over before the lock is asked for, as long as each time there are clearly fewer."""
+
+_FEWER = 0.7
 
 _EXCLUSIVE = "AccessExclusiveLock"
 
@@ -156,7 +165,8 @@ def swap_back(connection: Connection, move: Move, more: Sequence[str] = ()) -> f
 
 def _exchange(connection: Connection, what: Swap, more: Sequence[str]) -> float:
     exchange = _Exchange(what, more)
-    for _ in range(_TRIES):
+    for attempt in range(_TRIES):
+        exchange.longest = LONGEST[min(attempt, len(LONGEST) - 1)]
         try:
             in_one_go(connection, {what.move.table: _EXCLUSIVE}, exchange.work, exchange.before)
         except TimeoutError as error:
@@ -178,6 +188,7 @@ class _Exchange:
         self.what = what
         self.more = more
         self.noting = Capture(what.flow)
+        self.longest = LONGEST[0]
         self.seconds = 0.0
         """For which others had to wait in the end."""
 
@@ -191,13 +202,16 @@ class _Exchange:
             views = [_view_again(own, each["name"]) for each in current.views]
             self.mark = _mark(own, what.move.table)
             self.said = ";\n".join(what.statements(current, views))
-        for _ in range(_TRIES):
+        last = float("inf")
+        for _ in range(_ROUNDS):
             if what.is_forth:
                 with transaction(own):
                     vanished.learn(own, what.move)
                     vanished.notice(own, what.move)
-            if replay(own, what.flow).seconds < _QUICK:
+            took = replay(own, what.flow).seconds
+            if took < _QUICK or took > _FEWER * last:
                 return
+            last = took
 
     def work(self, own: Connection) -> None:
         """All in one transaction."""
@@ -210,7 +224,7 @@ class _Exchange:
         if what.is_forth:
             send(own, SETTLED)
             vanished.notice(own, what.move)
-        replay(own, what.flow, LONGEST)
+        replay(own, what.flow, self.longest)
         send(own, self.noting.lock("ACCESS EXCLUSIVE"))
         send(own, self.said)
         _note_from_now_on(own, what)
