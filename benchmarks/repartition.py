@@ -68,7 +68,7 @@ def fill(engine: sa.Engine, rows: int, *, hypertable: bool) -> None:
         execute(
             engine,
             f"INSERT INTO ticks SELECT '2026-01-01 00:00+00'::timestamptz + ({day * 86400} + g * {step}) * "
-            f"INTERVAL '1 second', 'SYM' || mod(g * 7919, {SYMBOLS}), 100 + mod(g, 1000) / 10.0, mod(g, 997) "
+            f"INTERVAL '1 second', 'SYM' || mod(g::bigint * 7919, {SYMBOLS}), 100 + mod(g, 1000) / 10.0, mod(g, 997) "
             f"FROM generate_series(0, {count - 1}) AS g",
         )
     execute(engine, *INDEXES, "VACUUM ANALYZE ticks", "CHECKPOINT")

@@ -166,6 +166,7 @@ def test_while_others_write(timescaledb):
                 assert writer.error is None
             assert intervals(database) == [("Tícks", days)]
     assert database.scalar(DIFFERENCE) == 0
+    assert database.scalar("SELECT count(*) FROM pg_constraint WHERE NOT convalidated") == 0
 
 
 # --- workers, before the upgrade
@@ -202,6 +203,9 @@ def test_workers_that_are_killed_and_an_upgrade_that_swaps(project):
     tasks = project.scalar("SELECT count(*) FROM tsext.backfill_task")
     assert project.scalar("SELECT count(*) FROM tsext.backfill_attempt") <= tasks + 2 * 2  # two workers, killed twice
 
+    project.execute("ALTER TABLE ticks ADD note text")
+    assert "column note text differs" in project.run("alembic", "upgrade", "head", fails=True)
+    project.execute("ALTER TABLE ticks DROP note")
     project.run("alembic", "upgrade", "head")
 
     assert project.scalar("SELECT count(*) FROM timescaledb_information.chunks WHERE hypertable_schema = 'public'") > 30
@@ -237,13 +241,14 @@ def test_a_table_becomes_a_hypertable_with_another_type_and_a_table_again(timesc
 
 def test_what_would_not_follow_is_refused_first(timescaledb):
     timescaledb.execute(
-        "CREATE TABLE t (time timestamptz NOT NULL, a int, b text)",
+        "CREATE TABLE t (time timestamptz NOT NULL, a int, b text, may timestamptz)",
         "CREATE MATERIALIZED VIEW seen AS SELECT a FROM t",
     )
     verb = 'op.repartition_hypertable("t", "time", chunk_time_interval=timedelta(days=1){})'
     for code, fact in (
         (verb.format(""), "is read by .*seen, which cannot be pointed at another table"),
         ('op.repartition_hypertable("t")', "is a plain table, and no column is given"),
+        ('op.repartition_hypertable("t", "may")', "may of t may be NULL"),
         ('op.repartition_hypertable("t", "b")', "cannot be moved by ranges of b: it is of type text"),
         (verb.format(', types={"c": sa.Integer()}'), "has no column c"),
         ('op.convert_to_table("t")', "is no hypertable"),

@@ -151,6 +151,11 @@ class ShapingOperation(MovingOperation, DeclaringOperation):
                 hint=f"choose a column of one of the types {', '.join(RANGES)}",
             )
         bare = Spec(schema, name, by, column.type)
+        if not column.not_null:
+            raise InvalidObject(
+                f"op.{self.verb}: column {by} of {self.shown} may be NULL, and such rows are in no range",
+                hint=f'fill it, and then: op.set_not_null("{self.target.table_name}", "{by}")',
+            )
         shape: list[str] = []
         if wanted is not None:
             shadow = replace(wanted, name=name, schema=place_of(bare))
@@ -172,7 +177,13 @@ class ShapingOperation(MovingOperation, DeclaringOperation):
         """Declare it, unless it is; move what is left; and let the new table take the place."""
         declared = self.declare(connection)
         move = Move.of(declared)
-        if declared.state is State.FINISHED or move.is_swapped(connection):
+        if declared.state is State.FINISHED:
+            return
+        if move.is_swapped(connection):  # and was killed before it could say so
+            swapping.validate(connection, move)
+            ledger.set_state(
+                connection, declared, State.APPLIED, reason=f"the old table is {move.old}", only=[State.DONE]
+            )
             return
         self.work(connection, declared)
         seconds = swapping.swap(connection, move)
@@ -384,6 +395,7 @@ class UndoRepartitionHypertable(MovingOperation, name="undo_repartition_hypertab
         ledger.set_state(connection, found, State.CANCELLED, reason="undone")
         if move.is_swapped(connection):
             swapping.swap_back(connection, move)
+        swapping.validate(connection, move)
         swapping.clear(connection, move)
         ledger.forget(connection, found)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from sqlalchemy import Connection
 
 from tsext import catalog
 from tsext.backfill.repartition.move import Move, table_of
 from tsext.backfill.repartition.sessions import send
+from tsext.errors import RevisionFailed
 from tsext.sql.quoting import identifier, literal
 
 KEYS = {"p": "primary key", "u": "unique constraint", "x": "exclusion constraint"}
@@ -88,3 +89,34 @@ def finishing(move: Move, source: catalog.MovedTable) -> Iterator[str]:
         yield f"ALTER TABLE {move.shadow} REPLICA IDENTITY USING INDEX {identifier(source.identity_index)}"
     elif source.replica_identity in "fn":
         yield f"ALTER TABLE {move.shadow} REPLICA IDENTITY {'FULL' if source.replica_identity == 'f' else 'NOTHING'}"
+
+
+# --- what is altered meanwhile
+
+
+def refuse_altered(
+    connection: Connection, current: catalog.MovedTable, other: catalog.MovedTable, types: Mapping[str, str]
+) -> None:
+    """Refuse to let a table take the place of one that has been altered since it was made: that would be lost.
+
+    :param types: the columns whose types differ on purpose.
+    :raises RevisionFailed: naming what only one of both has.
+    """
+    here, there = (_parts(connection, each, types) for each in (current, other))
+    if different := sorted(here ^ there):
+        raise RevisionFailed(
+            f"{current} has been altered since {other} was made: {', '.join(different)} differs",
+            hint="undo that, or cancel the backfill, let tsext backfill finish drop the new table, and begin anew",
+        )
+
+
+def _parts(connection: Connection, table: catalog.MovedTable, types: Mapping[str, str]) -> set[str]:
+    root, *_ = catalog.indexed_tables(connection, table.name, table.schema)
+    columns = (
+        f"column {each.name} {'' if each.name in types else each.type}{' not null' if each.not_null else ''}"
+        f"{each.generated}{each.identity}"
+        for each in table.columns
+    )
+    kinds = (*KEYS, "c")
+    constraints = (f"constraint {each['name']}" for each in table.constraints if each["kind"] in kinds)
+    return {*columns, *constraints, *(f"index {each.name}" for each in root.indexes if each.valid)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from tsext import catalog
-from tsext.backfill.repartition import capture, vanished
+from tsext.backfill.repartition import capture, shadow, vanished
 from tsext.backfill.repartition.capture import Capture
 from tsext.backfill.repartition.locking import in_one_go
 from tsext.backfill.repartition.move import Flow, Move, table_of
@@ -22,13 +23,22 @@ from tsext.sql.quoting import identifier, literal, qualified
 
 log = logging.getLogger("alembic.tsext")
 
-LONGEST = 0.12
-"""Seconds that bringing over what is left may take while others wait; after that, the lock is given back first."""
+LONGEST = (0.12, 0.12, 0.12, 0.25, 0.5, 1.0)
+"""Seconds that bringing over what is left may take while others wait; after that, the lock is given back first.
+
+From one try to the next, the last for all that follow: on a server that is so busy that it never ends in time, it is
+better to make others wait for once than never to come to an end.
+"""
 
 _QUICK = 0.05
 """Seconds that it should take, before it is worth to ask for the lock."""
 
-_TRIES = 50
+_TRIES = 20
+
+_ROUNDS = 10
+"""How often changes are brought over before the lock is asked for, as long as each time there are clearly fewer."""
+
+_FEWER = 0.7
 
 _EXCLUSIVE = "AccessExclusiveLock"
 
@@ -86,6 +96,8 @@ class Swap:
             yield f"ALTER PUBLICATION {publication} ADD TABLE {current}"
         yield from views
         yield from self._again(current)
+        if left_over := list(self.validations(current)):
+            yield f"COMMENT ON SCHEMA {identifier(self.leaves_for)} IS {literal(json.dumps(left_over))}"
 
     def _again(self, current: catalog.MovedTable) -> Iterator[str]:
         """What the table that has left had, said of the one in its place."""
@@ -153,16 +165,15 @@ def swap_back(connection: Connection, move: Move, more: Sequence[str] = ()) -> f
 
 def _exchange(connection: Connection, what: Swap, more: Sequence[str]) -> float:
     exchange = _Exchange(what, more)
-    for _ in range(_TRIES):
+    for attempt in range(_TRIES):
+        exchange.longest = LONGEST[min(attempt, len(LONGEST) - 1)]
         try:
             in_one_go(connection, {what.move.table: _EXCLUSIVE}, exchange.work, exchange.before)
         except TimeoutError as error:
             log.info("%s; once more", error)
             continue
         log.info("%s swapped: writers waited for %.0f ms", what.move.table, 1000 * exchange.seconds)
-        assert exchange.current is not None
-        for statement in what.validations(exchange.current):
-            send(connection, statement)
+        validate(connection, what.move)
         return exchange.seconds
     raise LockNotAvailable(
         f"{what.move.table} is written so fast that what changes could not be brought over in time",
@@ -177,27 +188,30 @@ class _Exchange:
         self.what = what
         self.more = more
         self.noting = Capture(what.flow)
+        self.longest = LONGEST[0]
         self.seconds = 0.0
         """For which others had to wait in the end."""
-        self.current: catalog.MovedTable | None = None
-        """The table in place, before."""
 
     def before(self, own: Connection) -> None:
         """All that need not be done while others wait: look, and bring over what has changed, until little is left."""
         what = self.what
         with transaction(own):
             send(own, "SET LOCAL search_path = ''")
-            self.current = table_of(own, what.move.spec.table, what.place)
-            views = [_view_again(own, each["name"]) for each in self.current.views]
+            current = table_of(own, what.move.spec.table, what.place)
+            shadow.refuse_altered(own, current, table_of(own, what.move.spec.table, what.other), what.move.spec.types)
+            views = [_view_again(own, each["name"]) for each in current.views]
             self.mark = _mark(own, what.move.table)
-            self.said = ";\n".join(what.statements(self.current, views))
-        for _ in range(_TRIES):
+            self.said = ";\n".join(what.statements(current, views))
+        last = float("inf")
+        for _ in range(_ROUNDS):
             if what.is_forth:
                 with transaction(own):
                     vanished.learn(own, what.move)
                     vanished.notice(own, what.move)
-            if replay(own, what.flow).seconds < _QUICK:
+            took = replay(own, what.flow).seconds
+            if took < _QUICK or took > _FEWER * last:
                 return
+            last = took
 
     def work(self, own: Connection) -> None:
         """All in one transaction."""
@@ -210,7 +224,7 @@ class _Exchange:
         if what.is_forth:
             send(own, SETTLED)
             vanished.notice(own, what.move)
-        replay(own, what.flow, LONGEST)
+        replay(own, what.flow, self.longest)
         send(own, self.noting.lock("ACCESS EXCLUSIVE"))
         send(own, self.said)
         _note_from_now_on(own, what)
@@ -227,7 +241,9 @@ def _mark(connection: Connection, table: str) -> str:
         "|| coalesce((SELECT string_agg(xmin::text || oid, ' ' ORDER BY oid) FROM pg_constraint WHERE c.oid "
         "IN (conrelid, confrelid) AND conparentid = 0), '') || ' ' "
         "|| coalesce((SELECT string_agg(xmin::text || oid, ' ' ORDER BY oid) FROM pg_trigger "
-        "WHERE tgrelid = c.oid), '') "
+        "WHERE tgrelid = c.oid), '') || ' ' "
+        "|| coalesce((SELECT string_agg(xmin::text || indexrelid, ' ' ORDER BY indexrelid) FROM pg_index "
+        "WHERE indrelid = c.oid), '') "
         "FROM pg_catalog.pg_class AS c WHERE c.oid = to_regclass(%(table)s)"
     )
     return str(connection.exec_driver_sql(query, {"table": table}).scalar_one())
@@ -255,6 +271,17 @@ def _view_again(connection: Connection, view: str) -> str:
 
 
 # --- afterwards
+
+
+def validate(connection: Connection, move: Move) -> None:
+    """Make sure that foreign keys hold, as they are created without looking at the rows; goes on after a kill."""
+    for schema in (move.place, move.kept):
+        query = "SELECT obj_description(to_regnamespace(%(schema)s), 'pg_namespace')"
+        left = connection.exec_driver_sql(query, {"schema": identifier(schema)}).scalar()
+        for statement in json.loads(left or "[]"):
+            send(connection, statement)
+        if left:
+            send(connection, f"COMMENT ON SCHEMA {identifier(schema)} IS NULL")
 
 
 def clear(connection: Connection, move: Move) -> None:
