@@ -205,6 +205,17 @@ def test_any_executor_will_do(fleet):
     assert "has other revisions" in upgrade(job).error
 
 
+def test_workers_of_dask(fleet):
+    distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed: the extra dask")
+    fleet.project.tables("001_first")
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=True, dashboard_address=None, silence_logs=50
+    ) as cluster:
+        address = cluster.scheduler_address.removeprefix("tcp://")
+        targets, _ = fleet.upgrade("--only", "shard_[12]", "--executor", f"dask://{address}")
+    assert [each["state"] for each in targets.values()] == ["upgraded"] * 2
+
+
 def test_the_example_of_the_documentation(fleet, monkeypatch):
     (example,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "fleet.md").read_text(), re.DOTALL)
     names = {"eu_1": "shard_1", "tenant_1": "shard_2", "tenant_2": "shard_3", "site_%": "shard_4", "site_1": "shard_4"}

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, event
 
 from tsext import history, preflight
 from tsext.environment.admission import Gate
+from tsext.environment.committing import Committing
 from tsext.environment.connecting import upgrade_lock
 from tsext.environment.failing import fail
 from tsext.environment.locking import locks_of
@@ -49,12 +50,14 @@ def migrate(run: Run, connection: Connection) -> None:
             recorder.observers.append(lambda: held.attempts.details)
             held.before_again.append(recorder.skipped.clear)
             asking = watching.over(held)
-            steps_of = validating.following(_admitted(run, recorder, gate, asking))
+            committing = Committing(recorder)
+            steps_of = committing.following(validating.following(_admitted(run, recorder, gate, asking)))
             context = run.configure(**_followed(run, recorder, steps_of), connection=connection)
             _verify(run, context, recorder, fixed)
             _follow_commits(connection, recorder)
             try:
-                _run_validated(run, context, validating, partial(_take_back, run, recorder, asking))
+                take_back = partial(_take_back, run, recorder, asking)
+                _run_validated(run, committing, context, validating, take_back)
             except RevisionRefused as refused:
                 gate.validate(refused)
                 raise
@@ -78,14 +81,16 @@ def write_script(run: Run) -> None:
     run.run_steps()
 
 
-def _run_validated(run: Run, context: MigrationContext, validating: Validating, take_back: TakeBack) -> None:
+def _run_validated(
+    run: Run, committing: Committing, context: MigrationContext, validating: Validating, take_back: TakeBack
+) -> None:
     """Run the steps, as far as they may run; what turns out invalid is answered as the environment says.
 
     :raises RevisionRefused: if they may not all run, once those that did are found to be valid.
     """
     refused = None
     try:
-        refused = _run_admitted(run, context)
+        refused = _run_admitted(run, committing, context)
         if validating.done:
             validating.at_end(context, at_head=refused is None and _at_head(run, context))
     except Invalid as invalid:
@@ -97,12 +102,12 @@ def _run_validated(run: Run, context: MigrationContext, validating: Validating, 
         raise refused
 
 
-def _run_admitted(run: Run, context: MigrationContext) -> RevisionRefused | None:
+def _run_admitted(run: Run, committing: Committing, context: MigrationContext) -> RevisionRefused | None:
     """Run the steps; returns why no more of them, if the gate stopped them."""
+    assert context.connection is not None
     try:
-        run.run_steps()
+        committing.run(context.connection, run.run_steps)
     except RevisionRefused as refused:
-        assert context.connection is not None
         context.connection.rollback()  # in which the gate looked
         return refused
     return None
@@ -179,7 +184,7 @@ def _verify(run: Run, context: MigrationContext, recorder: Recorder, bridged: di
 def _follow_commits(connection: Connection, recorder: Recorder) -> None:
     @event.listens_for(connection, "commit")
     def committed(_: Connection) -> None:
-        recorder.committed = True
+        recorder.committed |= not recorder.worked  # in the midst of it
 
 
 def _refuse_foreign_file(recorder: Recorder, path: Path) -> None:

@@ -15,6 +15,7 @@ from alembic.config import Config
 from rich.console import Console
 from rich.table import Table
 
+from tsext.backfill import executors
 from tsext.errors import TargetsError
 from tsext.fleet import project, report
 from tsext.fleet.limits import Limits
@@ -42,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     upgrade.add_argument("--max-failures", help="How many may fail before no more are begun: 3, or 5%%; default 0")
     upgrade.add_argument("--canaries", help="How many come first: those declared, then the first of the file")
     upgrade.add_argument("--bake", help="How long canaries must have run before the others follow: 10m")
+    upgrade.add_argument("--executor", default="threads", help="threads (default), or dask://host:port")
     upgrade.add_argument("--confirm", action="store_true", help="Ask after the canaries whether to go on")
     upgrade.add_argument("--logs", type=Path, metavar="FOLDER", help="Write what each upgrade prints to NAME.log")
 
@@ -68,7 +70,7 @@ def _status(fleet: Fleet, where: project.Where, options: argparse.Namespace) -> 
 def _upgrade(fleet: Fleet, where: project.Where, options: argparse.Namespace) -> int:
     if options.confirm and not sys.stdin.isatty():
         raise TargetsError("--confirm asks, but there is no terminal", hint="use --bake instead, or run canaries alone")
-    with report.follower(len(fleet.targets)) as told:
+    with executors.executor(options.executor) as executor, report.follower(len(fleet.targets)) as told:
         rollout = Rollout(
             fleet.targets,
             where,
@@ -76,6 +78,7 @@ def _upgrade(fleet: Fleet, where: project.Where, options: argparse.Namespace) ->
             told,
             revision=options.revision,
             confirm=options.confirm,
+            executor=executor,
         )
         done = rollout.run()
     if options.logs is not None:

@@ -41,6 +41,8 @@ class Recorder:
     started: float = 0.0
     committed: bool = False
     """Whether something was committed since the step began (an autocommit block)."""
+    worked: bool = False
+    """Whether the step at work has done its work, and is only to be recorded and committed."""
     steps_done: int = 0
     skipped: list[str] = field(default_factory=list)
     """What the step at work left out."""
@@ -70,9 +72,11 @@ class Recorder:
     def _timed(self, step: MigrationStep, work: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(work)
         def timed(**kw: Any) -> Any:
-            self.step, self.started, self.committed = step, time.perf_counter(), False
+            self.step, self.started, self.committed, self.worked = step, time.perf_counter(), False, False
             self.skipped.clear()
-            return work(**kw)
+            done = work(**kw)
+            self.worked = True
+            return done
 
         return timed
 

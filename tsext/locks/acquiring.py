@@ -26,6 +26,10 @@ Tell = Callable[[str], Mapping[str, LockMode]]
 """What a statement locks, by relation, quoted where SQL needs it; nothing where its text does not tell."""
 
 LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, QUERY_CANCELED = "55P03", "40P01", "57014"
+SERIALIZATION_FAILURE = "40001"
+
+_IN_TRANSACTION = 2
+"""``PQTRANS_INTRANS``, in both drivers."""
 
 HOLDING = 2.0
 """Seconds for which we ask again while we hold locks that others may want; then they are released."""
@@ -35,6 +39,15 @@ BRIEFEST = 0.001
 
 PAUSE = 5
 """How many times as long as we stood in the queue others have it for themselves before we ask again, at most."""
+
+
+PASSING = (LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, SERIALIZATION_FAILURE)
+"""What may succeed if it is done again."""
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """Of an error of either driver."""
+    return getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
 
 
 class Acquirer:
@@ -138,17 +151,18 @@ class Acquirer:
         return None if statement.kind is Kind.READ else step.timeouts[statement.kind]
 
     def is_refusal(self, error: BaseException) -> bool:
-        """Whether an error of the driver says that a lock was not to be had."""
-        code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
-        return code in (LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED) or (code == QUERY_CANCELED and self.cancelled())
+        """Whether an error of the driver says that a lock was not to be had, or that others were in between."""
+        code = sqlstate(error)
+        return code in PASSING or (code == QUERY_CANCELED and self.cancelled())
 
     def _undo(self, step: Step, statement: Statement, place: Place, until: float | None, error: Exception) -> float:
         """Undo what was refused; returns until when to go on, or raises if it cannot be sent again by itself."""
         step.attempts.refused += 1
         step.probes = not self.session.authors
-        if self.session.current != round(BRIEFEST * 1000):
+        stale = sqlstate(error) == SERIALIZATION_FAILURE  # what the transaction has seen: only a new one sees more
+        if self.session.current != round(BRIEFEST * 1000) and not stale:
             step.climb()
-        if place is Place.AMID or statement.kind is Kind.TRANSACTIONS:
+        if place is Place.AMID or statement.kind is Kind.TRANSACTIONS or (stale and place is Place.SAVEPOINT):
             step.refused = statement  # whoever sent it may know what to do
             raise error
         self.session.undo(place)
@@ -160,7 +174,7 @@ class Acquirer:
         if place is Place.SAVEPOINT and step.can_restart:
             step.refused = statement
             raise error
-        raise self.unavailable(step, statement) from error
+        raise self._given_up(step, statement, error) from error
 
     # --- one step
 
@@ -177,6 +191,11 @@ class Acquirer:
         finally:
             self.step = None
 
+    def settle(self) -> None:
+        """Check now what is deferred to the commit, as long as the step can be run again if that is refused."""
+        if self.session.dbapi.info.transaction_status == _IN_TRANSACTION:
+            self.connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
+
     def undo_all(self, step: Step, error: Exception) -> None:
         """Undo a step that was refused, and wait; raises the error, or a better one, if it is not to run again."""
         statement = step.refused
@@ -185,7 +204,7 @@ class Acquirer:
         if statement.kind is Kind.TRANSACTIONS:
             raise self.cut_short(step, statement, error) from error
         if not step.can_restart or time.monotonic() >= step.expires():
-            raise self.unavailable(step, statement) from error
+            raise self._given_up(step, statement, error) from error
         with self.lookout.ourselves():
             while (nested := self.connection.get_nested_transaction()) is not None:
                 nested.rollback()
@@ -244,10 +263,16 @@ class Acquirer:
 
     # --- giving up
 
+    def _given_up(self, step: Step, statement: Statement, error: Exception) -> Exception:
+        """The error that says why; of what could not be serialized, the server says it best."""
+        cause = getattr(error, "orig", None) or error
+        return error if sqlstate(cause) == SERIALIZATION_FAILURE else self.unavailable(step, statement)
+
     def unavailable(self, step: Step, statement: Statement) -> LockNotAvailable:
         """The error that says who is in the way, after an end of the transaction."""
         self._leave_transaction()
-        found = self.lookout.holders(self._in_question(statement))
+        asked = self._in_question(statement)
+        found = self.lookout.holders(asked) if asked else self.lookout.oldest()
         self._leave_transaction()
         step.attempts.saw(found)
         seconds = self.policy.deadline + time.monotonic() - step.expires()

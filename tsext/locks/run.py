@@ -75,7 +75,9 @@ class Locks:
                 self.attempts = step.attempts
                 while True:
                     try:
-                        return work(*arguments, **options)
+                        done = work(*arguments, **options)
+                        acquirer.settle()
+                        return done
                     except Exception as error:
                         acquirer.undo_all(step, error)
                     for each in self.before_again:

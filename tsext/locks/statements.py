@@ -86,6 +86,8 @@ def _text(query: Any, cursor: Any) -> str:
 def _kind(verb: str, text: str, autocommit: bool) -> Kind:
     if verb == "SELECT" and "FROM" in text.upper().split():
         return Kind.READ
+    if verb == "SET" and "CONSTRAINTS" in text.upper().split(None, 2)[1:2]:
+        return Kind.ROWS  # the checks that were deferred lock the rows that are referenced
     if autocommit and verb in _COMMITS:
         return Kind.TRANSACTIONS
     if verb in _MAY_BE_CONCURRENT and "CONCURRENTLY" in text.upper() and _waits_for_transactions(text):

@@ -2,6 +2,7 @@ WITH held AS (
     SELECT l.relation AS oid, (array_agg(l.mode ORDER BY array_position(%(modes)s::text[], l.mode) DESC))[1] AS mode
     FROM pg_locks AS l
     WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.granted
+        AND l.mode = ANY (%(modes)s::text[]) -- not SIReadLock, by which a serializable transaction blocks nobody
     GROUP BY 1
 )
 SELECT
