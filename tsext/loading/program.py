@@ -1,5 +1,4 @@
-"""``timescaledb-parallel-copy`` in place of our own workers: one task of the ledger, for a program with a ledger of its
-own.
+"""``timescaledb-parallel-copy`` in place of our own workers: one task of the ledger, by whoever is asked for it.
 
 That one knows a batch by the number of its first row. With another batch size, or another file, under the same import
 id it loads rows twice and reports success; so both are part of the id, and pinned as all of a load is.
