@@ -1,13 +1,17 @@
-"""A CSV file of market data into a hypertable: COPY as it is, two plain streams, and ``tsext load``.
+"""A CSV file of market data into a hypertable: COPY as it is, two plain streams, small batches, and ``tsext load``.
 
 One after the other in each round of one run, on a local server; medians over the rounds. Two plain streams: both halves
-of the file at once, each in one transaction, into chunks that were made before. timescaledb-parallel-copy takes part if
-it is installed.
+of the file at once, each in one transaction, into chunks that were made before. Batches of 5,000 rows, each committed:
+what timescaledb-parallel-copy sends by default, but without an import id; that program takes part if it is installed.
+
+With ``--kills N``, ``tsext load`` is killed so many times at random moments instead, and the rows are counted.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
+import random
 import resource
 import shutil
 import statistics
@@ -17,7 +21,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
+from threading import Lock
 
 import psycopg2
 from rich.console import Console
@@ -96,11 +102,53 @@ class Bench:
             cursor.copy_expert("COPY ticks FROM STDIN (FORMAT csv)", _Part(file, end - begin), 256 * 1024)
         connection.close()
 
-    def tsext(self) -> None:
-        """``tsext load``, in a process of its own."""
+    def batches(self) -> None:
+        """Each worker takes the next 5,000 lines, and commits them."""
+        turn, file = Lock(), self.file.open("rb")
+
+        def work(_: int) -> None:
+            connection = psycopg2.connect(host="127.0.0.1", port=self.cluster.port, user="postgres", dbname="bench")
+            while True:
+                with turn:
+                    data = b"".join(islice(file, 5000))
+                if not data:
+                    break
+                with connection, connection.cursor() as cursor:
+                    cursor.copy_expert("COPY ticks FROM STDIN (FORMAT csv)", io.BytesIO(data))
+            connection.close()
+
+        with file, ThreadPoolExecutor(self.workers) as threads:
+            list(threads.map(work, range(self.workers)))
+
+    def tsext(self, patience: float | None = None) -> bool:
+        """``tsext load``, in a process of its own; whether it came to its end.
+
+        :param patience: seconds until it is killed.
+        """
         command = [sys.executable, "-m", "tsext.cli", "load", "ticks", str(self.file), f"--workers={self.workers}"]
-        url = self.cluster.url_of("bench")
-        subprocess.run(command, env={"TSEXT_DATABASE_URL": url}, cwd=self.folder, check=True, capture_output=True)
+        environment = {"TSEXT_DATABASE_URL": self.cluster.url_of("bench")}
+        try:
+            subprocess.run(command, env=environment, cwd=self.folder, check=True, capture_output=True, timeout=patience)
+        except subprocess.TimeoutExpired:  # killed by SIGKILL
+            return False
+        return True
+
+    def killed(self, times: int) -> str:
+        """Kill it at random moments, let it end then, and count."""
+        self.new_database()
+        kills = sum(not self.tsext(random.uniform(1.5, 4)) for _ in range(times))
+        self.tsext()
+        connection = psycopg2.connect(host="127.0.0.1", port=self.cluster.port, user="postgres", dbname="bench")
+        with connection, connection.cursor() as cursor:
+            cursor.execute("SELECT count(*), count(DISTINCT (time, symbol)) FROM ticks")
+            rows, distinct = cursor.fetchone() or (0, 0)
+            cursor.execute("SELECT count(*), count(DISTINCT task) FROM tsext.backfill_attempt")
+            attempts, tasks = cursor.fetchone() or (0, 0)
+        connection.close()
+        return (
+            f"killed {kills} times: {rows} of {self.rows} rows, {distinct} of them distinct; {tasks} parts, "
+            f"{attempts - tasks} begun again"
+        )
 
     def parallel_copy(self) -> None:
         """timescaledb-parallel-copy, resumable."""
@@ -128,11 +176,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--version", default="2.19")
+    parser.add_argument("--kills", type=int, default=0)
     given = parser.parse_args()
     bench = Bench(given.version, given.rows, given.workers)
-    ways: dict[str, Callable[[], None]] = {
+    ways: dict[str, Callable[[], object]] = {
         "COPY": bench.copy,
         f"{given.workers} plain streams, chunks made before": bench.streams,
+        f"{given.workers} streams of batches, 5,000 rows each": bench.batches,
         f"tsext load, {given.workers} workers, resumable": bench.tsext,
     }
     if shutil.which("timescaledb-parallel-copy"):
@@ -140,6 +190,9 @@ def main() -> None:
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     try:
         bench.write()
+        if given.kills:
+            print(bench.killed(given.kills))
+            return
         for _ in range(given.rounds):
             for name, way in ways.items():
                 bench.new_database()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from tsext.errors import LoadError
-from tsext.loading import arrow_files, commands, csv_files, loads
+from tsext.loading import arrow_files, commands, csv_files, loads, program
 from tsext.loading.formats import Format
 from tsext.loading.loads import Request
 
@@ -103,7 +105,7 @@ def test_what_the_server_refuses_is_kept_and_all_else_is_loaded(timescaledb, sma
     }
     path = write(tmp_path / "ticks.csv", [broken.get(place, row) for place, row in enumerate(rows)])
     told = []
-    loaded = loads.load(timescaledb.engine, Request(path, "ticks", header="names"), 2, told.append)
+    loaded = loads.load(timescaledb.engine, Request(path, "ticks", header="names"), told.append)
     good = [tuple(row) for place, row in enumerate(rows) if place not in broken]
     assert stored(timescaledb) == sorted(good)
     assert (loaded.rows, loaded.rejected, loaded.state, loaded.chunks_made) == (len(good), len(broken), "done", 5)
@@ -258,6 +260,55 @@ def test_files_of_parquet_and_arrow(timescaledb, tmp_path, monkeypatch, kind):
                 writer.write_table(listed)
     with pytest.raises(LoadError, match=r"column n of .* is of type list"):
         loads.load(timescaledb.engine, Request(nested, "ticks"))
+
+
+STAND_IN = """
+import argparse, os, sys
+import psycopg2
+
+parser = argparse.ArgumentParser()
+for flag in ("connection", "schema", "table", "file", "columns", "split", "quote", "escape", "copy-options", "workers",
+             "batch-size", "batch-byte-size", "import-id"):
+    parser.add_argument("-" + flag, required=True)
+parser.add_argument("-skip-header", action="store_true")
+given = parser.parse_args()
+base, _, settings = given.connection.partition("?")
+with psycopg2.connect(base) as connection, connection.cursor() as cursor, open(given.file) as file:
+    assert "TimeZone=" in settings and "DateStyle=" in settings
+    cursor.execute("INSERT INTO imports VALUES (%s) ON CONFLICT DO NOTHING", [given.import_id])
+    if given.skip_header:
+        file.readline()
+    if cursor.rowcount:
+        marks = f"DELIMITER '{given.split}' QUOTE '{given.quote}' ESCAPE '{given.escape}'"
+        table = f"{given.schema}.{given.table} ({given.columns})"
+        cursor.copy_expert(f"COPY {table} FROM STDIN WITH {marks} {given.copy_options}", file)
+print("COPY", cursor.rowcount)
+"""
+"""Takes the flags of timescaledb-parallel-copy that we pass, and does what it does: nothing under a known import id."""
+
+
+def test_another_program_may_do_it(timescaledb, tmp_path, monkeypatch):
+    timescaledb.execute("CREATE TABLE ticks (n int, word text)", "CREATE TABLE imports (id text PRIMARY KEY)")
+    path = write(tmp_path / "ticks.csv", [[str(each), "a, b"] for each in range(50)], header=("n", "word"))
+    request = Request(path, "ticks", header="names", tool=program.NAME, batch_size=10)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(LoadError, match="timescaledb-parallel-copy is not installed"):
+        loads.load(timescaledb.engine, request)
+    stand_in = tmp_path / program.NAME
+    stand_in.write_text(f"#!{sys.executable}\n{STAND_IN}")
+    stand_in.chmod(0o755)
+    timescaledb.execute("ALTER TABLE ticks ADD CHECK (n < 10)")
+    with pytest.raises(LoadError, match="timescaledb-parallel-copy has failed: CONTEXT:  COPY ticks, line 11"):
+        loads.load(timescaledb.engine, request)
+    timescaledb.execute("ALTER TABLE ticks DROP CONSTRAINT ticks_n_check")
+    loaded = loads.load(timescaledb.engine, request)
+    assert (loaded.rows, loaded.state, loaded.tasks) == (50, "done", 1)
+    assert loads.load(timescaledb.engine, request).already_done
+    with pytest.raises(LoadError, match="was begun with other values of --batch-size: 10, now 20"):
+        loads.load(timescaledb.engine, replace(request, batch_size=20))
+    assert timescaledb.scalar("SELECT count(*) FROM ticks WHERE word = 'a, b'") == 50
+    ((import_id,),) = timescaledb.ask(lambda c: c.exec_driver_sql("SELECT id FROM imports").all())
+    assert import_id == f"load-ticks-ticks.csv-{hashlib.sha256(path.read_bytes()).hexdigest()}-10"
 
 
 def test_the_examples_of_the_page(timescaledb, database_url, tmp_path, monkeypatch, capsys):

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from sqlalchemy import Engine
 
 from tsext.backfill import ledger
+from tsext.loading import program
 from tsext.loading.formats import Format
 from tsext.loading.loads import Loaded, Request, load
 
@@ -46,6 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-rejects", type=_count, default=1000, help="stop when more are rejected (default 1000)")
     parser.add_argument("--rejects", type=Path, help="file for what is rejected (default FILE.rejects.csv)")
     parser.add_argument("--load-name", help="name of the load in the ledger (default load-TABLE-FILE)")
+    parser.add_argument(
+        "--tool", choices=(program.NAME,), default="", help="let this program do it, if it is installed"
+    )
+    parser.add_argument("--batch-size", type=_positive, default=5000, help="rows in a batch of --tool (default 5000)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -85,6 +90,9 @@ def request(options: argparse.Namespace) -> Request:
         on_conflict_do_nothing=options.on_conflict_do_nothing,
         max_rejects=options.max_rejects,
         rejects=options.rejects,
+        tool=options.tool,
+        batch_size=options.batch_size if options.tool else 0,
+        workers=options.workers,
     )
 
 
@@ -93,7 +101,7 @@ def run(options: argparse.Namespace, engine: Engine) -> int:
     begun = time.monotonic()
     asked = request(options)
     with _Bar(Console(stderr=True), quiet=options.json) as bar:
-        loaded = load(engine, asked, options.workers, bar.show)
+        loaded = load(engine, asked, bar.show)
     seconds = time.monotonic() - begun
     if options.json:
         print(json.dumps({**asdict(loaded), "seconds": round(seconds, 3)}, indent=2))

@@ -12,8 +12,10 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from tsext import catalog
 from tsext.backfill.ledger import Backfill, Outcome, Task
-from tsext.loading import rejects
+from tsext.errors import LoadError
+from tsext.loading import program, rejects
 from tsext.loading.formats import BLOCK, copy_statement
 from tsext.loading.rejects import Reject
 from tsext.loading.sources import Part, Range, Readable
@@ -38,6 +40,11 @@ def perform(connection: Connection, backfill: Backfill, task: Task) -> Outcome:
     spec = Spec.of(backfill)
     source = spec.source()
     spec.refuse_changed()
+    if task.step == program.STEP:
+        key = catalog.named(connection, backfill.source)
+        if key is None:
+            raise LoadError(f"there is no table {backfill.source} any more", hint="create it again")
+        return Outcome(program.run(spec, backfill.name, key, connection.engine.url), spec.size)
     connection.exec_driver_sql(rejects.query("session"), spec.reading)
     connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")  # so that it is known which record violates one
     part = source.part(Range.read(task.lower or "", task.upper or "", 0))

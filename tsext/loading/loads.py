@@ -15,7 +15,7 @@ from tsext.backfill import ledger, workers
 from tsext.backfill.ledger import Backfill, NewTask, Progress, State
 from tsext.errors import LoadError
 from tsext.history import bookkeeping
-from tsext.loading import chunks, rejects
+from tsext.loading import chunks, program, rejects
 from tsext.loading.formats import Format
 from tsext.loading.rejects import query
 from tsext.loading.sources import Stamp, Survey, digest
@@ -39,6 +39,8 @@ _CALLED = {
     "header": "--header or --skip-header",
     "format": "the format (--delimiter, --null, --quote, --escape, --encoding)",
     "on_conflict_do_nothing": "--on-conflict-do-nothing",
+    "tool": "--tool",
+    "batch_size": "--batch-size",
 }
 """What must be the same for a load to go on, and what users call it."""
 
@@ -53,6 +55,9 @@ class Request:
     :param header: ``names``, ``skip`` or empty.
     :param max_rejects: None: any number.
     :param rejects: the file for what is rejected; None: beside the file.
+    :param tool: a program that does the work: ``timescaledb-parallel-copy``; empty: tsext itself.
+    :param batch_size: of that program, in rows.
+    :param workers: how many load at once.
     """
 
     path: Path
@@ -64,6 +69,9 @@ class Request:
     on_conflict_do_nothing: bool = False
     max_rejects: int | None = 1000
     rejects: Path | None = None
+    tool: str = ""
+    batch_size: int = 0
+    workers: int = 2
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", self.path.resolve())
@@ -113,14 +121,11 @@ class _Declared:
     """None: nothing is left to do."""
 
 
-def load(
-    engine: Engine, request: Request, number: int = 2, watch: Callable[[Progress], None] = lambda _: None
-) -> Loaded:
+def load(engine: Engine, request: Request, watch: Callable[[Progress], None] = lambda _: None) -> Loaded:
     """Load a file, or what is left of it, and wait until that is done.
 
     Ctrl-C ends it after the tasks at hand; the same call goes on with the others.
 
-    :param number: of workers.
     :param watch: told how far it is, twice a second.
     :raises LoadError: if it cannot be begun, or cannot go on: with what to do.
     """
@@ -139,7 +144,7 @@ def load(
         elif declared.survey is not None:
             with workers.connected(engine) as beside:
                 look = partial(_look, beside, declared.backfill, watch)
-                workers.run(engine, declared.backfill.name, workers=number, tell=look)
+                workers.run(engine, declared.backfill.name, workers=1 if request.tool else request.workers, tell=look)
     except KeyboardInterrupt:
         interrupted = True
     found = replace(_stands(engine, request, declared, made), interrupted=interrupted)
@@ -172,7 +177,11 @@ def _declare(connection: Connection, request: Request) -> _Declared:
     if request.name is None:
         _refuse_twice(connection, request, spec, key)
     relation = qualified(key[1], key[0])
-    parts = [NewTask("copy", relation, each.lower, each.upper, each.lines) for each in survey.parts]
+    step, ranges = "copy", survey.parts
+    if request.tool:
+        program.refuse_missing(spec)
+        step, ranges = program.STEP, [program.whole(ranges)] if ranges else []
+    parts = [NewTask(step, relation, each.lower, each.upper, each.lines) for each in ranges]
     with ledger.transaction(connection):
         backfill = ledger.declare(connection, request.load_name, "load", relation, spec=spec.as_json())
         ledger.plan(connection, backfill, parts)
@@ -202,6 +211,9 @@ def _spec(connection: Connection, request: Request, survey: Survey, relation: st
         header=request.header,
         format=asdict(request.format),
         on_conflict_do_nothing=request.on_conflict_do_nothing,
+        tool=request.tool,
+        batch_size=request.batch_size,
+        workers=request.workers,
         reading=reading,
         max_rejects=request.max_rejects,
     )
@@ -263,6 +275,9 @@ def _known(connection: Connection, request: Request, known: Backfill, key: tuple
         header=request.header,
         format=asdict(request.format),
         on_conflict_do_nothing=request.on_conflict_do_nothing,
+        tool=request.tool,
+        batch_size=request.batch_size,
+        workers=request.workers,
         path=str(path),
         modified=stamp.modified,
         max_rejects=request.max_rejects,

@@ -49,6 +49,12 @@ class Spec:
     format: dict[str, str] = field(default_factory=dict)
     """The fields of :class:`tsext.loading.formats.Format`."""
     on_conflict_do_nothing: bool = False
+    tool: str = ""
+    """A program that does the work; empty: tsext itself."""
+    batch_size: int = 0
+    """Of that program, in rows."""
+    workers: int = 0
+    """Of that program; may change."""
     reading: dict[str, str] = field(default_factory=dict)
     """Settings of the session that decide how a time is read."""
     max_rejects: int | None = None
