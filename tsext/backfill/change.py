@@ -19,6 +19,7 @@ from tsext.backfill.throttle import limits_of
 from tsext.errors import BackfillError, Finding
 from tsext.settings import Settings
 from tsext.sql.quoting import identifier, literal
+from tsext.sql.sending import send
 
 KEY, LOCKED, PAGES, COLUMNSTORE = "key", "locked", "pages", "columnstore"
 """The steps: how a part of the table is gone through. In the order of a key; so, while its writers wait for the batch;
@@ -197,8 +198,8 @@ def _by_key(connection: Connection, task: Task, spec: Spec, pace: Pace) -> Outco
     last = _last(connection, task.relation, key, (" AND ".join(within) or "true", pace.size))
     until = [*within, last.compared("<=")] if last is not None else within
     if task.step == LOCKED:
-        _send(connection, lock_against_writers(task.relation))
-    changed = _send(connection, spec.update(f"ONLY {task.relation}", " AND ".join(until) or "true"))
+        send(connection, lock_against_writers(task.relation))
+    changed = send(connection, spec.update(f"ONLY {task.relation}", " AND ".join(until) or "true"))
     if last is None:
         left = max(0, (task.expected or 0) - task.seen)
         return Outcome(changed, seen=max(changed, min(left, pace.size)))
@@ -255,21 +256,16 @@ def _change_in_columnstore(connection: Connection, task: Task, spec: Spec) -> Ou
     if not _any_left(connection, task.relation, spec):
         return Outcome(0, seen=task.expected)
     # it is there so that a stray UPDATE does not fill the disk; this one is meant
-    _send(connection, "SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0")
+    send(connection, "SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0")
     chunk = literal(task.relation)
     if spec.columnstore == "convert":
-        _send(connection, f"SELECT decompress_chunk({chunk})")
-        changed = _send(connection, spec.update(task.relation, "true"))
-        _send(connection, f"SELECT compress_chunk({chunk})")
+        send(connection, f"SELECT decompress_chunk({chunk})")
+        changed = send(connection, spec.update(task.relation, "true"))
+        send(connection, f"SELECT compress_chunk({chunk})")
     else:  # by the hypertable: an UPDATE of the chunk itself does not see its rows in the columnstore
         within = f"{catalog.chunk_condition(connection, task.relation)} AND tableoid = {chunk}::regclass"
-        changed = _send(connection, spec.update(_qualified(spec), within))
+        changed = send(connection, spec.update(_qualified(spec), within))
     return Outcome(changed, seen=task.expected)
-
-
-def _send(connection: Connection, statement: str) -> int:
-    with connection.exec_driver_sql(statement, execution_options={"no_parameters": True}) as result:
-        return result.rowcount
 
 
 # --- afterwards

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tsext.errors import BackfillError
 from tsext.history import bookkeeping
+from tsext.sql.sending import send
 
 _QUERIES = Path(__file__).parent / "queries"
 
@@ -164,24 +165,26 @@ def query(name: str) -> str:
 
 
 @contextmanager
-def transaction(connection: Connection) -> Iterator[None]:
-    """A transaction, committed at the end; on a connection in autocommit mode too.
+def transaction(connection: Connection, level: str = "READ COMMITTED") -> Iterator[None]:
+    """A transaction, committed at the end; on a connection in autocommit mode, or outside of a transaction.
 
-    Always READ COMMITTED: whoever claims a task sees what the last worker on it has done.
+    :param level: of isolation. READ COMMITTED: whoever claims a task sees what the last worker on it has done.
     """
     driver: Any = connection.connection.dbapi_connection
-    if not driver.autocommit:
-        with connection.begin():
-            yield
-        return
-    connection.exec_driver_sql("BEGIN ISOLATION LEVEL READ COMMITTED")
     try:
+        send(connection, f"{'BEGIN' if driver.autocommit else 'SET TRANSACTION'} ISOLATION LEVEL {level}")
         yield
+        if driver.autocommit:
+            send(connection, "COMMIT")
+        else:
+            connection.commit()
     except BaseException:
         with suppress(SQLAlchemyError):  # a lost connection has ended it
-            connection.exec_driver_sql("ROLLBACK")
+            if driver.autocommit:
+                send(connection, "ROLLBACK")
+            else:
+                connection.rollback()
         raise
-    connection.exec_driver_sql("COMMIT")
 
 
 # --- backfills

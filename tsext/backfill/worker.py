@@ -22,6 +22,7 @@ from tsext.backfill.throttle import Throttle, limits_of
 from tsext.errors import Finding
 from tsext.locks.watchdog import Watchdog
 from tsext.settings import Settings
+from tsext.sql.sending import sqlstate
 
 log = logging.getLogger("alembic.tsext")
 
@@ -223,18 +224,18 @@ class Worker:
             self._note(ledger.end_attempt, sitting.attempt, said)
         if any(each.rule == _OVER for each in reasons):
             return
-        if reasons or _code(error) == _LOCK_NOT_AVAILABLE:
+        if reasons or sqlstate(error) == _LOCK_NOT_AVAILABLE:
             self._obstacle = f"{reasons[0].rule if reasons else 'lock-not-available'}: {said}"
             ledger.fail(self.connection, task, said, tries=None, worker=self.name)
             return
         log.warning("backfill %s: %s %s: %s", self.backfill.name, task.step, task.relation, said)
-        if _code(error) == _CANCELED and self._divided(task):
+        if sqlstate(error) == _CANCELED and self._divided(task):
             return
         ledger.fail(self.connection, task, said, tries=TRIES if _passes(error) else 1, worker=self.name)
 
     def _stopped_for(self, error: Exception) -> list[Finding]:
         """Why the watchdog has stopped it; nothing if it has not."""
-        stopped = _code(error) == _CANCELED and self.watchdog is not None and self.watchdog.was_cancelled()
+        stopped = sqlstate(error) == _CANCELED and self.watchdog is not None and self.watchdog.was_cancelled()
         return self.watchdog.reasons if stopped and self.watchdog is not None else []
 
     def _divided(self, task: Task) -> bool:
@@ -271,7 +272,7 @@ def _watched(limits: Settings) -> Settings:
 
 def is_lost(error: DBAPIError) -> bool:
     """Whether there is no connection any more, or there was none to be had."""
-    return bool(error.connection_invalidated) or _code(error) in _ENDED or not _code(error)
+    return bool(error.connection_invalidated) or sqlstate(error) in _ENDED or not sqlstate(error)
 
 
 def told(error: BaseException) -> str:
@@ -280,10 +281,4 @@ def told(error: BaseException) -> str:
 
 
 def _passes(error: Exception) -> bool:
-    return isinstance(error, DBAPIError) and _code(error).startswith(_PASSING)
-
-
-def _code(error: BaseException) -> str:
-    """SQLSTATE, as either driver has it; empty if the server did not answer."""
-    original = getattr(error, "orig", None)
-    return getattr(original, "pgcode", None) or getattr(original, "sqlstate", None) or ""
+    return isinstance(error, DBAPIError) and sqlstate(error).startswith(_PASSING)

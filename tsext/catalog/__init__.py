@@ -156,6 +156,7 @@ from tsext.catalog.server import (
     database_bytes,
     output_of,
     server,
+    takes_one_client,
 )
 from tsext.catalog.sizes import RelationSize, sizes
 
@@ -290,6 +291,7 @@ __all__ = [
     "source_chunks",
     "table_facts",
     "tablespaces",
+    "takes_one_client",
     "timescaledb",
     "timescaledb_triggers",
     "uncovered_indexes",

@@ -14,6 +14,7 @@ from tsext.catalog.extensions import timescaledb
 from tsext.catalog.hypertables import resolved
 from tsext.errors import PreflightFailed
 from tsext.model import AggregateIndex, ContinuousAggregate
+from tsext.sql.sending import sqlstate
 
 _AS_IT_IS = {"no_parameters": True}
 
@@ -121,8 +122,7 @@ def _printed(connection: Connection, query: str) -> str | None:
         text = connection.exec_driver_sql("SELECT pg_get_viewdef('pg_temp.tsext_printed'::regclass)").scalar_one()
         return ContinuousAggregate("printed", text).query
     except DBAPIError as error:
-        state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
-        if state in _FORBIDDEN:
+        if sqlstate(error) in _FORBIDDEN:
             raise PreflightFailed(
                 f"queries of continuous aggregates cannot be compared: {error.orig}".strip(),
                 hint="run autogenerate in a transaction that is not read only, as a role that has TEMPORARY on the "

@@ -10,6 +10,7 @@ from tsext.catalog.asking import rows, text
 from tsext.catalog.extensions import timescaledb
 from tsext.catalog.hypertables import hypertable, resolved
 from tsext.sql.quoting import identifier, qualified
+from tsext.sql.sending import send
 
 MATCHED_SINCE = (2, 22)
 """TimescaleDB that tells by definitions which indexes of chunks are those of a hypertable; before, by its catalog."""
@@ -136,15 +137,11 @@ def printed_index(connection: Connection, create: str, name: str, schema: str | 
     with connection.begin_nested() as savepoint:
         key = connection.exec_driver_sql("SELECT pg_get_partkeydef(to_regclass(%(t)s))", {"t": original}).scalar()
         partitioned = f" PARTITION BY {key}" if key else ""
-        _send(connection, f"CREATE TEMP TABLE {identifier(copy)} (LIKE {original}){partitioned}")
-        _send(connection, create)
+        send(connection, f"CREATE TEMP TABLE {identifier(copy)} (LIKE {original}){partitioned}")
+        send(connection, create)
         table, *_ = indexed_tables(connection, copy, "pg_temp")
         savepoint.rollback()
     return table.indexes[0]
-
-
-def _send(connection: Connection, statement: str) -> None:
-    connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
 
 
 def index_builders(connection: Connection, table: IndexedTable) -> list[int]:

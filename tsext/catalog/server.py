@@ -123,3 +123,8 @@ def output_of(connection: Connection, command: str) -> list[str]:
         lines = list(connection.exec_driver_sql(read).scalars())
         savepoint.rollback()
     return lines
+
+
+def takes_one_client(connection: Connection) -> bool:
+    """Whether the server takes one client at a time, as the WebAssembly build does."""
+    return bool(connection.exec_driver_sql("SELECT pg_backend_pid() = 0").scalar())

@@ -12,7 +12,7 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import URL, Connection, create_engine
 from sqlalchemy.pool import NullPool
 
-from tsext import history, review
+from tsext import catalog, history, review
 from tsext.backfill import executors, kinds, ledger, workers
 from tsext.backfill.ledger import Backfill, Progress, State
 from tsext.backfill.throttle import NOT_LIMITS, PREFIX, limits_of
@@ -107,7 +107,7 @@ def _run(
     if wanted.state in (State.CANCELLED, State.FAILED):
         further = f"let it go on: tsext backfill retry {wanted.name}"
         raise BackfillError(f"backfill {wanted.name} is {wanted.state}: {wanted.reason or 'by hand'}", hint=further)
-    if connection.exec_driver_sql("SELECT pg_backend_pid()").scalar() == 0:  # one client at a time
+    if catalog.takes_one_client(connection):
         workers.work_on(connection, wanted.name)
     elif wanted.state in (State.DECLARED, State.RUNNING, State.PAUSED):
         with executors.executor(crew.executor) as executor:

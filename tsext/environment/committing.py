@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tsext.history import Recorder
 from tsext.history.recording import Steps
+from tsext.sql.sending import sqlstate
 
 log = logging.getLogger("alembic.tsext")
 
@@ -67,12 +68,12 @@ class Committing:
                 self._again(connection, error, self.step)
 
     def _again(self, connection: Connection, error: DBAPIError, step: MigrationStep) -> None:
-        from tsext.locks.acquiring import PASSING, sqlstate  # loaded by the step
+        from tsext.locks.acquiring import PASSING  # loaded by the step
 
         self.tries += 1
         self.recorder.step = step  # until it is committed, it is at work
         once = isinstance(step, RevisionStep) and getattr(step.revision.module, "run_once", False)
-        if sqlstate(error.orig or error) not in PASSING or once or self.recorder.committed or self.tries >= TRIES:
+        if sqlstate(error) not in PASSING or once or self.recorder.committed or self.tries >= TRIES:
             raise error
         connection.rollback()
         log.info("running it again: it could not be committed: %s", str(error.orig).strip().partition("\n")[0])

@@ -21,6 +21,7 @@ from tsext.loading.rejects import Reject
 from tsext.loading.sources import Part, Range, Readable
 from tsext.loading.spec import Spec
 from tsext.sql.quoting import identifier
+from tsext.sql.sending import sqlstate
 
 _OF_A_RECORD = ("22", "23", "44", "54", "P0")
 """Classes of SQLSTATE that are a matter of what a record holds: what is no number, a key that is there, a trigger's
@@ -80,7 +81,7 @@ class Copying:
             error = self._try(part)
             if error is None:
                 continue
-            if _code(error) == _UNIQUE_VIOLATION and self.spec.on_conflict_do_nothing and not self._beside:
+            if sqlstate(error) == _UNIQUE_VIOLATION and self.spec.on_conflict_do_nothing and not self._beside:
                 self._beside = True
                 left.append((part, depth))
                 continue
@@ -90,7 +91,7 @@ class Copying:
             left += [(each, depth + 1 if number == 0 else 0) for number, each in reversed(list(enumerate(pieces)))]
 
     def _reject(self, part: Part, error: Exception) -> None:
-        self.rejects.append(Reject(part.line, _code(error), _reason(error), part.text()))
+        self.rejects.append(Reject(part.line, sqlstate(error), _reason(error), part.text()))
         rejects.refuse_more(len(self.rejects), self.spec.max_rejects, self.rejects[0])
 
     def _try(self, part: Part) -> Exception | None:
@@ -99,7 +100,7 @@ class Copying:
         try:
             rows, skipped = self._spread(part) if self._beside else (self._copy(self.relation, part), 0)
         except DBAPIError as error:
-            if not _code(error.orig).startswith(_OF_A_RECORD):
+            if not sqlstate(error).startswith(_OF_A_RECORD):
                 raise
             self.connection.exec_driver_sql("ROLLBACK TO SAVEPOINT tsext_load")
             self.connection.exec_driver_sql("RELEASE SAVEPOINT tsext_load")
@@ -158,11 +159,6 @@ def copy(connection: Connection, statement: str, data: Readable) -> int:
 # --- what the server says
 
 
-def _code(error: Any) -> str:
-    """SQLSTATE, as either driver has it; empty if the server did not answer."""
-    return getattr(error, "pgcode", None) or getattr(error, "sqlstate", None) or ""
-
-
 _PLACE = re.compile(r"^COPY .+?, \w+ (\d+)(?:, \w+ ([^:]+))?", re.MULTILINE)
 """In the context of an error, in most languages."""
 
@@ -176,7 +172,7 @@ def _line(error: Any) -> int | None:
 def _reason(error: Any) -> str:
     """What the server says, with the column or the key."""
     said = str(error.diag.message_primary or error)
-    if _code(error).startswith("235") and error.diag.message_detail:
+    if sqlstate(error).startswith("235") and error.diag.message_detail:
         return f"{said}: {error.diag.message_detail}"
     place = _PLACE.search(error.diag.context or "")
     return f"{said}, column {place[2]}" if place and place[2] else said

@@ -136,7 +136,7 @@ def load(engine: Engine, request: Request, watch: Callable[[Progress], None] = l
             samples, relation = declared.survey.samples, declared.backfill.source
             made = chunks.prepare(connection, declared.key, relation, declared.spec, samples)
             _open_again(connection, declared.backfill)
-        single = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar() == 0
+        single = catalog.takes_one_client(connection)
     interrupted = False
     try:
         if declared.survey is not None and single:

@@ -19,6 +19,7 @@ from tsext.locks.session import Place, Session
 from tsext.locks.statements import Kind, Statement
 from tsext.locks.step import Step
 from tsext.model.locks import LockMode
+from tsext.sql.sending import sqlstate
 
 log = logging.getLogger("alembic.tsext")
 
@@ -43,11 +44,6 @@ PAUSE = 5
 
 PASSING = (LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, SERIALIZATION_FAILURE)
 """What may succeed if it is done again."""
-
-
-def sqlstate(error: BaseException) -> str | None:
-    """Of an error of either driver."""
-    return getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
 
 
 class Acquirer:
@@ -265,8 +261,7 @@ class Acquirer:
 
     def _given_up(self, step: Step, statement: Statement, error: Exception) -> Exception:
         """The error that says why; of what could not be serialized, the server says it best."""
-        cause = getattr(error, "orig", None) or error
-        return error if sqlstate(cause) == SERIALIZATION_FAILURE else self.unavailable(step, statement)
+        return error if sqlstate(error) == SERIALIZATION_FAILURE else self.unavailable(step, statement)
 
     def unavailable(self, step: Step, statement: Statement) -> LockNotAvailable:
         """The error that says who is in the way, after an end of the transaction."""

@@ -16,6 +16,7 @@ from tsext.operations.rendering import Code, code_of
 from tsext.settings import Settings
 from tsext.sql import grammar
 from tsext.sql.quoting import identifier, qualified
+from tsext.sql.sending import send
 
 
 class Backfill(DeclaringOperation, name="backfill", noun=RowChange):
@@ -101,7 +102,7 @@ class Backfill(DeclaringOperation, name="backfill", noun=RowChange):
         condition = "false" if self.target.where is None else f"({self.target.where}) AND false"
         update = f"EXPLAIN UPDATE {qualified(*self.table)} SET {self.assignment} WHERE {condition}"
         try:
-            connection.exec_driver_sql(update, execution_options={"no_parameters": True}).close()
+            send(connection, update)
         except DBAPIError as error:
             said = str(error.orig).strip().partition("\n")[0]
             raise InvalidObject(

@@ -11,8 +11,9 @@ from tsext import catalog
 from tsext.errors import InvalidObject, RevisionFailed
 from tsext.model.columns import ColumnChange
 from tsext.operations.rendering import Code, code_of
-from tsext.operations.twins import ITS_OWN, ColumnOperation, Expansion, Twin, send
+from tsext.operations.twins import ITS_OWN, ColumnOperation, Expansion, Twin
 from tsext.sql.quoting import identifier, literal, short
+from tsext.sql.sending import send
 
 
 class ColumnRename(ColumnOperation):

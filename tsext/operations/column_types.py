@@ -13,9 +13,10 @@ from tsext import catalog
 from tsext.errors import InvalidObject, IrreversibleOperation, RevisionFailed
 from tsext.model.columns import ColumnChange
 from tsext.operations.rendering import Code, code_of
-from tsext.operations.twins import ITS_OWN, ColumnOperation, Expansion, Twin, copy_name, send
+from tsext.operations.twins import ITS_OWN, ColumnOperation, Expansion, Twin, copy_name
 from tsext.sql.columns import type_text
 from tsext.sql.quoting import identifier, literal, qualified, short
+from tsext.sql.sending import send
 
 SEEN_BY_NOBODY = ITS_OWN | {"drop-column", "rename-column"}
 """Rules about columns whose names the application does not use, or finds again."""

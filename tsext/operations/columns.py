@@ -21,6 +21,7 @@ from tsext.operations.progress import count
 from tsext.operations.rendering import Code, code_of
 from tsext.operations.steps import SteppedOperation
 from tsext.sql.quoting import identifier, qualified
+from tsext.sql.sending import send
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
@@ -91,7 +92,7 @@ class AddColumnWithDefault(SteppedOperation, name="add_column_with_default", nou
         """Add it with its default, fill it, and make it NOT NULL, as far as each is not done."""
         state = self._state(connection)
         for statement in self._added()[0 if state is None else 1 :]:
-            connection.exec_driver_sql(statement, execution_options={"no_parameters": True}).close()
+            send(connection, statement)
         if state is None or not state.not_null:
             heaps = catalog.heaps(connection, *self.table)
             filled = batches.change(connection, heaps, self._change)

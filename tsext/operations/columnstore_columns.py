@@ -17,6 +17,7 @@ from tsext.operations.progress import track
 from tsext.operations.rendering import Code, code_of
 from tsext.sql.columns import type_text
 from tsext.sql.quoting import identifier, literal, qualified
+from tsext.sql.sending import send
 
 ENABLED_SINCE = (2, 24)
 """From here on, a type may be changed while the columnstore is enabled, as long as no chunk is in it."""
@@ -92,11 +93,11 @@ class AlterColumnstoreColumn(ColumnstoreOperation, name="alter_columnstore_colum
             chunks = catalog.chunks(connection, f"show_chunks({self.relation})")
             inside = [each.name for each in chunks if each.in_columnstore]
             for chunk in track(inside, f"{self.shown}: converting to the rowstore: chunk"):
-                _send(connection, f"{_mark(chunk, MARK)};\n{self.convert('rowstore', chunk)}")
-            _send(connection, ";\n".join(self.altered(connection)))  # in one transaction
+                send(connection, f"{_mark(chunk, MARK)};\n{self.convert('rowstore', chunk)}")
+            send(connection, ";\n".join(self.altered(connection)))  # in one transaction
         marked = catalog.commented_chunks(connection, self.table_name, self.schema, MARK)
         for chunk in track(marked, f"{self.shown}: converting to the columnstore: chunk"):
-            _send(connection, f"{_mark(chunk, None)};\n{self.convert('columnstore', chunk)}")
+            send(connection, f"{_mark(chunk, None)};\n{self.convert('columnstore', chunk)}")
 
     def altered(self, connection: Connection) -> list[str]:
         """``ALTER COLUMN … TYPE``, where need be with the columnstore disabled and enabled again."""
@@ -162,10 +163,6 @@ class AlterColumnstoreColumn(ColumnstoreOperation, name="alter_columnstore_colum
 
 def _mark(chunk: str, comment: str | None) -> str:
     return f"COMMENT ON TABLE {chunk} IS {literal(comment)}"
-
-
-def _send(connection: Connection, statement: str) -> None:
-    connection.exec_driver_sql(statement, execution_options={"no_parameters": True}).close()
 
 
 def _loop(chunks: str, comment: str | None, store: str) -> str:

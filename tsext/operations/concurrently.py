@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from tsext import catalog
 from tsext.catalog import IndexedTable
+from tsext.sql import sending
 
 log = logging.getLogger("alembic.tsext")
 
@@ -31,12 +31,7 @@ def send(connection: Connection, statement: str) -> None:
 
     concurrent = " CONCURRENTLY " in statement and not locks.acquires(connection)
     with _without_timeout(connection) if concurrent else nullcontext():
-        connection.exec_driver_sql(statement, execution_options={"no_parameters": True}).close()
-
-
-def state(error: DBAPIError) -> str | None:
-    """The SQLSTATE, whichever driver says it."""
-    return getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+        sending.send(connection, statement)
 
 
 @contextmanager

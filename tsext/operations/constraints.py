@@ -23,6 +23,7 @@ from tsext.operations.index_builds import Build
 from tsext.operations.rendering import Code, code_of
 from tsext.operations.steps import SteppedOperation
 from tsext.sql.quoting import LONGEST_NAME, identifier, qualified
+from tsext.sql.sending import send
 
 
 class AddConstraint(SteppedOperation):
@@ -340,7 +341,7 @@ class AddUnique(SteppedOperation, name="add_unique", noun=Unique):
         if catalog.constraint_state(connection, *self.table, self.target.name) is None:
             index_builds.build(connection, self._build)
             adopt = self.statements()[-1]
-            connection.exec_driver_sql(adopt, execution_options={"no_parameters": True}).close()
+            send(connection, adopt)
 
     @property
     def _build(self) -> Build:

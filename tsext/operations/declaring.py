@@ -13,6 +13,7 @@ from typing import Any
 from alembic.operations import Operations
 from sqlalchemy import Connection
 
+from tsext import catalog
 from tsext.backfill import kinds, ledger, workers
 from tsext.backfill.ledger import Backfill, State
 from tsext.backfill.throttle import NOT_LIMITS, PREFIX
@@ -124,7 +125,7 @@ def work(connection: Connection, declared: Backfill, threads: int) -> Backfill:
 
     :param connection: in autocommit mode, outside a transaction.
     """
-    if connection.exec_driver_sql("SELECT pg_backend_pid()").scalar() == 0:  # one client at a time
+    if catalog.takes_one_client(connection):
         workers.work_on(connection, declared.name)
     else:
         workers.run(connection.engine, declared.name, workers=threads, tell=_telling(connection, declared))

@@ -12,9 +12,10 @@ from sqlalchemy.exc import DBAPIError
 from tsext import catalog
 from tsext.catalog import BuiltIndex, Indexed, IndexedTable
 from tsext.errors import RevisionFailed
-from tsext.operations.concurrently import send, state, wait_for_builders
+from tsext.operations.concurrently import send, wait_for_builders
 from tsext.operations.progress import track
 from tsext.sql.quoting import LONGEST_NAME, identifier, qualified
+from tsext.sql.sending import sqlstate
 
 log = logging.getLogger("alembic.tsext")
 
@@ -191,7 +192,7 @@ def _build_on_part(connection: Connection, wanted: Build, part: IndexedTable) ->
             name = free_name(part, wanted.name, wanted.definition)
             send(connection, wanted.create(name, part, concurrently=True))
     except DBAPIError as error:
-        if state(error) not in (*GONE, *_AGAIN):
+        if sqlstate(error) not in (*GONE, *_AGAIN):
             raise
         log.info("index %s: %s is left for another round: %s", wanted.name, part, str(error.orig).strip())
 

@@ -8,10 +8,11 @@ from sqlalchemy.exc import DBAPIError
 from tsext import catalog
 from tsext.catalog import BuiltIndex, Indexed, IndexedTable
 from tsext.errors import InvalidObject
-from tsext.operations.concurrently import send, state, wait_for_builders
+from tsext.operations.concurrently import send, wait_for_builders
 from tsext.operations.index_builds import GONE, Build, build
 from tsext.operations.progress import track
 from tsext.sql.quoting import qualified
+from tsext.sql.sending import sqlstate
 
 _MANY_OBJECTS = "0A000"
 """SQLSTATE with which TimescaleDB 2.22 and later refuse to drop a hypertable's index concurrently."""
@@ -61,7 +62,7 @@ def _drop_root(connection: Connection, index: BuiltIndex) -> None:
     try:
         send(connection, f"DROP INDEX CONCURRENTLY {index}")
     except DBAPIError as error:
-        if state(error) != _MANY_OBJECTS:
+        if sqlstate(error) != _MANY_OBJECTS:
             raise
         # 2.22 and later, if a chunk has come meanwhile: ACCESS EXCLUSIVE, but with next to nothing left to drop
         send(connection, f"DROP INDEX {index}")
@@ -94,7 +95,7 @@ def _rebuild_on(connection: Connection, table: IndexedTable, indexes: list[Built
         try:
             send(connection, f"REINDEX INDEX CONCURRENTLY {each}")
         except DBAPIError as error:
-            if state(error) not in GONE:
+            if sqlstate(error) not in GONE:
                 raise
 
 

@@ -17,6 +17,7 @@ from tsext.operations import load
 from tsext.operations.optional import leaves_out
 from tsext.operations.printing import emit, is_read, write
 from tsext.operations.rendering import Code, comment
+from tsext.sql.sending import send
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
@@ -80,7 +81,7 @@ class Operation(MigrateOperation):
         """Send its statements."""
         for statement in self.statements():
             # not text(), which would take a colon for a parameter
-            connection.exec_driver_sql(statement, execution_options={"no_parameters": True}).close()
+            send(connection, statement)
 
     def need(self, connection: Connection) -> None:
         """Refuse what this server does not have.

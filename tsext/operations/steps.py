@@ -10,6 +10,7 @@ from tsext import catalog
 from tsext.errors import FeatureNotSupported, InvalidObject
 from tsext.operations.operation import Operation
 from tsext.sql.quoting import qualified
+from tsext.sql.sending import send
 
 
 class SteppedOperation(Operation):
@@ -46,7 +47,7 @@ class SteppedOperation(Operation):
             statement = left[0]
             if statement in done:
                 raise RuntimeError(f"{statement} has no effect")
-            connection.exec_driver_sql(statement, execution_options={"no_parameters": True}).close()
+            send(connection, statement)
             done.append(statement)
 
     def check(self, connection: Connection) -> None:

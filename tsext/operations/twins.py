@@ -21,6 +21,7 @@ from tsext.operations.progress import count
 from tsext.operations.steps import SteppedOperation
 from tsext.sql.columns import qualify
 from tsext.sql.quoting import identifier, literal, qualified, short
+from tsext.sql.sending import send
 
 ITS_OWN = frozenset({"drop-object", "lost-column"})
 """Rules about what only the expansion uses: the function of the trigger, and values that the other column has, too."""
@@ -301,8 +302,3 @@ class Expansion(ColumnOperation):
             send(connection, f"{self.alter} ADD CONSTRAINT {identifier(name)} {not_valid}")
         if use.validated and (state is None or not state.validated):
             send(connection, f"{self.alter} VALIDATE CONSTRAINT {identifier(name)}")
-
-
-def send(connection: Connection, statement: str) -> None:
-    """Send one statement, or several as one."""
-    connection.exec_driver_sql(statement, execution_options={"no_parameters": True}).close()

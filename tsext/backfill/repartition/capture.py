@@ -14,9 +14,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from tsext.backfill.repartition.move import CAPTURE, RANGES, Flow
-from tsext.backfill.repartition.sessions import send
 from tsext.errors import RevisionFailed
 from tsext.sql.quoting import literal
+from tsext.sql.sending import send, sqlstate
 
 _NOT_SUPPORTED = "0A000"
 """SQLSTATE of feature_not_supported, as with transition tables of a DELETE on a columnstore."""
@@ -115,7 +115,7 @@ class Capture:
             try:
                 send(connection, self.statement_trigger(event))
             except DBAPIError as error:
-                if _state(error) != _NOT_SUPPORTED or event == "truncate":
+                if sqlstate(error) != _NOT_SUPPORTED or event == "truncate":
                     raise
                 send(connection, "ROLLBACK TO SAVEPOINT tsext_trigger")
                 send(connection, self.row_trigger(event))
@@ -142,10 +142,6 @@ def _function(name: str, body: str) -> str:
         f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER "
         f"SET search_path = pg_catalog, pg_temp AS $tsext${body}\n$tsext$"
     )
-
-
-def _state(error: DBAPIError) -> str | None:
-    return getattr(error.orig, "pgcode", None) or getattr(error.orig, "sqlstate", None)
 
 
 # --- what is noted

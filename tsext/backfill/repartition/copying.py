@@ -12,7 +12,7 @@ from typing import IO, Any
 import psycopg2
 from sqlalchemy import Connection, Engine
 
-from tsext.backfill.repartition.sessions import takes_one_client
+from tsext import catalog
 
 _BLOCK = 256 * 1024
 """Bytes that are passed on at a time."""
@@ -35,7 +35,7 @@ def copy(connection: Connection, query: str, target: str, columns: str, *, freez
 
     :param freeze: whether the table was truncated in this very subtransaction, and rows need not be frozen later.
     """
-    if takes_one_client(connection):
+    if catalog.takes_one_client(connection):
         given = f"INSERT INTO {target} ({columns}) OVERRIDING SYSTEM VALUE {query}"
         with connection.exec_driver_sql(given, execution_options={"no_parameters": True}) as result:
             return Copied(result.rowcount, 0)

@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from tsext.backfill.repartition.sessions import takes_one_client, transaction
+from tsext import catalog
+from tsext.backfill.repartition.sessions import transaction
 from tsext.locks import Locks
 from tsext.model.locks import LockMode
 from tsext.settings import Settings
@@ -25,7 +26,7 @@ def in_one_go(connection: Connection, needs: Mapping[str, str], work: Work[T], b
     :param before: what is done on the same connection each time before the lock is asked for.
     :raises LockNotAvailable: if they were not to be had in time, naming who was in the way.
     """
-    if takes_one_client(connection):
+    if catalog.takes_one_client(connection):
         if before is not None:
             before(connection)
         with transaction(connection):

@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 from tsext import catalog
 from tsext.backfill.ledger import NewTask
 from tsext.backfill.repartition.move import Flow, Move
-from tsext.backfill.repartition.sessions import send, transaction
+from tsext.backfill.repartition.sessions import transaction
 from tsext.sql.quoting import literal
+from tsext.sql.sending import send
 
 COPY, COPY_CHUNK = "copy", "copy chunk"
 """Steps: a range, into whatever chunk; and all of one chunk of the new table, which is truncated before."""

@@ -12,8 +12,9 @@ from tsext import catalog
 from tsext.backfill import hashing
 from tsext.backfill.repartition.capture import take
 from tsext.backfill.repartition.move import Flow
-from tsext.backfill.repartition.sessions import send, transaction
+from tsext.backfill.repartition.sessions import transaction
 from tsext.errors import RevisionFailed
+from tsext.sql.sending import send
 
 MOST = 2_000
 """Ranges that are replaced at a time at most; with more, neighbours are replaced as one."""

@@ -8,9 +8,9 @@ from sqlalchemy import Connection
 
 from tsext import catalog
 from tsext.backfill.repartition.move import Move, table_of
-from tsext.backfill.repartition.sessions import send
 from tsext.errors import RevisionFailed
 from tsext.sql.quoting import identifier, literal
+from tsext.sql.sending import send
 
 KEYS = {"p": "primary key", "u": "unique constraint", "x": "exclusion constraint"}
 

@@ -15,10 +15,11 @@ from tsext.backfill.repartition.locking import in_one_go
 from tsext.backfill.repartition.move import Move
 from tsext.backfill.repartition.planning import COPY, COPY_CHUNK
 from tsext.backfill.repartition.replay import replay
-from tsext.backfill.repartition.sessions import SETTLED, beside, send, transaction
+from tsext.backfill.repartition.sessions import SETTLED, beside, transaction
 from tsext.backfill.repartition.verifying import compare
 from tsext.errors import BackfillError, Finding
 from tsext.sql.quoting import identifier
+from tsext.sql.sending import send
 
 log = logging.getLogger("alembic.tsext")
 

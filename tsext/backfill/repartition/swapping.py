@@ -17,9 +17,10 @@ from tsext.backfill.repartition.capture import Capture
 from tsext.backfill.repartition.locking import in_one_go
 from tsext.backfill.repartition.move import Flow, Move, table_of
 from tsext.backfill.repartition.replay import replay
-from tsext.backfill.repartition.sessions import SETTLED, send, transaction
+from tsext.backfill.repartition.sessions import SETTLED, transaction
 from tsext.errors import LockNotAvailable
 from tsext.sql.quoting import identifier, literal, qualified
+from tsext.sql.sending import send
 
 log = logging.getLogger("alembic.tsext")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from tsext.backfill.repartition.move import Move
-from tsext.backfill.repartition.sessions import send
 from tsext.sql.quoting import identifier, literal
+from tsext.sql.sending import send
 
 
 def known(move: Move) -> str:
