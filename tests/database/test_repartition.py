@@ -258,3 +258,59 @@ def test_what_would_not_follow_is_refused_first(timescaledb):
         if "seen" in fact:
             timescaledb.execute("DROP MATERIALIZED VIEW seen")
     assert timescaledb.scalar("SELECT to_regclass('tsext.backfill')") is None
+
+
+EVERYTHING = """
+CREATE TABLE venues (id int PRIMARY KEY);
+INSERT INTO venues VALUES (1), (2);
+CREATE TABLE fills (
+    id bigint NOT NULL, at timestamptz NOT NULL, venue int NOT NULL REFERENCES venues, size int,
+    seen timestamptz NOT NULL,
+    CONSTRAINT fills_pk PRIMARY KEY (at, id, seen, venue)
+);
+SELECT create_hypertable('fills', by_range('at', INTERVAL '7 days'), create_default_indexes => false);
+INSERT INTO fills SELECT g, '2026-01-01'::timestamptz + g * INTERVAL '1 hour', 1 + g % 2, g, '2026-03-01'::timestamptz +
+    g * INTERVAL '1 minute' FROM generate_series(1, 900) AS g;
+ALTER TABLE fills REPLICA IDENTITY USING INDEX fills_pk;
+CREATE PUBLICATION changes FOR TABLE fills;
+ALTER TABLE fills ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON fills AS RESTRICTIVE FOR SELECT USING (size > 5)
+"""
+
+
+def everything(database):
+    """What belongs to the table, by whatever schema its objects are in."""
+    query = """
+        SELECT 'identity', relreplident::text, relrowsecurity::text FROM pg_class WHERE oid = 'fills'::regclass
+        UNION ALL SELECT 'policy', polname::text, pg_get_expr(polqual, polrelid) FROM pg_policy
+        WHERE polrelid = 'fills'::regclass
+        UNION ALL SELECT 'published', pubname::text, '' FROM pg_publication_tables WHERE tablename = 'fills'
+        UNION ALL SELECT 'key', conname::text, pg_get_constraintdef(oid) || convalidated FROM pg_constraint
+        WHERE conrelid = 'fills'::regclass AND contype <> 'n'
+        UNION ALL SELECT 'identified', indexrelid::regclass::text, '' FROM pg_index
+        WHERE indrelid = 'fills'::regclass AND indisreplident
+    """
+    with database.engine.connect() as connection:
+        return sorted(map(tuple, connection.exec_driver_sql(query, execution_options={"no_parameters": True})))
+
+
+def test_all_that_belongs_to_a_table_goes_with_it(timescaledb):
+    timescaledb.execute(*EVERYTHING.split(";\n"))
+    before, rows = everything(timescaledb), all_rows(timescaledb, "fills")
+    assert len(before) == 6
+    other = 'op.repartition_hypertable("fills", "seen", chunk_time_interval=timedelta(days=1), dimensions=[{}])'
+    for forth, dimensions in (
+        (other.format('Dimension("venue", number_partitions=2)'), ["venue"]),
+        ('op.repartition_hypertable("fills", dimensions=[Dimension("venue", number_partitions=3)])', ["venue"]),
+        ('op.convert_to_table("fills")', None),
+    ):
+        timescaledb.run(forth)
+        assert everything(timescaledb) == before, forth
+        assert all_rows(timescaledb, "fills") == rows
+        found = [each for each in timescaledb.hypertables if each.name == "fills" and each.schema is None]
+        assert [[d.column for d in each.dimensions] for each in found] == ([] if dimensions is None else [dimensions])
+        timescaledb.execute("UPDATE fills SET size = size + 1 WHERE id = 7")
+        rows = all_rows(timescaledb, "fills")
+        timescaledb.run('op.undo_repartition_hypertable("fills")')
+        assert everything(timescaledb) == before, forth
+        assert all_rows(timescaledb, "fills") == rows

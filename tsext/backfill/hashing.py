@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from tsext.sql.quoting import identifier
-
 _FUNCTIONS = {
     "int2": "hashint2extended",
     "int4": "hashint4extended",
@@ -124,8 +122,3 @@ def buckets(
     query = f"SELECT {what} FROM {relation} AS rows WHERE {where} GROUP BY 1"
     found = connection.exec_driver_sql(query, execution_options={"no_parameters": True})
     return {str(place): Digest(int(rows), str(hash_)) for place, rows, hash_ in found}
-
-
-def column(name: str, type_: str, **others: object) -> Value:
-    """A column as it is."""
-    return Value(identifier(name), type_, **others)  # type: ignore[arg-type]

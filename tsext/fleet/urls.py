@@ -44,11 +44,6 @@ def filled_in(text: str, fields: Mapping[str, str] | None = None) -> URL:
     return _replaced(url, stand_ins)
 
 
-def variables(text: str) -> list[str]:
-    """The environment variables that a URL names."""
-    return [place["variable"] for place in re.finditer(_VARIABLE, text)]
-
-
 def hidden(text: str, url: URL) -> str:
     """The text without the passwords of the URL."""
     given = [value for name, value in url.query.items() if "password" in name]

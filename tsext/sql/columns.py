@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Column
-from sqlalchemy.dialects.postgresql.base import PGDDLCompiler, PGDialect
+from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.types import NullType, TypeEngine
 
 from tsext.errors import InvalidObject
@@ -30,13 +29,6 @@ def type_text(given: TypeEngine[Any] | type[TypeEngine[Any]] | str) -> str:
     if not isinstance(type_, TypeEngine) or isinstance(type_, NullType):
         raise InvalidObject(f"the type of a column is {given!r}", hint="give one of SQLAlchemy's: sa.BigInteger()")
     return str(type_.compile(dialect=_dialect()))
-
-
-def default_text(column: Column[Any]) -> str | None:
-    """The server default of a column as it stands in SQL; None if it has none."""
-    compiler: Any = PGDDLCompiler(_dialect(), None)  # type: ignore[arg-type]
-    default = compiler.get_column_default_string(column)
-    return None if default is None else str(default)
 
 
 def qualify(expression: str, relation: str) -> str:

@@ -83,8 +83,8 @@ def keys(connection: Connection, move: Move) -> dict[str, str]:
     return found
 
 
-def finishing(move: Move, source: catalog.MovedTable) -> Iterator[str]:
-    """What needs the keys."""
+def replica_identity(move: Move, source: catalog.MovedTable) -> Iterator[str]:
+    """By what subscribers know its rows; needs the keys."""
     if source.replica_identity == "i" and source.identity_index is not None:
         yield f"ALTER TABLE {move.shadow} REPLICA IDENTITY USING INDEX {identifier(source.identity_index)}"
     elif source.replica_identity in "fn":

@@ -12,7 +12,7 @@ from tsext.backfill.repartition import capture, planning, shadow, vanished
 from tsext.backfill.repartition.capture import Capture
 from tsext.backfill.repartition.copying import copy
 from tsext.backfill.repartition.locking import in_one_go
-from tsext.backfill.repartition.move import Move
+from tsext.backfill.repartition.move import Move, table_of
 from tsext.backfill.repartition.planning import COPY, COPY_CHUNK
 from tsext.backfill.repartition.replay import replay
 from tsext.backfill.repartition.sessions import SETTLED, beside, transaction
@@ -118,6 +118,8 @@ def complete(connection: Connection, backfill: Backfill) -> bool:
     round_ = 1 + sum(step.startswith(VERIFY) for step in steps)
     wrong = [each for each in tasks if each["step"] == _verify_step(round_ - 1) and _differs(each)]
     if round_ == 1:
+        for statement in shadow.replica_identity(move, table_of(connection, move.spec.table, move.spec.schema)):
+            send(connection, statement)
         send(connection, f"ANALYZE {move.shadow}")
         ranges = _ranges(tasks)
     else:
