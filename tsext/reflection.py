@@ -26,13 +26,13 @@ from sqlalchemy import (
     types,
 )
 from sqlalchemy.dialects.postgresql import DOMAIN
-from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from tsext import autogenerate, catalog
 from tsext.autogenerate.noise import Noise
 from tsext.errors import InvalidObject
 from tsext.model import ContinuousAggregate, Job, Object, TableObject
 from tsext.operations.rendering import Code, arguments_of, code_of
+from tsext.sql.dialect import dialect
 
 _FOUND: tuple[Callable[[Connection], Iterable[TableObject]], ...] = (
     catalog.hypertables,
@@ -147,8 +147,7 @@ def module(connection: Connection, wanted: Wanted) -> str:
         "user_module_prefix": None,
         "render_item": _render_type,
     }
-    # named: any with % signs would double those in texts
-    offline = MigrationContext.configure(dialect=PGDialect(paramstyle="named"))  # type: ignore[no-untyped-call]
+    offline = MigrationContext.configure(dialect=dialect())
     context = AutogenContext(offline, metadata, opts=options)
     objects = [noun for found in _FOUND for noun in found(connection)]
     tables = sorted(metadata.tables.values(), key=lambda table: (table.schema or "", table.name))

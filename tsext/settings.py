@@ -421,7 +421,7 @@ def normalise_url(url: str | URL) -> URL:
 
 def _driver() -> str:
     try:
-        import psycopg2  # noqa: F401
+        import psycopg2  # noqa: F401  (whether it can be)
     except ImportError:
         return "postgresql+psycopg"
     return "postgresql+psycopg2"

@@ -28,7 +28,8 @@ def compare(comparison: Comparison) -> None:
     gone: list[ops.MigrateOperation] = []
     for before, after in matched(found, wanted):
         if _passes(comparison, before, after):
-            removed, added = steps(before, after, alike=(before or after).key in alike)  # type: ignore[union-attr]
+            job = before or after
+            removed, added = steps(before, after, alike=job is not None and job.key in alike)
             gone += removed
             comparison.after += added
     comparison.before[:0] = gone

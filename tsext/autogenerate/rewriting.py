@@ -25,7 +25,6 @@ from alembic.operations.ops import (
     OpContainer,
 )
 from sqlalchemy import Column, DefaultClause, MetaData, Table
-from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.sql import ClauseElement
 
 from tsext import safety
@@ -37,6 +36,8 @@ from tsext.operations import indexes
 from tsext.operations.columns import AddColumnWithDefault
 from tsext.operations.constraints import AddCheck, AddForeignKey, AddUnique, SetNotNull
 from tsext.operations.operation import Operation
+from tsext.sql.columns import default_text
+from tsext.sql.dialect import dialect
 from tsext.sql.quoting import identifier
 
 Key = tuple[str | None, str]
@@ -239,8 +240,7 @@ def _added(operation: AddColumnOp) -> Iterator[MigrateOperation]:
 
 def _rewrites(table: str, column: Column[Any]) -> bool:
     """Whether a default gives each row a value of its own."""
-    default = _dialect().ddl_compiler(_dialect(), None).get_column_default_string(column)
-    added = f"ALTER TABLE {identifier(table)} ADD COLUMN {identifier(column.name)} text DEFAULT {default}"
+    added = f"ALTER TABLE {identifier(table)} ADD COLUMN {identifier(column.name)} text DEFAULT {default_text(column)}"
     return any(each.rule == "add-column-rewrite" for each in safety.classify([added]))
 
 
@@ -252,8 +252,4 @@ def _options(kw: dict[str, Any]) -> bool:
 def _text(condition: Any) -> str:
     if not isinstance(condition, ClauseElement):
         return str(condition)
-    return str(condition.compile(dialect=_dialect(), compile_kwargs={"literal_binds": True, "include_table": False}))
-
-
-def _dialect() -> Any:
-    return PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]  # any with % signs would double them
+    return str(condition.compile(dialect=dialect(), compile_kwargs={"literal_binds": True, "include_table": False}))

@@ -80,7 +80,8 @@ def _indexes(given: list[dict[str, Any]]) -> Iterator[SparseIndex]:
 
 def _length(row: Any) -> timedelta | int | None:
     if row.length is None or row.column_type in ("smallint", "integer", "bigint"):
-        return row.length  # type: ignore[no-any-return]
+        length: int | None = row.length
+        return length
     return timedelta(microseconds=row.length)
 
 

@@ -53,7 +53,8 @@ def _interval(row: Any) -> timedelta | int | None:
     # 2.22 to 2.24 show microseconds as an integer, where the column is a UUID.
     if row.integer_interval is not None and row.column_type == "uuid":
         return timedelta(microseconds=row.integer_interval)
-    return row.integer_interval  # type: ignore[no-any-return]
+    length: int | None = row.integer_interval
+    return length
 
 
 def hypertable(connection: Connection, name: str, schema: str | None = None) -> Hypertable | None:

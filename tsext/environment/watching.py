@@ -90,8 +90,9 @@ class Watching:
         if self.watchdog is None:
             from tsext.locks.watchdog import Watchdog  # with the first step: most runs have nothing to do
 
-            pid = self.connection.connection.dbapi_connection.info.backend_pid  # type: ignore[union-attr]
-            self.watchdog = self._stack.enter_context(Watchdog(self.connection.engine, self.settings, pid))
+            driver: Any = self.connection.connection.dbapi_connection
+            watchdog = Watchdog(self.connection.engine, self.settings, driver.info.backend_pid)
+            self.watchdog = self._stack.enter_context(watchdog)
             locks.cancelled = self.watchdog.cancelled
             if sys.stderr.isatty():
                 self.watchdog.show = self._stack.enter_context(_Status())

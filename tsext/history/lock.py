@@ -40,7 +40,7 @@ def upgrade_lock(engine: Engine, timeout: timedelta) -> Iterator[None]:
     :raises UpgradeLocked: after that, naming the holder.
     """
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if connection.dialect.server_version_info >= (14,):  # type: ignore[operator]
+        if (connection.dialect.server_version_info or ()) >= (14,):
             connection.exec_driver_sql("SET idle_session_timeout = 0")
         deadline = time.monotonic() + timeout.total_seconds()
         parameters = {"key": UPGRADE_LOCK}

@@ -139,6 +139,7 @@ def copy(connection: Connection, statement: str, data: Readable) -> int:
     :raises DBAPIError: as SQLAlchemy does for its own statements.
     """
     driver: Any = connection.connection.dbapi_connection
+    errors: Any = connection.dialect.dbapi
     cursor = driver.cursor()
     try:
         if hasattr(cursor, "copy_expert"):
@@ -148,7 +149,7 @@ def copy(connection: Connection, statement: str, data: Readable) -> int:
                 while block := data.read(BLOCK):
                     target.write(block)
         return int(cursor.rowcount)
-    except connection.dialect.dbapi.Error as error:  # type: ignore[union-attr]
+    except errors.Error as error:
         lost = connection.dialect.is_disconnect(error, driver, cursor)
         raise OperationalError(statement, None, error, connection_invalidated=lost) from error
     finally:

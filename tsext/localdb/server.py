@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tsext.errors import LocalServerError
 from tsext.localdb import account, folders, postmaster
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection  # noqa: N812
+    from psycopg2.extensions import connection as Connection  # noqa: N812  (psycopg2 writes its class in lower case)
 
 DATABASE = "tsext"
 """The database that is made in a new cluster."""
@@ -216,13 +216,13 @@ class Cluster:
 
     def _try(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         owner = account.owner(self.data)
-        who = {} if owner is None else {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
+        who: dict[str, Any] = {} if owner is None else {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
         command = [str(self.bindir / program), *arguments]
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             # files, not pipes: the server would keep a pipe open after pg_ctl has ended
-            streams = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": err}
+            streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": err}
             try:
-                done = subprocess.run(command, cwd="/", check=False, **streams, **who)  # type: ignore[call-overload]
+                done = subprocess.run(command, cwd="/", check=False, **streams, **who)
             except OSError as error:
                 raise self._failed(
                     f"{command[0]} cannot be run: {error.strerror}", "`tsext localdb start` makes what is missing"

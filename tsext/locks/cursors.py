@@ -35,7 +35,7 @@ def asking(asks: Asks, base: Any) -> Any:
     takes from the driver itself.
     """
 
-    class AskingCursor(base):  # type: ignore[misc]
+    class AskingCursor(base):  # type: ignore[misc]  # the driver's, known only when it runs
         """A cursor of the driver."""
 
         tsext_asks = True

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from sqlalchemy import Connection
 
@@ -69,7 +70,7 @@ def _lagging(server: catalog.Server, rails: Rails) -> Iterator[Finding]:
 
 def _full(server: catalog.Server, rails: Rails) -> Iterator[Finding]:
     limit, folder = rails.free_disk, server.data_directory
-    if limit is None or folder is None or not os.path.isdir(folder):  # noqa: PTH112  (a folder of the server's)
+    if limit is None or folder is None or not Path(folder).is_dir():
         return
     disk = os.statvfs(folder)
     free = disk.f_bavail * disk.f_frsize

@@ -119,7 +119,7 @@ def _with_months(months: int, rest: timedelta) -> str:
 
 def _is_positive(length: Span) -> bool:
     length = estimated(length)
-    return length > type(length)()  # type: ignore[operator]
+    return length > timedelta() if isinstance(length, timedelta) else length > 0
 
 
 def estimated(length: Span) -> timedelta | int:

@@ -185,7 +185,7 @@ class RefreshPolicy(Policy):
                 f"a {self.kind} starts {self.start_offset!r} and ends {self.end_offset!r} before now",
                 hint="give both as times, or, over integer time, as integers",
             )
-        if start <= end:  # type: ignore[operator]
+        if start <= end:  # type: ignore[operator]  # both are of one type
             raise InvalidObject(
                 f"a {self.kind} starts {self.start_offset} before now, which is not before its end, {self.end_offset} "
                 "before now",
@@ -206,7 +206,7 @@ def _ends_before(first: RefreshPolicy, second: RefreshPolicy) -> bool:
     if first.end_offset is None or second.start_offset is None:
         return False
     end, start = estimated(first.end_offset), estimated(second.start_offset)
-    return type(end) is not type(start) or end >= start  # type: ignore[operator]
+    return type(end) is not type(start) or end >= start  # type: ignore[operator]  # of one type
 
 
 RETENTION_BY_CREATION = Feature(

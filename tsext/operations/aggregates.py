@@ -111,7 +111,7 @@ class CreateContinuousAggregate(AggregateOperation, name="create_continuous_aggr
             )
         target = ContinuousAggregate(
             name,
-            query,  # type: ignore[arg-type]
+            query,  # type: ignore[arg-type]  # which is made a text there
             schema=schema,
             materialized_only=materialized_only,
             create_group_indexes=create_group_indexes,

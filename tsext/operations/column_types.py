@@ -14,7 +14,7 @@ from tsext.errors import InvalidObject, IrreversibleOperation, RevisionFailed
 from tsext.model.columns import ColumnChange
 from tsext.operations.rendering import Code, code_of
 from tsext.operations.twins import ITS_OWN, ColumnOperation, Expansion, Twin, copy_name
-from tsext.sql.columns import type_text
+from tsext.sql.columns import qualify, type_text
 from tsext.sql.quoting import identifier, literal, qualified, short
 from tsext.sql.sending import send
 
@@ -380,7 +380,8 @@ def change_of(table_name: str, column: str, type_: Any, using: str | None, schem
     :raises InvalidObject: if there is none, or the expression cannot be read.
     """
     change = ColumnChange(table_name, column, twin_name(column), type_text(type_), using, schema)
-    Twin(change, mutual=False).create_function  # noqa: B018  # reads the expression
+    if using is not None:
+        qualify(using, "new")  # reads it
     return change
 
 

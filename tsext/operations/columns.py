@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from alembic.autogenerate.render import render_op_text
 from alembic.operations import Operations
 from alembic.operations.ops import AddColumnOp, DropColumnOp
 from sqlalchemy import Column, Connection
-from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from tsext import catalog
 from tsext.backfill import batches
@@ -20,6 +18,7 @@ from tsext.operations.constraints import SetNotNull
 from tsext.operations.progress import count
 from tsext.operations.rendering import Code, code_of
 from tsext.operations.steps import SteppedOperation
+from tsext.sql.columns import default_text, type_text
 from tsext.sql.quoting import identifier, qualified
 from tsext.sql.sending import send
 
@@ -49,10 +48,6 @@ class AddColumnWithDefault(SteppedOperation, name="add_column_with_default", nou
         """
         operations.invoke(cls(ColumnWithDefault(table_name, column, schema)))
 
-    @cached_property
-    def _dialect(self) -> PGDialect:
-        return PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]  # any with % signs would double them
-
     @property
     def column(self) -> str:
         """Its name, as SQL."""
@@ -61,13 +56,12 @@ class AddColumnWithDefault(SteppedOperation, name="add_column_with_default", nou
     @property
     def type(self) -> str:
         """Its type, as SQL."""
-        return self.target.column.type.compile(dialect=self._dialect)
+        return type_text(self.target.column.type)
 
     @property
     def default(self) -> str:
         """Its default, as SQL."""
-        compiler = self._dialect.ddl_compiler(self._dialect, None)  # type: ignore[arg-type]  # of no statement
-        return str(compiler.get_column_default_string(self.target.column))
+        return str(default_text(self.target.column))
 
     @property
     def _change(self) -> batches.Change:

@@ -58,8 +58,8 @@ class SetIntegerNowFunc(HypertableOperation, name="set_integer_now_func", noun=H
         :param old_integer_now_func: the function until now, by which the change is reversed; it is replaced.
         :raises InvalidObject: for what TimescaleDB would refuse.
         """
-        flags = {"replace_if_exists": replace_if_exists, "old": old_integer_now_func}
-        operations.invoke(cls(table_name, integer_now_func, schema=schema, **flags))  # type: ignore[arg-type]
+        replaced = {"replace_if_exists": replace_if_exists}
+        operations.invoke(cls(table_name, integer_now_func, old=old_integer_now_func, schema=schema, **replaced))
 
     def check(self, connection: Connection) -> None:
         """Refuse a function that cannot be it, and to replace one unasked."""

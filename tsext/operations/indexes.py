@@ -10,7 +10,6 @@ from alembic.autogenerate.render import render_op_text
 from alembic.operations import Operations
 from alembic.operations.ops import CreateIndexOp, DropIndexOp
 from sqlalchemy import Column, Connection
-from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.schema import CreateIndex
 from sqlalchemy.types import NullType
@@ -23,6 +22,7 @@ from tsext.operations import index_builds, index_refusals, index_removals, index
 from tsext.operations.index_builds import Build
 from tsext.operations.operation import Operation
 from tsext.operations.rendering import Code, arguments_in, code_of, flags_of
+from tsext.sql.dialect import dialect
 from tsext.sql.quoting import qualified
 
 if TYPE_CHECKING:
@@ -310,10 +310,9 @@ def dropped(operation: DropIndexOp) -> DropIndexConcurrently:
 
 
 def _create(operation: CreateIndexOp) -> str:
-    dialect = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]  # any with % signs would double them
     index = operation.to_index()
     table = index.table
     assert table is not None
     for name in set(operation.kw.get("postgresql_include") or ()) - set(table.c.keys()):
         table.append_column(Column(name, NullType()))
-    return str(CreateIndex(index).compile(dialect=dialect))
+    return str(CreateIndex(index).compile(dialect=dialect()))

@@ -128,8 +128,9 @@ class RefreshContinuousAggregate(AggregateOperation, name="refresh_continuous_ag
 
     def reverse(self) -> RefreshContinuousAggregate:
         """Nothing: what is materialised does no harm."""
-        options = {"window_size": self.window_size, "force": self.force, "schema": self.schema}
-        reverse = type(self)(self.name, self.window, note=self.note, **options)  # type: ignore[arg-type]
+        options: dict[str, Any] = {"window_size": self.window_size, "force": self.force, "schema": self.schema}
+        start, end = self.window
+        reverse = type(self)(self.name, (start, end), note=self.note, **options)
         reverse.undone = not self.undone
         return reverse
 

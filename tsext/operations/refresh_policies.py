@@ -95,7 +95,7 @@ class AlterContinuousAggregatePolicy(AlterPolicy, name="alter_continuous_aggrega
     """Change the refresh policy of a continuous aggregate."""
 
     @classmethod
-    def invoke(  # type: ignore[override]
+    def invoke(  # type: ignore[override]  # each verb has arguments of its own
         cls,
         operations: Operations,
         continuous_aggregate: str,

@@ -147,8 +147,9 @@ def _item(key: Any, value: Any) -> Code:
 
 def _date(value: date, start: str) -> Code:
     """A date, or a time; one with a zone in UTC."""
-    aware = isinstance(value, datetime) and value.tzinfo is not None
-    class_, _, items = repr(value.astimezone(UTC) if aware else value)[:-1].partition("(")  # type: ignore[attr-defined]
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        value = value.astimezone(UTC)
+    class_, _, items = repr(value)[:-1].partition("(")
     return Code(f"{start}{class_}(", tuple(map(Code, items.split(", "))), ")", ("import datetime",))
 
 

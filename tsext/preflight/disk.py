@@ -187,7 +187,7 @@ def _local(server: Server) -> tuple[Volume, Volume | None] | None:
         if identifier != server.system_identifier:
             return None
         wal = data / "pg_wal"
-        apart = os.stat(wal).st_dev != os.stat(data).st_dev  # noqa: PTH116
+        apart = wal.stat().st_dev != data.stat().st_dev
         return _measured(data), _measured(wal) if apart else None
     except (OSError, struct.error):
         return None

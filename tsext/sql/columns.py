@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
-from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy import Column
 from sqlalchemy.types import NullType, TypeEngine
 
 from tsext.errors import InvalidObject
 from tsext.sql import grammar
-
-
-@cache
-def _dialect() -> PGDialect:
-    # with any paramstyle that uses % signs, SQLAlchemy would double those in literals
-    return PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]
+from tsext.sql.dialect import dialect
 
 
 def type_text(given: TypeEngine[Any] | type[TypeEngine[Any]] | str) -> str:
@@ -28,7 +22,13 @@ def type_text(given: TypeEngine[Any] | type[TypeEngine[Any]] | str) -> str:
     type_ = given() if isinstance(given, type) and issubclass(given, TypeEngine) else given
     if not isinstance(type_, TypeEngine) or isinstance(type_, NullType):
         raise InvalidObject(f"the type of a column is {given!r}", hint="give one of SQLAlchemy's: sa.BigInteger()")
-    return str(type_.compile(dialect=_dialect()))
+    return str(type_.compile(dialect=dialect()))
+
+
+def default_text(column: Column[Any]) -> str | None:
+    """The server default of a column as it stands in SQL; None if it has none."""
+    default = dialect().ddl_compiler(dialect(), None).get_column_default_string(column)
+    return None if default is None else str(default)
 
 
 def qualify(expression: str, relation: str) -> str:

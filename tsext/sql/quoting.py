@@ -11,9 +11,10 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from sqlalchemy.dialects.postgresql.base import PGDialect, PGIdentifierPreparer
+from sqlalchemy.dialects.postgresql.base import PGIdentifierPreparer
 
 from tsext.errors import InvalidObject
+from tsext.sql.dialect import dialect
 
 LONGEST_NAME = 63
 """In bytes: PostgreSQL's NAMEDATALEN - 1. What is longer, the server cuts off with no more than a notice."""
@@ -42,8 +43,7 @@ NULL = Raw("NULL")
 
 @cache
 def _preparer() -> PGIdentifierPreparer:
-    # With any paramstyle that uses % signs, SQLAlchemy would double those in names.
-    return PGIdentifierPreparer(PGDialect(paramstyle="named"))  # type: ignore[no-untyped-call]
+    return PGIdentifierPreparer(dialect())
 
 
 def identifier(name: str) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
@@ -153,10 +154,10 @@ def engine(url: str) -> Engine:
     made = create_engine(url, poolclass=NullPool)
 
     @event.listens_for(made, "connect")
-    def end_leftover(connection: object, _: object) -> None:
-        connection.autocommit = True  # type: ignore[attr-defined]
-        with connection.cursor() as cursor:  # type: ignore[attr-defined]
+    def end_leftover(connection: Any, _: object) -> None:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
             cursor.execute("ROLLBACK")
-        connection.autocommit = False  # type: ignore[attr-defined]
+        connection.autocommit = False
 
     return made
