@@ -13,7 +13,7 @@ from tsext.fleet.urls import filled_in, hidden
 
 EXAMPLE = """
 max_failures = "5%"
-bake = "10m"
+bake = "10min"
 
 [[group]]
 template = "postgresql://m:${PASSWORD}@db2/{name}"  # the same server

@@ -13,7 +13,8 @@ from tsext.locks import Attempts, reporting
 from tsext.locks.policy import Policy
 from tsext.locks.statements import Kind, Statement
 from tsext.model.locks import LockMode
-from tsext.settings import Settings, _durations
+from tsext.settings import Settings
+from tsext.settings.values import durations
 
 
 def kind(text, autocommit=False):
@@ -90,10 +91,10 @@ def test_timeouts_grow_and_never_end_in_none():
 
 
 def test_settings():
-    assert _durations("x", "5ms, 1s") == (timedelta(milliseconds=5), timedelta(seconds=1))
+    assert durations("x", "5ms, 1s") == (timedelta(milliseconds=5), timedelta(seconds=1))
     for nonsense in ("", "0ms 10ms", "soon"):
         with pytest.raises(SettingsError):
-            _durations("x", nonsense)
+            durations("x", nonsense)
 
 
 def holder(**given):

@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     upgrade.add_argument("--concurrency", help="How many at once; default 4")
     upgrade.add_argument("--max-failures", help="How many may fail before no more are begun: 3, or 5%%; default 0")
     upgrade.add_argument("--canaries", help="How many come first: those declared, then the first of the file")
-    upgrade.add_argument("--bake", help="How long canaries must have run before the others follow: 10m")
+    upgrade.add_argument("--bake", help="How long canaries must have run before the others follow: 10min")
     upgrade.add_argument("--executor", default="threads", help="threads (default), or dask://host:port")
     upgrade.add_argument("--confirm", action="store_true", help="Ask after the canaries whether to go on")
     upgrade.add_argument("--logs", type=Path, metavar="FOLDER", help="Write what each upgrade prints to NAME.log")

@@ -8,8 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from tsext.errors import SettingsError
-
-_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600}
+from tsext.settings import values
 
 
 @dataclass(frozen=True)
@@ -40,24 +39,10 @@ class Limits:
         return int(self.max_failures)
 
 
-def _number(name: str, text: str) -> int:
-    least = 1 if name == "concurrency" else 0
-    if not text.isascii() or not text.isdigit() or int(text) < least:
-        raise SettingsError(f"{name} is {text!r}", hint=f"write a number of at least {least}")
-    return int(text)
-
-
 def _share(name: str, text: str) -> str:
     if not re.fullmatch(r"\d+|(\d|[1-9]\d)(\.\d+)?%|100%", text):
         raise SettingsError(f"{name} is {text!r}", hint="write how many targets may fail, as in 3, or 5% of them")
     return text
 
 
-def _duration(name: str, text: str) -> timedelta:
-    found = re.fullmatch(r"(\d+)\s*(s|m|min|h)", text)
-    if not found:
-        raise SettingsError(f"{name} is {text!r}", hint="write a number and a unit: 30s, 10m or 1h")
-    return timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
-
-
-_PARSERS = {"concurrency": _number, "max_failures": _share, "canaries": _number, "bake": _duration}
+_PARSERS = {"concurrency": values.count, "max_failures": _share, "canaries": values.number, "bake": values.duration}

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.engine import URL
 
 from tsext.errors import SettingsError
+from tsext.settings import values
+from tsext.settings.urls import normalise_url
+from tsext.settings.values import Size
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -24,123 +24,12 @@ if TYPE_CHECKING:
 
 ENVIRONMENTS = ("development", "staging", "production")
 
-_SIZES = {unit: 1024**power for power, unit in enumerate(("B", "kB", "MB", "GB", "TB"))}
-"""PostgreSQL's units of memory, in bytes."""
-
-_UNITS = {"ms": "milliseconds", "s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
-
-
-def _choice(*allowed: str) -> Any:
-    def parse(name: str, text: str) -> str:
-        if text not in allowed:
-            raise SettingsError(f"tsext setting {name} is {text!r}", hint=f"use one of: {', '.join(allowed)}")
-        return text
-
-    return parse
-
-
-def _duration(name: str, text: str) -> timedelta:
-    """A number with one of PostgreSQL's time units, as in ``postgresql.conf``: ``500ms``, ``30s``, ``5min``."""
-    found = re.fullmatch(r"(\d+)\s*(ms|s|min|h|d)", text.strip())
-    if not found:
-        raise SettingsError(
-            f"tsext setting {name} is {text!r}", hint="write a number and a unit: 500ms, 30s, 5min, 1h or 1d"
-        )
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
-
-
-_WINDOW = re.compile(r"(?P<cron>\S.*?)\s+for\s+(?P<duration>.+?)(?:\s+in\s+(?P<zone>\S+))?")
-
-
-def _windows(name: str, text: str) -> tuple[Window, ...]:
-    """Maintenance windows, one a line: ``0 2 * * SUN for 3h in Europe/Zurich``; without a time zone UTC holds."""
-    return tuple(_window(name, line.strip()) for line in re.split(r"[\n;]", text) if line.strip())
-
-
-def _window(name: str, line: str) -> Window:
-    from tsext.maintenance import Window  # few settings have one
-
-    found = _WINDOW.fullmatch(line)
-    try:
-        if not found:
-            raise ValueError("it is not of the form CRON for DURATION in TIME ZONE")
-        return Window(found["cron"], _duration(name, found["duration"]), ZoneInfo(found["zone"] or "UTC"))
-    except ZoneInfoNotFoundError as error:
-        raise SettingsError(
-            f"tsext setting {name} names a time zone that is not known: {line!r}",
-            hint="use a name of the tz database: Europe/Zurich, America/New_York, UTC",
-        ) from error
-    except ValueError as error:
-        raise SettingsError(
-            f"tsext setting {name} has {line!r}: {error}",
-            hint="write minute, hour, day of the month, month and day of the week as cron does, then for how long: "
-            "0 2 * * SUN for 3h in Europe/Zurich",
-        ) from error
-
-
-def _text(name: str, text: str) -> str:
-    return text.strip()
-
-
-def _durations(name: str, text: str) -> tuple[timedelta, ...]:
-    """Several of them, each at least a millisecond, separated by blanks or commas: ``10ms 50ms 200ms``."""
-    durations = tuple(_duration(name, each) for each in text.replace(",", " ").split())
-    if not durations or min(durations) < timedelta(milliseconds=1):
-        raise SettingsError(f"tsext setting {name} is {text!r}", hint="write at least one time above zero: 10ms 50ms")
-    return durations
-
-
-class Size(int):
-    """Bytes; printed in the largest of PostgreSQL's units that divides them, as in ``postgresql.conf``."""
-
-    def __str__(self) -> str:
-        unit = next(unit for unit, size in reversed(_SIZES.items()) if self % size == 0 and (self or unit == "B"))
-        return f"{int(self) // _SIZES[unit]}{unit}"
-
-
-def _size(name: str, text: str) -> Size:
-    found = re.fullmatch(r"(\d+)\s*(B|kB|MB|GB|TB)", text.strip())
-    if not found:
-        raise SettingsError(f"tsext setting {name} is {text!r}", hint="write a number and a unit: 500MB, 20GB or 2TB")
-    return Size(int(found[1]) * _SIZES[found[2]])
-
-
-def _count(name: str, text: str) -> int:
-    if not re.fullmatch(r"[1-9]\d*", text.strip()):
-        raise SettingsError(f"tsext setting {name} is {text!r}", hint="write a number of at least 1")
-    return int(text)
-
-
-def _number(name: str, text: str) -> int:
-    if not re.fullmatch(r"\d+", text.strip()):
-        raise SettingsError(f"tsext setting {name} is {text!r}", hint="write a number of at least 0")
-    return int(text)
-
-
-def _percent(name: str, text: str) -> int:
-    """Without a percent sign, which an ini file would take for the begin of a reference."""
-    if not re.fullmatch(r"\d{1,2}", text.strip()):
-        raise SettingsError(
-            f"tsext setting {name} is {text!r}", hint="write a share of a hundred as a number, as in 10"
-        )
-    return int(text)
-
-
-def _or_off(parse: Any) -> Any:
-    """What can be switched off."""
-
-    def parsed(name: str, text: str) -> Any:
-        return None if text.strip() == "off" else parse(name, text)
-
-    return parsed
-
-
 _ANSWERS = ("fail", "warn", "off")
 
 
 def _answer(default: str, doc: str, **defaults: str) -> Any:
     """A setting that says what follows from a check: ``fail``, ``warn`` or ``off``."""
-    return _setting(default, _choice(*_ANSWERS), doc, **defaults)
+    return _setting(default, values.choice(*_ANSWERS), doc, **defaults)
 
 
 def _setting(default: Any, parse: Any, doc: str, **defaults: Any) -> Any:
@@ -160,74 +49,82 @@ class Settings:
     database_url: URL | None = None
     sql_location: Path = Path("migrations_sql")
     history_policy: str = _setting(
-        "fail", _choice("fail", "warn"), "what to do when files and history disagree: `fail` or `warn`"
+        "fail", values.choice("fail", "warn"), "what to do when files and history disagree: `fail` or `warn`"
     )
     revision_ids: str = _setting(
         "auto",
-        _choice("auto", "number", "hash"),
+        values.choice("auto", "number", "hash"),
         "ids of new revisions: `number` (NNN_slug), `hash` (Alembic's), or `auto`: as the newest ones are",
     )
     safe_autogenerate: str = _setting(
         "on",
-        _choice("on", "off"),
+        values.choice("on", "off"),
         "whether autogenerate writes what makes nobody wait for tables that are in use: `op.add_check` for "
         "`op.create_check_constraint` and so on",
     )
     upgrade_lock_timeout: timedelta = _setting(
-        timedelta(minutes=1), _duration, "how long to wait for another upgrade of the same database"
+        timedelta(minutes=1), values.duration, "how long to wait for another upgrade of the same database"
     )
     lock_timeouts: tuple[timedelta, ...] = _setting(
         (timedelta(milliseconds=10), timedelta(milliseconds=50), timedelta(milliseconds=200)),
-        _durations,
+        values.durations,
         "how long a statement may stand in the queue for a lock that others queue behind: at first, and then each time",
     )
     lock_timeouts_of_rows: tuple[timedelta, ...] = _setting(
         (timedelta(seconds=2),),
-        _durations,
+        values.durations,
         "the same for what nobody queues behind: INSERT, UPDATE, DELETE, COPY, VALIDATE CONSTRAINT",
     )
     lock_deadline: timedelta = _setting(
         timedelta(minutes=10),
-        _duration,
+        values.duration,
         "how long a revision may try to get its locks, all in all; CONCURRENTLY waits as long for one transaction",
         development=timedelta(seconds=30),
     )
-    watchdog: str = _setting("on", _choice("on", "off"), "watch from a connection of its own what a run does to others")
-    watchdog_waiters: int = _setting(5, _count, "how many may wait for us longer than `watchdog_wait_of_many`")
-    watchdog_wait_of_many: timedelta = _setting(timedelta(milliseconds=250), _duration, "see `watchdog_waiters`")
+    watchdog: str = _setting(
+        "on", values.choice("on", "off"), "watch from a connection of its own what a run does to others"
+    )
+    watchdog_waiters: int = _setting(5, values.count, "how many may wait for us longer than `watchdog_wait_of_many`")
+    watchdog_wait_of_many: timedelta = _setting(timedelta(milliseconds=250), values.duration, "see `watchdog_waiters`")
     watchdog_longest_wait: timedelta = _setting(
         timedelta(seconds=2),
-        _duration,
+        values.duration,
         "how long anybody may wait for us; then our statement is cancelled",
         development=timedelta(seconds=30),
     )
-    watchdog_attempts: int = _setting(3, _count, "how often a revision may be cancelled until it fails")
-    guard_replica_lag: timedelta | None = _setting(None, _duration, "how far a replica may be behind while we work")
-    guard_free_disk: Size | None = _setting(
-        None, _size, "how much must stay free on the volume of the data directory while we work, if it can be measured"
+    watchdog_attempts: int = _setting(3, values.count, "how often a revision may be cancelled until it fails")
+    guard_replica_lag: timedelta | None = _setting(
+        None, values.duration, "how far a replica may be behind while we work"
     )
-    guard_archive_backlog: int | None = _setting(None, _count, "how many WAL files may wait to be archived meanwhile")
-    guard_transaction: timedelta | None = _setting(None, _duration, "how old a revision's transaction may become")
+    guard_free_disk: Size | None = _setting(
+        None,
+        values.size,
+        "how much must stay free on the volume of the data directory while we work, if it can be measured",
+    )
+    guard_archive_backlog: int | None = _setting(
+        None, values.count, "how many WAL files may wait to be archived meanwhile"
+    )
+    guard_transaction: timedelta | None = _setting(None, values.duration, "how old a revision's transaction may become")
     seeds: str = _setting(
         "auto",
-        _choice("auto", "on", "off"),
+        values.choice("auto", "on", "off"),
         "load `seeds/*.sql` when an upgrade reaches the head: `auto` means in development only",
     )
     timescaledb: str = _setting(
         "required",
-        _choice("required", "optional"),
+        values.choice("required", "optional"),
         "`optional`: on a server that has no TimescaleDB, its operations are left out, logged and recorded",
     )
     unsafe_revisions: str = _setting(
         "window",
-        _choice("ignore", "allow", "warn", "window", "refuse"),
+        values.choice("ignore", "allow", "warn", "window", "refuse"),
         "what to do with a pending revision that others would notice: run it only in a maintenance `window`, `refuse` "
         "it, `warn` and run it, `allow` it with a line in the log, or `ignore`: not even look",
         development="ignore",
         staging="warn",
     )
     maintenance_windows: tuple[Window, ...] = _setting(
-        (), _windows, "when unsafe revisions may run, one a line: `0 2 * * SUN for 3h in Europe/Zurich`"
+        (), values.windows, "when unsafe revisions may run, one a line: `0 2 * * SUN for 3h in Europe/Zurich`"
     )
     maintenance_reason: str = ""
     """Given with ``-x maintenance-window=``: the window is now, and this is why."""
@@ -235,41 +132,47 @@ class Settings:
     """Given with ``-x app-version=``: the versions of the application that are running."""
     application_version: str = _setting(
         "",
-        _text,
+        values.text,
         "the version of the application that is running, for `requires_application`; several with commas between "
         "them, of which the lowest counts; `-x app-version=` wins over it",
     )
     application_version_query: str = _setting(
-        "", _text, "a query that returns the versions that are running, one a row; it wins over `application_version`"
+        "",
+        values.text,
+        "a query that returns the versions that are running, one a row; it wins over `application_version`",
     )
     max_execution_time: timedelta | None = _setting(
         None,
-        _duration,
+        values.duration,
         "longest time a revision may take: the run that applied one that took longer ends with an error",
         staging=timedelta(hours=1),
     )
     preflight_disk: str = _answer("fail", "preflight: too little disk for what is pending", development="warn")
     preflight_disk_size: Size | None = _setting(
-        None, _size, "size of the server's volume, where it cannot be measured or less of it may be used: `500GB`"
+        None, values.size, "size of the server's volume, where it cannot be measured or less of it may be used: `500GB`"
     )
     preflight_disk_probe: str = _setting(
         "off",
-        _choice("off", "program"),
+        values.choice("off", "program"),
         "`program`: let the server run `df`, for which the role needs pg_execute_server_program",
     )
-    preflight_disk_reserve: int = _setting(5, _percent, "how much of the volume must stay free, in percent")
+    preflight_disk_reserve: int = _setting(5, values.percent, "how much of the volume must stay free, in percent")
     preflight_locks: str = _answer("fail", "preflight: a revision needs more locks than the server has room for")
     preflight_replicas: str = _answer("fail", "preflight: a replica is behind", development="warn", staging="warn")
-    preflight_replica_lag: timedelta = _setting(timedelta(seconds=30), _duration, "how far a replica may be behind")
-    preflight_replica_wal: Size = _setting(Size(256 * 1024**2), _size, "how much WAL a replica may have yet to replay")
+    preflight_replica_lag: timedelta = _setting(
+        timedelta(seconds=30), values.duration, "how far a replica may be behind"
+    )
+    preflight_replica_wal: Size = _setting(
+        Size(256 * 1024**2), values.size, "how much WAL a replica may have yet to replay"
+    )
     preflight_slots: str = _answer("warn", "preflight: a slot that nobody reads keeps WAL")
-    preflight_slot_wal: Size = _setting(Size(1024**3), _size, "how much WAL such a slot may keep")
+    preflight_slot_wal: Size = _setting(Size(1024**3), values.size, "how much WAL such a slot may keep")
     preflight_transactions: str = _answer("warn", "preflight: long transactions, for which locks have to wait")
     preflight_prepared: str = _answer(
         "fail", "preflight: prepared transactions that nobody ends", development="warn", staging="warn"
     )
     preflight_transaction_age: timedelta = _setting(
-        timedelta(minutes=1), _duration, "how long a transaction, or a prepared one, may have been open"
+        timedelta(minutes=1), values.duration, "how long a transaction, or a prepared one, may have been open"
     )
     preflight_jobs: str = _answer("warn", "preflight: jobs that are at work on hypertables that are touched")
     preflight_indexes: str = _answer("warn", "preflight: INVALID indexes, left by builds that were interrupted")
@@ -281,58 +184,70 @@ class Settings:
         "warn", "validation at the head: the schema lacks what the models have", development="off", staging="fail"
     )
     validation_timeout: timedelta = _setting(
-        timedelta(seconds=30), _duration, "statement_timeout of check files and `validate()`"
+        timedelta(seconds=30), values.duration, "statement_timeout of check files and `validate()`"
     )
     on_validation_failure: str = _setting(
         "stop",
-        _choice("stop", "rollback"),
+        values.choice("stop", "rollback"),
         "`rollback`: downgrade the revisions of the run; `stop`: leave them, fail, and say why",
         staging="rollback",
     )
     backfill_in_upgrade: int | None = _setting(
         1_000_000,
-        _or_off(_count),
+        values.or_off(values.count),
         "how many rows an upgrade may go through itself for `op.backfill` and the like, where `tsext backfill run` has "
         "not been before; `off`: any number",
         development=None,
     )
-    backfill_workers: int = _setting(2, _count, "how many threads work on a backfill")
+    backfill_workers: int = _setting(2, values.count, "how many threads work on a backfill")
     backfill_batch_time: timedelta = _setting(
-        timedelta(milliseconds=20), _duration, "how long a batch is to take, and so how long others may wait for a row"
+        timedelta(milliseconds=20),
+        values.duration,
+        "how long a batch is to take, and so how long others may wait for a row",
     )
     backfill_rest: int = _setting(
         200,
-        _number,
+        values.number,
         "how long a worker rests after each batch, in percent of the time that it took",
         development=0,
     )
     backfill_timeout: timedelta = _setting(
-        timedelta(minutes=1), _duration, "how long a batch may take; then it is divided, and tried again"
+        timedelta(minutes=1), values.duration, "how long a batch may take; then it is divided, and tried again"
     )
     backfill_blocked: timedelta = _setting(
-        timedelta(seconds=1), _duration, "how long anybody may wait for a batch; then it is given up, and tried again"
+        timedelta(seconds=1),
+        values.duration,
+        "how long anybody may wait for a batch; then it is given up, and tried again",
     )
     backfill_replica_lag: timedelta | None = _setting(
-        timedelta(seconds=5), _or_off(_duration), "wait while a replica is further behind; `off`: do not, as below"
+        timedelta(seconds=5),
+        values.or_off(values.duration),
+        "wait while a replica is further behind; `off`: do not, as below",
     )
     backfill_slot_wal: Size | None = _setting(
-        Size(4 * 1024**3), _or_off(_size), "wait while a slot keeps more WAL, or is about to lose some"
+        Size(4 * 1024**3), values.or_off(values.size), "wait while a slot keeps more WAL, or is about to lose some"
     )
     backfill_wal_rate: Size | None = _setting(
-        Size(64 * 1024**2), _or_off(_size), "wait while the server writes more WAL in a second"
+        Size(64 * 1024**2), values.or_off(values.size), "wait while the server writes more WAL in a second"
     )
-    backfill_archive_backlog: int | None = _setting(42, _or_off(_count), "wait while more WAL files are to be archived")
+    backfill_archive_backlog: int | None = _setting(
+        42, values.or_off(values.count), "wait while more WAL files are to be archived"
+    )
     backfill_transaction_age: timedelta | None = _setting(
-        timedelta(hours=1), _or_off(_duration), "wait while a transaction is older, for which VACUUM removes nothing"
+        timedelta(hours=1),
+        values.or_off(values.duration),
+        "wait while a transaction is older, for which VACUUM removes nothing",
     )
     backfill_free_disk: Size | None = _setting(
-        Size(1024**3), _or_off(_size), "wait while less is free where the data is, if that can be measured"
+        Size(1024**3), values.or_off(values.size), "wait while less is free where the data is, if that can be measured"
     )
-    backfill_vacuum: str = _setting("wait", _choice("wait", "ignore"), "`wait` while the table is vacuumed")
+    backfill_vacuum: str = _setting("wait", values.choice("wait", "ignore"), "`wait` while the table is vacuumed")
     backfill_query: str = _setting(
-        "", _text, "wait while this query returns true, or a number above 0, in its first row and column"
+        "", values.text, "wait while this query returns true, or a number above 0, in its first row and column"
     )
-    localdb_version: str = _setting("2.19", _choice("2.19", "2.31"), "TimescaleDB of the embedded development server")
+    localdb_version: str = _setting(
+        "2.19", values.choice("2.19", "2.31"), "TimescaleDB of the embedded development server"
+    )
 
     @property
     def loads_seeds(self) -> bool:
@@ -370,7 +285,7 @@ class Settings:
     def texts(self) -> dict[str, str]:
         """All that a section may hold, as they would stand in it."""
         mine = {each.name: getattr(self, each.name) for each in fields(self) if "doc" in each.metadata}
-        return {name: "off" if value is None else _spell(value) for name, value in mine.items()}
+        return {name: "off" if value is None else values.spelled(value) for name, value in mine.items()}
 
     @classmethod
     def of(cls, context: MigrationContext) -> Settings:
@@ -387,44 +302,9 @@ def documented() -> list[tuple[str, str, str]]:
     rows = [("sql_location", "migrations_sql beside the script location", "folder of the SQL files")]
     for each in fields(Settings):
         if "doc" in each.metadata:
-            by_environment = [f"{name}: {_spell(value)}" for name, value in each.metadata["defaults"].items()]
-            rows.append((each.name, "; ".join([_spell(each.default), *by_environment]), each.metadata["doc"]))
+            by_environment = [f"{name}: {values.spelled(value)}" for name, value in each.metadata["defaults"].items()]
+            rows.append((each.name, "; ".join([values.spelled(each.default), *by_environment]), each.metadata["doc"]))
     return rows
-
-
-def normalise_url(url: str | URL) -> URL:
-    """The URL with its driver spelled out: a bare ``postgresql://`` means another driver in SQLAlchemy 2.1.
-
-    ``postgres://``, which hosting providers hand out, is understood as well; and so is ``postgresql+asyncpg://``, which
-    an asynchronous application shares with its migrations: tsext connects to the same place synchronously.
-
-    :raises SettingsError: if it is no URL of a PostgreSQL database.
-    """
-    try:
-        parsed = make_url(str(url).replace("postgres://", "postgresql://", 1)) if isinstance(url, str) else url
-    except ArgumentError as error:
-        raise SettingsError(
-            "the database URL cannot be read",
-            hint="write postgresql+psycopg2://user:password@host:port/database; special characters in the "
-            "password must be percent-encoded",
-        ) from error
-    if parsed.get_backend_name() != "postgresql":
-        raise SettingsError(
-            f"the database URL names {parsed.get_backend_name()!r}", hint="tsext migrates PostgreSQL only"
-        )
-    if parsed.drivername == "postgresql+asyncpg":
-        options = {"sslmode" if name == "ssl" else name: value for name, value in parsed.query.items()}
-        options.pop("prepared_statement_cache_size", None)
-        return parsed.set(drivername=_driver(), query=options)
-    return parsed.set(drivername=_driver()) if parsed.drivername == "postgresql" else parsed
-
-
-def _driver() -> str:
-    try:
-        import psycopg2  # noqa: F401  (whether it can be)
-    except ImportError:
-        return "postgresql+psycopg"
-    return "postgresql+psycopg2"
 
 
 def _database_url(config: Config) -> URL | None:
@@ -436,7 +316,7 @@ def _environment(x_arguments: Mapping[str, str], *, embedded: bool) -> str:
     name = x_arguments.get("env") or os.environ.get("TSEXT_ENV")
     if name is None:
         return "development" if embedded else "production"
-    return str(_choice(*ENVIRONMENTS)("environment (-x env= or TSEXT_ENV)", name))
+    return str(values.choice(*ENVIRONMENTS)("environment (-x env= or TSEXT_ENV)", name))
 
 
 def _said(x_arguments: Mapping[str, str], name: str, example: str) -> str:
@@ -486,17 +366,6 @@ def _defaults(environment: str) -> dict[str, Any]:
 def _parse(name: str, text: str) -> Any:
     for each in fields(Settings):
         if each.name == name and "parse" in each.metadata:
-            return each.metadata["parse"](name, text)
+            return each.metadata["parse"](f"tsext setting {name}", text)
     known = ", ".join(row[0] for row in documented())
     raise SettingsError(f"tsext knows no setting {name!r}", hint=f"it knows: {known}")
-
-
-def _spell(value: Any) -> str:
-    if value in ((), None, ""):
-        return "none"
-    if isinstance(value, tuple):
-        return " ".join(map(_spell, value))
-    if isinstance(value, timedelta):
-        seconds = value.total_seconds()
-        return f"{int(seconds)}s" if seconds.is_integer() else f"{seconds * 1000:g}ms"
-    return str(value)

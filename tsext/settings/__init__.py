@@ -1,0 +1,7 @@
+"""Everything a user may set, with its default, and where the value comes from."""
+
+from tsext.settings.chosen import ENVIRONMENTS, Settings, documented
+from tsext.settings.urls import normalise_url
+from tsext.settings.values import Size
+
+__all__ = ["ENVIRONMENTS", "Settings", "Size", "documented", "normalise_url"]
