@@ -19,6 +19,7 @@ from rich.table import Table
 
 from tsext import command, review
 from tsext.command import backfill_line
+from tsext.command.reaching import engine
 from tsext.errors import HistoryError
 from tsext.fleet import commands as fleet_commands
 from tsext.loading import commands as loading_commands
@@ -239,8 +240,8 @@ def backfill(config: Config) -> None:
 
 def load(config: Config) -> None:
     """Load a CSV or Parquet file into a table, in parallel; the same command goes on where one was interrupted."""
-    with command.engine(config) as engine:
-        sys.exit(loading_commands.run(config.cmd_opts or argparse.Namespace(), engine))
+    with engine(config) as database:
+        sys.exit(loading_commands.run(config.cmd_opts or argparse.Namespace(), database))
 
 
 def localdb(config: Config) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -15,14 +14,15 @@ from alembic.migration import MigrationContext
 from alembic.operations.ops import MigrationScript
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Connection
 
-from tsext import environment, history, localdb, reflection, review, safety, seeds, validation
+from tsext import environment, history, reflection, review, safety, seeds, validation
+from tsext.command.reaching import Database, applied_in, look_at, x_arguments
+from tsext.command.statuses import RevisionStatus, status_lines
 from tsext.errors import Finding, HistoryError, Severity, ValidationFailed
 from tsext.history import Project, Recorder, adoption, bookkeeping, numbers, records, renumbering
 from tsext.operations.files import ExecuteFileOp, ExecuteRollbackFileOp
-from tsext.preflight import check, connect
+from tsext.preflight import check
 from tsext.preflight.checking import examine
 from tsext.preflight.situation import Result, State
 from tsext.settings import Settings
@@ -49,28 +49,6 @@ __all__ = [
 
 
 log = logging.getLogger("alembic.tsext")
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class RevisionStatus:
-    """One line of ``tsext status``."""
-
-    version: int
-    revision: str
-    name: str
-    state: str
-    """``applied`` or ``pending``."""
-    applied_at: str | None
-    applied_by: str | None
-    execution_time_ms: int | None
-    rollback_available: bool
-    checksum: str
-    checksum_state: str
-    """``ok``, ``changed``, ``missing`` (files gone) or ``-`` (pending)."""
-    phase: str = ""
-    """``expand``, ``migrate`` or ``contract``, and the application it requires."""
 
 
 def upgrade(config: Config, revision: str = "head", **options: Any) -> None:
@@ -152,12 +130,12 @@ def merge(config: Config, revisions: str | list[str], message: str | None = None
 def status(config: Config) -> list[RevisionStatus]:
     """Every revision, applied or pending, lowest number first."""
 
-    def look(at: _Database) -> list[RevisionStatus]:
+    def look(at: Database) -> list[RevisionStatus]:
         recorded = {record.version: record for record in history.applied(at.connection)}
         assigned = numbers.assign(at.project.ordered, history.fixed_numbers(at.connection))
-        return _status_lines(at.project, assigned, recorded)
+        return status_lines(at.project, assigned, recorded)
 
-    return _look(config, look)
+    return look_at(config, look)
 
 
 def receipt(config: Config, revision: str = "heads") -> dict[str, dict[str, Any]]:
@@ -166,7 +144,7 @@ def receipt(config: Config, revision: str = "heads") -> dict[str, dict[str, Any]
     :raises CommandError: if there is no such revision.
     """
 
-    def look(at: _Database) -> dict[str, dict[str, Any]]:
+    def look(at: Database) -> dict[str, dict[str, Any]]:
         found = {}
         for script in at.project.script.get_revisions(revision):
             told = records.newest_receipt(at.connection, script.revision) if script is not None else None
@@ -174,16 +152,7 @@ def receipt(config: Config, revision: str = "heads") -> dict[str, dict[str, Any]
                 found[script.revision] = told
         return found
 
-    return _look(config, look)
-
-
-def _status_lines(
-    project: Project, assigned: dict[str, int], recorded: dict[int, history.RevisionRecord]
-) -> list[RevisionStatus]:
-    lines = [_pending_or_applied(project, each, assigned, recorded) for each in project.ordered]
-    known = {line.version for line in lines if line.state == "applied"}
-    lines += [_missing(record) for version, record in recorded.items() if version not in known]
-    return sorted(lines, key=lambda line: line.version)
+    return look_at(config, look)
 
 
 def validate(config: Config, *, models: bool = True) -> list[Finding]:
@@ -192,7 +161,7 @@ def validate(config: Config, *, models: bool = True) -> list[Finding]:
     :param models: whether to compare the models with the schema, if nothing else is wrong.
     """
 
-    def look(at: _Database) -> list[Finding]:
+    def look(at: Database) -> list[Finding]:
         recorded = history.applied(at.connection)
         findings = [
             *history.verify(at.project, recorded, at.heads, history.fixed_numbers(at.connection)),
@@ -205,10 +174,10 @@ def validate(config: Config, *, models: bool = True) -> list[Finding]:
         ]
         return findings if findings or not models else _models_equal_schema(config, at)
 
-    return _look(config, look)
+    return look_at(config, look)
 
 
-def _of_applied_revisions(at: _Database) -> Iterator[Finding]:
+def _of_applied_revisions(at: Database) -> Iterator[Finding]:
     """What fails of the revisions' own checks."""
     for each in at.project.behind(at.heads):
         check = at.project.index.check(each)
@@ -218,7 +187,7 @@ def _of_applied_revisions(at: _Database) -> Iterator[Finding]:
 def preflight(config: Config) -> list[Result]:
     """What an upgrade to the head looks at before its first statement; reads only."""
 
-    def look(at: _Database) -> list[Result]:
+    def look(at: Database) -> list[Result]:
         applied = {each.revision for each in at.project.behind(at.heads)}
         pending = [(each, False) for each in at.project.ordered if each.revision not in applied]
         found = environment.foreseen(at.connection, pending, at.settings)
@@ -226,10 +195,10 @@ def preflight(config: Config) -> list[Result]:
         server, *others = examine(at.connection, work, at.settings, unread)
         return [server, _history_state(at), *others]
 
-    return _look(config, look)
+    return look_at(config, look)
 
 
-def _history_state(at: _Database) -> Result:
+def _history_state(at: Database) -> Result:
     fixed = history.fixed_numbers(at.connection)
     findings = history.verify(at.project, history.applied(at.connection), at.heads, fixed)
     if not findings:
@@ -275,7 +244,7 @@ def renumber(config: Config) -> list[tuple[str, str]]:
     :raises HistoryError: if one that would have to change is applied.
     """
     settings = Settings.read(config, x_arguments(config))
-    applied, heads = _applied_revisions(settings)
+    applied, heads = applied_in(settings)
     return renumbering.renumber(ScriptDirectory.from_config(config), settings.sql_location, applied, heads)
 
 
@@ -287,7 +256,7 @@ def reflect(config: Config, schemas: Sequence[str] = (), tables: Sequence[str] =
     :raises InvalidObject: if there is no such schema or table.
     """
     wanted = reflection.Wanted(schemas or (None,), tables)
-    return _look(config, lambda at: reflection.module(at.connection, wanted))
+    return look_at(config, lambda at: reflection.module(at.connection, wanted))
 
 
 def lint(config: Config, wanted: review.Wanted | None = None, *, database: bool = False) -> list[review.Verdict]:
@@ -299,7 +268,7 @@ def lint(config: Config, wanted: review.Wanted | None = None, *, database: bool 
     """
     wanted = wanted or review.Wanted()
     if database:
-        return _look(config, lambda at: _reviewed(at.project, at.settings, wanted, at))
+        return look_at(config, lambda at: _reviewed(at.project, at.settings, wanted, at))
     settings, script = Settings.read(config, x_arguments(config)), ScriptDirectory.from_config(config)
     history.refuse_duplicates(script, settings.revision_ids)
     project = Project.read(script, settings.sql_location)
@@ -308,7 +277,7 @@ def lint(config: Config, wanted: review.Wanted | None = None, *, database: bool 
 
 
 def _reviewed(
-    project: Project, settings: Settings, wanted: review.Wanted, at: _Database | None = None
+    project: Project, settings: Settings, wanted: review.Wanted, at: Database | None = None
 ) -> list[review.Verdict]:
     applied = {each.revision for each in project.behind(at.heads)} if at is not None else set()
     offered = [each for each in project.ordered if (each.revision in applied) == (wanted.downgrade and at is not None)]
@@ -323,74 +292,16 @@ def _reviewed(
 def seed(config: Config, names: list[str] | None = None) -> list[str]:
     """Load the seeds; returns their file names."""
 
-    def load(at: _Database) -> list[str]:
+    def load(at: Database) -> list[str]:
         state = check(at.connection)
         with environment.locks_of(at.connection, at.settings, state) as held:
             return seeds.load(at.connection, at.settings, names, asking=held.again)
 
-    return _look(config, load)
-
-
-# --- how the verbs reach the database
-
-
-@dataclass(frozen=True)
-class _Database:
-    """The database as ``env.py`` sees it: its connection, its version table."""
-
-    context: MigrationContext
-    project: Project
-    heads: tuple[str, ...]
-    """What the version table says is applied."""
-    settings: Settings
-
-    @property
-    def connection(self) -> Connection:
-        """What the context is connected by."""
-        assert self.context.connection is not None
-        return self.context.connection
-
-
-def _look(config: Config, work: Callable[[_Database], T]) -> T:
-    """Run the project's ``env.py``, as ``alembic current`` does, and do something where it would migrate."""
-    settings = Settings.read(config, x_arguments(config))
-    script = ScriptDirectory.from_config(config)
-    history.refuse_duplicates(script, settings.revision_ids)
-    done: list[T] = []
-
-    def instead(heads: tuple[str, ...], context: MigrationContext) -> list[Any]:
-        assert context.connection is not None
-        context.connection.rollback()
-        history.refuse_elsewhere(context.connection)
-        project = Project.read(script, settings.sql_location)
-        done.append(work(_Database(context, project, tuple(heads), settings)))
-        return []
-
-    with history.in_process, review.quiet(), EnvironmentContext(config, script, fn=instead, dont_mutate=True):
-        script.run_env()
-    return done[0]
-
-
-@contextmanager
-def engine(config: Config) -> Iterator[Engine]:
-    """The database, without ``env.py``: for what is no matter of the revisions.
-
-    :raises ConnectionRefused: if it cannot be reached, with the cure.
-    """
-    made = create_engine(url_of(Settings.read(config, x_arguments(config))), poolclass=NullPool)
-    with connect(made) as connection:
-        check(connection)
-    yield made
-    made.dispose()
-
-
-def x_arguments(config: Config) -> dict[str, str]:
-    given: list[str] = getattr(config.cmd_opts, "x", None) or []
-    return dict(each.partition("=")[::2] for each in given)
+    return look_at(config, load)
 
 
 def _with_recorder(config: Config, work: Callable[[Connection, Recorder, tuple[str, ...]], list[str]]) -> list[str]:
-    def write(at: _Database) -> list[str]:
+    def write(at: Database) -> list[str]:
         with environment.upgrade_lock(at.connection, at.settings, check(at.connection)):
             bookkeeping.upgrade(at.connection)
             assigned = numbers.assign(at.project.ordered, history.fixed_numbers(at.connection))
@@ -398,26 +309,7 @@ def _with_recorder(config: Config, work: Callable[[Connection, Recorder, tuple[s
             at.connection.commit()
         return done
 
-    return _look(config, write)
-
-
-def _applied_revisions(settings: Settings) -> tuple[set[str], tuple[str, ...]]:
-    """Without ``env.py``, which refuses to run while two revisions have one number."""
-    with connect(create_engine(url_of(settings), poolclass=NullPool)) as connection:
-        recorded, heads = applied_revisions(connection)
-    return recorded, () if recorded else heads
-
-
-def applied_revisions(connection: Connection) -> tuple[set[str], tuple[str, ...]]:
-    """What the history has, and the heads that ``alembic_version`` says are applied."""
-    recorded = history.applied(connection)
-    heads = MigrationContext.configure(connection).get_current_heads()
-    return {record.revision for record in recorded if record.revision}, heads
-
-
-def url_of(settings: Settings) -> URL:
-    """The database's, or that of the local server where none is set."""
-    return settings.database_url or make_url(localdb.ensure(settings.localdb_version).url)
+    return look_at(config, write)
 
 
 def _revision_with(config: Config, target: str) -> str:
@@ -429,7 +321,7 @@ def _revision_with(config: Config, target: str) -> str:
     ordered = numbers.in_order(script)
     fixed: dict[str, int] = {}
     if any(numbers.number_in(each.revision) is None for each in ordered):
-        fixed = _look(config, lambda at: history.fixed_numbers(at.connection))
+        fixed = look_at(config, lambda at: history.fixed_numbers(at.connection))
     assigned = numbers.assign(ordered, fixed)
     found = [name for name, number in assigned.items() if number == int(target)]
     if not found:
@@ -444,50 +336,13 @@ def _applied_beyond(config: Config, target: str) -> set[str]:
     """Applied revisions if one with a higher number than the target is applied, else none."""
     if not target.isdigit():
         return set()
-    recorded = _look(config, lambda at: history.applied(at.connection))
+    recorded = look_at(config, lambda at: history.applied(at.connection))
     if max((record.version for record in recorded), default=0) <= int(target):
         return set()
     return {record.revision for record in recorded if record.revision}
 
 
-# --- lines of the status
-
-
-def _pending_or_applied(
-    project: Project, script: Script, assigned: dict[str, int], recorded: dict[int, history.RevisionRecord]
-) -> RevisionStatus:
-    files = project.files(script)
-    number = assigned[script.revision]
-    record = recorded.get(number)
-    if record is None or record.revision != script.revision:
-        return RevisionStatus(
-            number, script.revision, numbers.name_of(script), "pending", None, None, None,
-            files.rollback_available, files.checksum, "-", str(review.Phase.of(script)),
-        )  # fmt: skip
-    state = "ok" if files.checksum == record.checksum else "changed"
-    return replace(_applied(record, script.revision, state), phase=str(review.Phase.of(script)))
-
-
-def _missing(record: history.RevisionRecord) -> RevisionStatus:
-    return _applied(record, record.revision or "?", "missing")
-
-
-def _applied(record: history.RevisionRecord, name: str, checksum_state: str) -> RevisionStatus:
-    return RevisionStatus(
-        version=record.version,
-        revision=name,
-        name=record.name,
-        state="applied",
-        applied_at=record.applied_at.isoformat(timespec="seconds"),
-        applied_by=record.applied_by,
-        execution_time_ms=record.execution_time_ms,
-        rollback_available=record.rollback_available,
-        checksum=record.checksum,
-        checksum_state=checksum_state,
-    )
-
-
-def _models_equal_schema(config: Config, at: _Database) -> list[Finding]:
+def _models_equal_schema(config: Config, at: Database) -> list[Finding]:
     if at.context.opts.get("target_metadata") is None:
         log.warning("env.py gives no models, so there is nothing to compare the schema with")
         return []

@@ -9,18 +9,16 @@ from typing import Any
 
 from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import URL, Connection, create_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy import URL, Connection
 
 from tsext import catalog, history, review
 from tsext.backfill import executors, kinds, ledger, workers
 from tsext.backfill.ledger import Backfill, Progress, State
 from tsext.backfill.throttle import NOT_LIMITS, PREFIX, limits_of
-from tsext.command import applied_revisions, url_of, x_arguments
+from tsext.command.reaching import applied_revisions, engine, url_of, x_arguments
 from tsext.errors import BackfillError, Finding, SettingsError
 from tsext.history import Project, bookkeeping, records
 from tsext.operations.declaring import DeclaringOperation
-from tsext.preflight import check, connect
 from tsext.settings import Settings
 
 
@@ -89,7 +87,6 @@ def run(
     settings, reports = Settings.read(config, x_arguments(config)), []
     url = url_of(settings)
     with connected(config) as connection:
-        check(connection)
         for each in _wanted(config, connection, settings, what):
             reports.append(_run(url, connection, each, (crew, settings), tell))
     return reports
@@ -268,6 +265,8 @@ def finish(config: Config, name: str) -> None:
 @contextmanager
 def connected(config: Config) -> Iterator[Connection]:
     """A connection in autocommit mode."""
-    engine = create_engine(url_of(Settings.read(config, x_arguments(config))), poolclass=NullPool)
-    with connect(engine).execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with (
+        engine(config) as database,
+        database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+    ):
         yield connection
