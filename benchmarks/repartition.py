@@ -27,7 +27,8 @@ from rich.table import Table
 from sqlalchemy.pool import NullPool
 
 from tsext import localdb
-from tsext.operations.repartition import Repartition, RepartitionHypertable
+from tsext.model.repartitions import Repartition
+from tsext.operations.repartition import RepartitionHypertable
 from tsext.settings import Settings
 
 DAYS, SYMBOLS = 30, 50

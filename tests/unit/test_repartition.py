@@ -13,7 +13,8 @@ from tsext.backfill.hashing import Value, digest_query
 from tsext.backfill.repartition.capture import Capture, Dirty
 from tsext.backfill.repartition.move import Carried, Flow
 from tsext.errors import FeatureNotSupported, InvalidObject, IrreversibleOperation
-from tsext.operations.repartition import Repartition, RepartitionHypertable, UndoRepartitionHypertable
+from tsext.model.repartitions import Repartition
+from tsext.operations.repartition import ConvertToTable, RepartitionHypertable, UndoRepartitionHypertable
 
 
 @pytest.fixture
@@ -88,6 +89,8 @@ def test_how_it_stands_in_a_revision():
     operation = RepartitionHypertable(target)
     assert textwrap.indent(STANDS, "    ") in render_python_code(UpgradeOps([operation]))
     assert operation.reverse().reverse().target == target
+    plain = ConvertToTable(Repartition("t", plain=True))
+    assert type(plain.reverse().reverse()) is ConvertToTable
     with pytest.raises(IrreversibleOperation, match="does not say which shape"):
         UndoRepartitionHypertable(Repartition("t")).reverse()
 

@@ -42,34 +42,21 @@ class ColumnRename(ColumnOperation):
 
 
 class ExpandColumnRename(Expansion, ColumnRename, name="expand_column_rename", noun=ColumnChange):
-    """Let a column have two names: a second column, kept equal to it."""
+    """Rename a column, first half: from now on applications may use either name.
 
-    @classmethod
-    def invoke(
-        cls,
-        operations: Operations,
-        table_name: str,
-        column_name: str,
-        new_column_name: str,
-        *,
-        schema: str | None = None,
-    ) -> None:
-        """Rename a column, first half: from now on applications may use either name.
+    A column of the new name is added beside it; a trigger gives what is written into either to the other, and the
+    rows that are there are filled in batches that are committed one by one. Indexes of the column are built for
+    the new one, too, while others read and write. Then deploy the application that uses the new name;
+    ``op.contract_column_rename`` in a later revision ends it.
 
-        A column of the new name is added beside it; a trigger gives what is written into either to the other, and the
-        rows that are there are filled in batches that are committed one by one. Indexes of the column are built for
-        the new one, too, while others read and write. Then deploy the application that uses the new name;
-        ``op.contract_column_rename`` in a later revision ends it.
+    Where an UPDATE gives both columns new values, the old name's counts; in an INSERT the new name's, unless it
+    is null. Outside the transaction; after an interruption the same call goes on. Undone by
+    ``op.undo_expand_column_rename``.
 
-        Where an UPDATE gives both columns new values, the old name's counts; in an INSERT the new name's, unless it
-        is null. Outside the transaction; after an interruption the same call goes on. Undone by
-        ``op.undo_expand_column_rename``.
-
-        :raises InvalidObject: if the table has a column of the new name; for a generated column; if a hypertable is
-            partitioned by it.
-        :raises FeatureNotSupported: on a hypertable with chunks in the columnstore.
-        """
-        operations.invoke(cls(ColumnChange(table_name, column_name, new_column_name, schema=schema)))
+    :raises InvalidObject: if the table has a column of the new name; for a generated column; if a hypertable is
+        partitioned by it.
+    :raises FeatureNotSupported: on a hypertable with chunks in the columnstore.
+    """
 
     def statements(self) -> list[str]:
         """For a script: without indexes, which only the database knows."""
@@ -93,23 +80,10 @@ class Instant(ColumnRename):
 
 
 class UndoExpandColumnRename(Instant, name="undo_expand_column_rename", noun=ColumnChange):
-    """Let a column have its old name only."""
+    """Undo ``op.expand_column_rename``, also one that was interrupted: applications may use the old name only.
 
-    @classmethod
-    def invoke(
-        cls,
-        operations: Operations,
-        table_name: str,
-        column_name: str,
-        new_column_name: str,
-        *,
-        schema: str | None = None,
-    ) -> None:
-        """Undo ``op.expand_column_rename``, also one that was interrupted: applications may use the old name only.
-
-        Nothing is lost: both columns have what was written into either. ACCESS EXCLUSIVE, for an instant.
-        """
-        operations.invoke(cls(ColumnChange(table_name, column_name, new_column_name, schema=schema)))
+    Nothing is lost: both columns have what was written into either. ACCESS EXCLUSIVE, for an instant.
+    """
 
     def check(self, connection: Connection) -> None:
         """Refuse to drop a column that was not added by the expansion."""
@@ -131,30 +105,17 @@ class UndoExpandColumnRename(Instant, name="undo_expand_column_rename", noun=Col
 
 
 class ContractColumnRename(Instant, name="contract_column_rename", noun=ColumnChange):
-    """Let a column have its new name only."""
+    """Rename a column, second half: from now on applications may use the new name only.
+
+    The column that was added is dropped, and the old one renamed, so that it keeps its place, indexes,
+    constraints, default and privileges. Before that, the whole table is read to make sure that no row differs.
+    ACCESS EXCLUSIVE, for an instant, in the revision's transaction. Undone by ``op.undo_contract_column_rename``.
+
+    :raises InvalidObject: if the column has not been expanded.
+    :raises RevisionFailed: if a row differs.
+    """
 
     answers_for = ITS_OWN | {"drop-column"}
-
-    @classmethod
-    def invoke(
-        cls,
-        operations: Operations,
-        table_name: str,
-        column_name: str,
-        new_column_name: str,
-        *,
-        schema: str | None = None,
-    ) -> None:
-        """Rename a column, second half: from now on applications may use the new name only.
-
-        The column that was added is dropped, and the old one renamed, so that it keeps its place, indexes,
-        constraints, default and privileges. Before that, the whole table is read to make sure that no row differs.
-        ACCESS EXCLUSIVE, for an instant, in the revision's transaction. Undone by ``op.undo_contract_column_rename``.
-
-        :raises InvalidObject: if the column has not been expanded.
-        :raises RevisionFailed: if a row differs.
-        """
-        operations.invoke(cls(ColumnChange(table_name, column_name, new_column_name, schema=schema)))
 
     def check(self, connection: Connection) -> None:
         """Refuse before it is expanded, and if a row differs."""
@@ -187,7 +148,11 @@ class ContractColumnRename(Instant, name="contract_column_rename", noun=ColumnCh
 
 
 class UndoContractColumnRename(ColumnRename, name="undo_contract_column_rename", noun=ColumnChange):
-    """Let a renamed column have its old name, too."""
+    """Undo ``op.contract_column_rename``: applications may use the old name, too.
+
+    A column of the old name is added and filled, as ``op.expand_column_rename`` does; then both swap their names,
+    in an instant. Outside the transaction; after an interruption the same call goes on.
+    """
 
     answers_for = ITS_OWN | {"rename-column"}
 
@@ -197,23 +162,6 @@ class UndoContractColumnRename(ColumnRename, name="undo_contract_column_rename",
             ColumnChange(target.table_name, target.twin, target.column, schema=target.schema)
         )
         self.is_back = False
-
-    @classmethod
-    def invoke(
-        cls,
-        operations: Operations,
-        table_name: str,
-        column_name: str,
-        new_column_name: str,
-        *,
-        schema: str | None = None,
-    ) -> None:
-        """Undo ``op.contract_column_rename``: applications may use the old name, too.
-
-        A column of the old name is added and filled, as ``op.expand_column_rename`` does; then both swap their names,
-        in an instant. Outside the transaction; after an interruption the same call goes on.
-        """
-        operations.invoke(cls(ColumnChange(table_name, column_name, new_column_name, schema=schema)))
 
     def check(self, connection: Connection) -> None:
         """Look whether it is done."""

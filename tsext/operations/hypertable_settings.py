@@ -136,14 +136,6 @@ class ChunkSkipping(HypertableOperation):
         self.column_name = column_name
         self.if_not_exists = if_not_exists
 
-    def arguments(self) -> list[Code]:
-        """Name, column, and whether it may be so already."""
-        return self.call_of(code_of(self.column_name), *flags_of(self, "if_not_exists"))
-
-
-class EnableChunkSkipping(ChunkSkipping, name="enable_chunk_skipping", noun=Hypertable):
-    """Keep the least and greatest value of a column for each compressed chunk."""
-
     @classmethod
     def invoke(
         cls,
@@ -154,13 +146,21 @@ class EnableChunkSkipping(ChunkSkipping, name="enable_chunk_skipping", noun=Hype
         if_not_exists: bool = False,
         schema: str | None = None,
     ) -> None:
-        """Keep the least and greatest value of a column for each chunk compressed from now on, to skip chunks by.
-
-        :param column_name: of an integer type, a date or a time.
-        :raises FeatureNotSupported: below TimescaleDB 2.17.1.
-        :raises InvalidObject: for what TimescaleDB would refuse.
-        """
+        """Described by each verb."""
         operations.invoke(cls(table_name, column_name, if_not_exists=if_not_exists, schema=schema))
+
+    def arguments(self) -> list[Code]:
+        """Name, column, and whether it may be so already."""
+        return self.call_of(code_of(self.column_name), *flags_of(self, "if_not_exists"))
+
+
+class EnableChunkSkipping(ChunkSkipping, name="enable_chunk_skipping", noun=Hypertable):
+    """Keep the least and greatest value of a column for each chunk compressed from now on, to skip chunks by.
+
+    :param column_name: of an integer type, a date or a time.
+    :raises FeatureNotSupported: below TimescaleDB 2.17.1.
+    :raises InvalidObject: for what TimescaleDB would refuse.
+    """
 
     def check(self, connection: Connection) -> None:
         """Refuse a column that cannot be it, or is it."""
@@ -184,26 +184,13 @@ class EnableChunkSkipping(ChunkSkipping, name="enable_chunk_skipping", noun=Hype
 
 
 class DisableChunkSkipping(ChunkSkipping, name="disable_chunk_skipping", noun=Hypertable):
-    """Forget the least and greatest value of a column."""
+    """Forget the least and greatest value of a column; those of chunks that are compressed come back only when
+    they are compressed anew.
 
-    @classmethod
-    def invoke(
-        cls,
-        operations: Operations,
-        table_name: str,
-        column_name: str,
-        *,
-        if_not_exists: bool = False,
-        schema: str | None = None,
-    ) -> None:
-        """Forget the least and greatest value of a column; those of chunks that are compressed come back only when
-        they are compressed anew.
-
-        :param if_not_exists: do nothing if there are none; TimescaleDB calls it so.
-        :raises FeatureNotSupported: below TimescaleDB 2.17.1.
-        :raises InvalidObject: for what TimescaleDB would refuse.
-        """
-        operations.invoke(cls(table_name, column_name, if_not_exists=if_not_exists, schema=schema))
+    :param if_not_exists: do nothing if there are none; TimescaleDB calls it so.
+    :raises FeatureNotSupported: below TimescaleDB 2.17.1.
+    :raises InvalidObject: for what TimescaleDB would refuse.
+    """
 
     def check(self, connection: Connection) -> None:
         """Refuse a column by which no chunks are skipped."""

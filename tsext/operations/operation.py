@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from alembic.autogenerate.render import renderers
@@ -45,6 +46,8 @@ class Operation(MigrateOperation):
     """What it must have beyond that for an argument, by the argument's name."""
     verbs: ClassVar[Verbs]
     """All verbs, by name."""
+    invoke: ClassVar[Any]
+    """What ``op.<verb>`` does with its arguments; verbs that share it are described by their classes."""
 
     def __init_subclass__(cls, *, name: str = "", noun: type[Object] | None = None) -> None:
         super().__init_subclass__()
@@ -52,6 +55,8 @@ class Operation(MigrateOperation):
             cls.noun = noun
         if name:
             cls.verb = name
+            if "invoke" not in vars(cls):
+                cls.invoke = _described(cls)
             Operation.verbs[name] = cls
             Operations.register_operation(name, "invoke")(cls)
             Operations.implementation_for(cls)(_execute)
@@ -117,6 +122,14 @@ class Operation(MigrateOperation):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(str, self.arguments() or []))})"
+
+
+def _described(verb: Any) -> Any:
+    """The ``invoke`` that several verbs share, for one of them, which its class describes."""
+    shared = verb.invoke.__func__
+    own = FunctionType(shared.__code__, shared.__globals__, shared.__name__, shared.__defaults__, shared.__closure__)
+    own.__kwdefaults__, own.__annotations__, own.__doc__ = shared.__kwdefaults__, shared.__annotations__, verb.__doc__
+    return classmethod(own)
 
 
 class Verbs(dict[str, type[Any]]):

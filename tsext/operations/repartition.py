@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from alembic.operations import Operations
@@ -15,51 +15,21 @@ from tsext.backfill.ledger import Backfill, State
 from tsext.backfill.repartition import swapping
 from tsext.backfill.repartition.move import CAPTURE, KIND, RANGES, Move, Spec, place_of
 from tsext.errors import FeatureNotSupported, InvalidObject, IrreversibleOperation
-from tsext.model import TIMESCALEDB, Dimension, Hypertable, Interval, Object
-from tsext.model.objects import check_name
+from tsext.model import TIMESCALEDB, Dimension, Hypertable, Interval
+from tsext.model.repartitions import Repartition
 from tsext.operations.declaring import Declaration, DeclaringOperation
 from tsext.operations.hypertables import CreateHypertable, check_now_function, need_uuid
 from tsext.operations.operation import refuse_without
 from tsext.operations.rendering import Code, code_of
+from tsext.operations.repartition_refusals import refuse
 from tsext.operations.steps import SteppedOperation
 from tsext.settings import Settings
 from tsext.sql.columns import type_text
-from tsext.sql.quoting import identifier, qualified
+from tsext.sql.quoting import qualified
 
 LIMITS: dict[str, str | None] = {"rest": "0", "wal_rate": "off"}
 """What of the limits of a backfill is other for a move, unless the settings say otherwise: nobody waits for what it
 copies, and the sooner it is over, the less is noted meanwhile."""
-
-
-@dataclass(frozen=True)
-class Repartition(Object):
-    """The shape that a table is to have.
-
-    :param column: of the ranges by which it is partitioned; None: the one it has now.
-    :param chunk_time_interval: None: the one it has now.
-    :param dimensions: None: those it has now.
-    :param types: new types by column, as SQL text.
-    :param using: expressions over the old columns, by new column; a cast, where there is none.
-    :param existing_using: expressions over the new columns, for the way back.
-    :param plain: whether it is to be a plain table.
-    """
-
-    table_name: str
-    column: str | None = None
-    chunk_time_interval: Interval | None = None
-    dimensions: tuple[Dimension, ...] | None = None
-    types: Mapping[str, str] = field(default_factory=dict)
-    using: Mapping[str, str] = field(default_factory=dict)
-    existing_using: Mapping[str, str] = field(default_factory=dict)
-    plain: bool = False
-    schema: str | None = None
-
-    def __post_init__(self) -> None:
-        check_name("table to repartition", self.table_name)
-        if extra := sorted((self.using.keys() | self.existing_using.keys()) - self.types.keys()):
-            raise InvalidObject(
-                f"there is an expression for {', '.join(extra)}, but no type", hint="give its type, too: types={…}"
-            )
 
 
 class MovingOperation(SteppedOperation):
@@ -403,7 +373,7 @@ class UndoRepartitionHypertable(MovingOperation, name="undo_repartition_hypertab
         """The table."""
         return self.call_of()
 
-    def reverse(self) -> RepartitionHypertable:
+    def reverse(self) -> RepartitionHypertable | ConvertToTable:
         """The new shape again.
 
         :raises IrreversibleOperation: if that is not known.
@@ -412,60 +382,4 @@ class UndoRepartitionHypertable(MovingOperation, name="undo_repartition_hypertab
             raise IrreversibleOperation(
                 f"{self.verb} does not say which shape the table had", hint="write op.repartition_hypertable(…)"
             )
-        return RepartitionHypertable(self.target)
-
-
-# --- what cannot be moved
-
-
-def refuse(operation: MovingOperation, connection: Connection, is_hypertable: bool) -> None:
-    """Refuse a table of which something would be lost, or would not follow.
-
-    :raises InvalidObject: naming it, with what to do.
-    """
-    relation = catalog.resolved(connection, *operation.table)
-    assert relation is not None  # or it would have been refused
-    found = catalog.moved_table(connection, relation[1], relation[0], CAPTURE)
-    assert found is not None
-    for fact, hint in _obstacles(connection, found, is_hypertable):
-        raise InvalidObject(f"op.{operation.verb}: {operation.shown} {fact}", hint=hint)
-
-
-def _obstacles(connection: Connection, found: catalog.MovedTable, is_hypertable: bool) -> Iterator[tuple[str, str]]:
-    if found.kind != "r" or found.is_child or (found.has_children and not is_hypertable):
-        yield "is partitioned, inherited from, or a part of another table", "move its parts one by one, by hand"
-    if found.persistence == "t":
-        yield "is a temporary table", "create another one, and copy the rows"
-    if found.has_rules:
-        yield "has rules, which a hypertable cannot have", "drop them, or make triggers of them"
-    for name in (each["name"] for each in found.views if each["kind"] != "v"):
-        yield f"is read by {name}, which cannot be pointed at another table", "drop it, and create it anew later"
-    for function in found.functions:
-        yield f"is used in the body of {function}", "write the body as a string: AS $$ … $$"
-    for name in (each["name"] for each in found.constraints if not each["valid"] and each["kind"] == "c"):
-        hint = f"validate it: VALIDATE CONSTRAINT {identifier(name)}"
-        yield f"has a constraint that is not valid: {name}", hint
-    for column in found.columns:
-        if column.acl is not None:
-            yield f"has privileges of its own on {column.name}", "grant them on the table instead"
-    if is_hypertable:
-        yield from _obstacles_of_hypertable(connection, found)
-
-
-def _obstacles_of_hypertable(connection: Connection, found: catalog.MovedTable) -> Iterator[tuple[str, str]]:
-    """What belongs to the hypertable, and would stay with the old one."""
-    if catalog.columnstore(connection, found.name, found.schema) is not None:
-        yield (
-            "has the columnstore",
-            "convert its chunks and disable it before (op.convert_to_rowstore, op.disable_columnstore), and enable it "
-            "again in the revision after this one",
-        )
-    if jobs := catalog.job_applications(connection, [catalog.key_of(connection, found.schema, found.name)]):
-        yield (
-            f"has background jobs: {', '.join(jobs)}",
-            "remove its policies before (op.remove_retention_policy …), and add them again after this",
-        )
-    for aggregate in catalog.continuous_aggregates(connection):
-        if aggregate.source_hypertable == (found.schema, found.name):
-            name = aggregate.aggregate.name
-            yield f"has the continuous aggregate {name}", "drop it before, and create it anew afterwards"
+        return ConvertToTable(self.target) if self.target.plain else RepartitionHypertable(self.target)

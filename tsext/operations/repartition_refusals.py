@@ -1,0 +1,66 @@
+"""What is refused before a table's rows are moved into another shape: what would be lost, or would not follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
+
+from tsext import catalog
+from tsext.backfill.repartition.move import CAPTURE
+from tsext.errors import InvalidObject
+from tsext.operations.steps import SteppedOperation
+from tsext.sql.quoting import identifier
+
+
+def refuse(operation: SteppedOperation, connection: Connection, is_hypertable: bool) -> None:
+    """Refuse a table of which something would be lost, or would not follow.
+
+    :raises InvalidObject: naming it, with what to do.
+    """
+    relation = catalog.resolved(connection, *operation.table)
+    assert relation is not None  # or it would have been refused
+    found = catalog.moved_table(connection, relation[1], relation[0], CAPTURE)
+    assert found is not None
+    for fact, hint in _obstacles(connection, found, is_hypertable):
+        raise InvalidObject(f"op.{operation.verb}: {operation.shown} {fact}", hint=hint)
+
+
+def _obstacles(connection: Connection, found: catalog.MovedTable, is_hypertable: bool) -> Iterator[tuple[str, str]]:
+    if found.kind != "r" or found.is_child or (found.has_children and not is_hypertable):
+        yield "is partitioned, inherited from, or a part of another table", "move its parts one by one, by hand"
+    if found.persistence == "t":
+        yield "is a temporary table", "create another one, and copy the rows"
+    if found.has_rules:
+        yield "has rules, which a hypertable cannot have", "drop them, or make triggers of them"
+    for name in (each["name"] for each in found.views if each["kind"] != "v"):
+        yield f"is read by {name}, which cannot be pointed at another table", "drop it, and create it anew later"
+    for function in found.functions:
+        yield f"is used in the body of {function}", "write the body as a string: AS $$ … $$"
+    for name in (each["name"] for each in found.constraints if not each["valid"] and each["kind"] == "c"):
+        hint = f"validate it: VALIDATE CONSTRAINT {identifier(name)}"
+        yield f"has a constraint that is not valid: {name}", hint
+    for column in found.columns:
+        if column.acl is not None:
+            yield f"has privileges of its own on {column.name}", "grant them on the table instead"
+    if is_hypertable:
+        yield from _obstacles_of_hypertable(connection, found)
+
+
+def _obstacles_of_hypertable(connection: Connection, found: catalog.MovedTable) -> Iterator[tuple[str, str]]:
+    """What belongs to the hypertable, and would stay with the old one."""
+    if catalog.columnstore(connection, found.name, found.schema) is not None:
+        yield (
+            "has the columnstore",
+            "convert its chunks and disable it before (op.convert_to_rowstore, op.disable_columnstore), and enable it "
+            "again in the revision after this one",
+        )
+    if jobs := catalog.job_applications(connection, [catalog.key_of(connection, found.schema, found.name)]):
+        yield (
+            f"has background jobs: {', '.join(jobs)}",
+            "remove its policies before (op.remove_retention_policy …), and add them again after this",
+        )
+    for aggregate in catalog.continuous_aggregates(connection):
+        if aggregate.source_hypertable == (found.schema, found.name):
+            name = aggregate.aggregate.name
+            yield f"has the continuous aggregate {name}", "drop it before, and create it anew afterwards"
