@@ -13,15 +13,12 @@ import random
 import statistics
 import threading
 import time
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import sqlalchemy as sa
+from databases import database
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
 
 from tsext import localdb
 from tsext.locks.watchdog import Watchdog
@@ -29,23 +26,6 @@ from tsext.settings import Settings
 
 SETTINGS = Settings()
 LIMIT = SETTINGS.watchdog_wait_of_many.total_seconds()
-
-
-@contextmanager
-def database(url: str) -> Iterator[sa.Engine]:
-    """A new one, dropped afterwards."""
-    name = f"bench_{uuid.uuid4().hex[:8]}"
-    admin = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    engine = sa.create_engine(sa.make_url(url).set(database=name), poolclass=NullPool)
-    try:
-        with engine.begin() as connection:
-            connection.exec_driver_sql("CREATE TABLE t AS SELECT g AS id, 0 AS n FROM generate_series(1, 100) AS g")
-        yield engine
-    finally:
-        with admin.connect() as connection:
-            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def abort(engine: sa.Engine, clients: int) -> float:
@@ -118,6 +98,8 @@ def main() -> None:
     parser.add_argument("--version", default="2.19")
     asked = parser.parse_args()
     with database(localdb.ensure(asked.version).url) as engine:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("CREATE TABLE t AS SELECT g AS id, 0 AS n FROM generate_series(1, 100) AS g")
         after = [abort(engine, asked.clients) * 1000 for _ in range(asked.rounds)]
         cancelled, transactions = false_aborts(engine, asked.clients, asked.minutes * 60)
     table = Table("what", "median", "worst")

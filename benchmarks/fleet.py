@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import psycopg2
+from projects import TSEXT, line, project
 from rich.console import Console
 from rich.table import Table
 
@@ -34,21 +35,6 @@ def upgrade():
 def downgrade():
     op.execute("DROP TABLE t{n}")
 """
-
-ENV = "from alembic import context\nfrom tsext import environment\n\nenvironment.run(context, None)\n"
-
-
-def project(folder: Path, revisions: int) -> None:
-    """An Alembic project of so many revisions."""
-    (folder / "alembic" / "versions").mkdir(parents=True)
-    (folder / "alembic" / "env.py").write_text(ENV)
-    (folder / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s/alembic\npath_separator = os\n")
-    down = None
-    for n in range(1, revisions + 1):
-        revision = f"{n:03d}_t{n}"
-        text = REVISION.format(revision=revision, down=down, n=n)
-        (folder / "alembic" / "versions" / f"{revision}.py").write_text(text)
-        down = revision
 
 
 def databases(port: int, names: list[str]) -> None:
@@ -82,7 +68,7 @@ def main() -> None:
     seconds: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory(prefix="tsext-bench-") as path, localdb.shared("2.19", name="fleet") as cluster:
         folder = Path(path)
-        project(folder, options.revisions)
+        project(folder, TSEXT, line(REVISION, options.revisions))
         listed = ", ".join(f'"{name}"' for name in names)
         group = f'[[group]]\ntemplate = "postgresql://postgres@127.0.0.1:{cluster.port}/{{name}}"\nnames = [{listed}]\n'
         (folder / "targets.toml").write_text(group)

@@ -13,16 +13,14 @@ import random
 import statistics
 import threading
 import time
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
+from databases import database
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy.pool import NullPool
 
 from tsext import localdb
 from tsext.environment import locks_of
@@ -66,21 +64,6 @@ def tsext(engine: sa.Engine) -> None:
 
 
 WAYS: dict[str, Build] = {"nothing": nothing, "CREATE INDEX": plain, "transaction_per_chunk": per_chunk, "tsext": tsext}
-
-
-@contextmanager
-def database(url: str) -> Iterator[sa.Engine]:
-    """A new one, dropped afterwards."""
-    name = f"bench_{uuid.uuid4().hex[:8]}"
-    admin = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    engine = sa.create_engine(sa.make_url(url).set(database=name), poolclass=NullPool)
-    try:
-        yield engine
-    finally:
-        with admin.connect() as connection:
-            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def fill(engine: sa.Engine, chunks: int, rows: int) -> None:

@@ -13,18 +13,15 @@ import argparse
 import random
 import threading
 import time
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
+from databases import database
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy.pool import NullPool
 
 from tsext import localdb
 from tsext.model.repartitions import Repartition
@@ -32,21 +29,6 @@ from tsext.operations.repartition import RepartitionHypertable
 from tsext.settings import Settings
 
 DAYS, SYMBOLS = 30, 50
-
-
-@contextmanager
-def database(url: str) -> Iterator[sa.Engine]:
-    """A new one, dropped afterwards."""
-    name = f"bench_{uuid.uuid4().hex[:8]}"
-    admin = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    engine = sa.create_engine(sa.make_url(url).set(database=name), poolclass=NullPool)
-    try:
-        yield engine
-    finally:
-        with admin.connect() as connection:
-            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def execute(engine: sa.Engine, *statements: str) -> None:

@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 import psycopg2
+from projects import TSEXT, project
 from rich.console import Console
 
 from tsext import localdb
@@ -62,13 +63,6 @@ def downgrade():
     op.undo_repartition_hypertable("ticks")
 """
 
-ENV = """
-from alembic import context
-from tsext import environment
-
-environment.run(context, None)
-"""
-
 SUM = "SELECT count(*) || ' ' || coalesce(sum(hashtextextended(t::text, 0)), 0) FROM {} AS t"
 
 
@@ -78,10 +72,7 @@ class Faults:
     def __init__(self, version: str, rows: int) -> None:
         self.cluster = localdb.ensure(version, name="faults")
         self.folder = Path(tempfile.mkdtemp(prefix="tsext-faults-"))
-        (self.folder / "alembic" / "versions").mkdir(parents=True)
-        (self.folder / "alembic" / "env.py").write_text(ENV)
-        (self.folder / "alembic" / "versions" / "001_days.py").write_text(REVISION)
-        (self.folder / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s/alembic\npath_separator = os\n")
+        project(self.folder, TSEXT, {"001_days": REVISION})
         self.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)", f"CREATE DATABASE {DATABASE}", at="postgres")
         made = TABLE.format(rows=rows, step=30 * 86400 / rows)
         self.execute("CREATE EXTENSION timescaledb", made, "VACUUM ANALYZE ticks", "VACUUM ANALYZE mirror")

@@ -20,6 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import psycopg2
+from projects import TSEXT, line, project
 from rich.console import Console
 from rich.table import Table
 
@@ -52,34 +53,12 @@ with create_engine(os.environ["URL"].replace("://", "+psycopg2://"), poolclass=p
         context.run_migrations()
 """
 
-TSEXT = """
-from alembic import context
-from tsext import environment
-
-environment.run(context, None)
-"""
-
 STATEMENTS = "CREATE TABLE t{n} (id serial PRIMARY KEY, a text);\nCREATE INDEX i{n} ON t{n} (a);\n"
 
 ROOT = Path(tempfile.mkdtemp(prefix="tsext-bench-"))
 
 Command = Callable[[str], list[str]]
 """What to run, given the URL of an empty database."""
-
-
-def project(name: str, env: str, revisions: int) -> Path:
-    """An Alembic project of so many revisions."""
-    folder = ROOT / name
-    (folder / "alembic" / "versions").mkdir(parents=True)
-    (folder / "alembic" / "env.py").write_text(env)
-    (folder / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s/alembic\npath_separator = os\n")
-    down = None
-    for n in range(1, revisions + 1):
-        revision = f"{n:03d}_t{n}"
-        text = REVISION.format(revision=revision, down=down, n=n)
-        (folder / "alembic" / "versions" / f"{revision}.py").write_text(text)
-        down = revision
-    return folder
 
 
 def python(name: str, *packages: str) -> Path:
@@ -93,7 +72,8 @@ def python(name: str, *packages: str) -> Path:
 def alembic(name: str, env: str, revisions: int, *packages: str) -> Command:
     """Alembic, with these packages beside it."""
     same = [f"{each}=={version(each)}" for each in ("alembic", "sqlalchemy", "psycopg2-binary")]
-    program, folder = python(name, *same, *packages) / "python", project(name, env, revisions)
+    program, folder = python(name, *same, *packages) / "python", ROOT / name
+    project(folder, env, line(REVISION, revisions))
     return lambda url: [str(program), "-m", "alembic", "-q", "-c", str(folder / "alembic.ini"), "upgrade", "head"]
 
 
