@@ -8,8 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
@@ -18,8 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tsext.errors import BackfillError
 from tsext.history import bookkeeping
 from tsext.sql.sending import send
-
-_QUERIES = Path(__file__).parent / "queries"
+from tsext.sql.stored import stored
 
 SINCE = 4
 """The version of the bookkeeping that brings the ledger."""
@@ -158,10 +156,8 @@ class Progress:
         return max(0, self.expected - self.seen) / self.rows_per_second
 
 
-@cache
-def query(name: str) -> str:
-    """What ``queries/<name>.sql`` says."""
-    return (_QUERIES / f"{name}.sql").read_text("utf-8")
+query = partial(stored, __file__)
+"""What ``queries/<name>.sql`` says."""
 
 
 @contextmanager

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
+
+from tsext.sql.stored import stored
 
 Key = tuple[str | None, str]
 """Schema and name of a relation; the schema is None for the default schema, as in metadata."""
 
 
-@cache
-def text(query: str) -> str:
-    """What ``queries/<query>.sql`` says."""
-    return (Path(__file__).parent / "queries" / f"{query}.sql").read_text("utf-8")
+text = partial(stored, __file__)
+"""What ``queries/<query>.sql`` says."""
 
 
 def rows(connection: Connection, query: str, /, **parameters: object) -> list[Any]:

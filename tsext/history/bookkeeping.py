@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import ProgrammingError
 
 from tsext.errors import HistoryError
-
-_QUERIES = Path(__file__).parent / "queries"
+from tsext.sql.stored import stored
 
 STEPS = {1: "001_tables", 3: "003_record", 4: "004_backfill", 5: "005_load"}
 """The scripts that bring the bookkeeping up to a version; each may be run twice."""
@@ -21,10 +19,7 @@ VERSION = max(STEPS)
 @cache
 def query(name: str) -> str:
     """The text of ``queries/<name>.sql``."""
-    text = (_QUERIES / f"{name}.sql").read_text("utf-8")
-    if "{event_hash}" in text:
-        text = text.replace("{event_hash}", (_QUERIES / "event_hash.sql").read_text("utf-8").strip())
-    return text
+    return stored(__file__, name).replace("{event_hash}", stored(__file__, "event_hash").strip())
 
 
 def version(connection: Connection) -> int:

@@ -16,11 +16,11 @@ from sqlalchemy.exc import DBAPIError
 
 from tsext import catalog
 from tsext.backfill.ledger import transaction
-from tsext.loading.copying import copy
 from tsext.loading.formats import copy_statement
 from tsext.loading.rejects import query
 from tsext.loading.sources import Part
 from tsext.loading.spec import Spec
+from tsext.sql.sending import copy_in
 
 log = logging.getLogger("alembic.tsext")
 
@@ -102,7 +102,7 @@ def _make(connection: Connection, relation: str, spec: Spec, sample: Part) -> st
             connection.exec_driver_sql(query("session"), spec.reading)
             connection.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
             with sample.open() as data:
-                copy(connection, statement, data)
+                copy_in(connection, statement, data)
             made = catalog.own_chunks(connection, relation)
             # one that this transaction has made nobody else sees, so that the row in it is that of the sample
             if len(made) != 1 or connection.exec_driver_sql(f"DELETE FROM ONLY {made[0]}").rowcount != 1:

@@ -10,18 +10,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from tsext import catalog
 from tsext.backfill.ledger import Backfill, Outcome, Task
 from tsext.errors import LoadError
 from tsext.loading import program, rejects
-from tsext.loading.formats import BLOCK, copy_statement
+from tsext.loading.formats import copy_statement
 from tsext.loading.rejects import Reject
-from tsext.loading.sources import Part, Range, Readable
+from tsext.loading.sources import Part, Range
 from tsext.loading.spec import Spec
 from tsext.sql.quoting import identifier
-from tsext.sql.sending import sqlstate
+from tsext.sql.sending import copy_in, sqlstate
 
 _OF_A_RECORD = ("22", "23", "44", "54", "P0")
 """Classes of SQLSTATE that are a matter of what a record holds: what is no number, a key that is there, a trigger's
@@ -130,31 +130,7 @@ class Copying:
     def _copy(self, relation: str, part: Part) -> int:
         statement = copy_statement(relation, self.spec.columns, self.spec.source().copy_options)
         with part.open() as data:
-            return copy(self.connection, statement, data)
-
-
-def copy(connection: Connection, statement: str, data: Readable) -> int:
-    """``COPY … FROM STDIN``, by either driver; gives the number of rows.
-
-    :raises DBAPIError: as SQLAlchemy does for its own statements.
-    """
-    driver: Any = connection.connection.dbapi_connection
-    errors: Any = connection.dialect.dbapi
-    cursor = driver.cursor()
-    try:
-        if hasattr(cursor, "copy_expert"):
-            cursor.copy_expert(statement, data, BLOCK)
-        else:
-            with cursor.copy(statement) as target:
-                while block := data.read(BLOCK):
-                    target.write(block)
-        return int(cursor.rowcount)
-    except errors.Error as error:
-        lost = connection.dialect.is_disconnect(error, driver, cursor)
-        raise OperationalError(statement, None, error, connection_invalidated=lost) from error
-    finally:
-        if not cursor.closed:
-            cursor.close()
+            return copy_in(self.connection, statement, data)
 
 
 # --- what the server says

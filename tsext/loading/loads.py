@@ -82,6 +82,13 @@ class Request:
         return "arrow" if self.path.suffix.lower() in (".parquet", ".arrow", ".feather", ".ipc") else "csv"
 
     @property
+    def asked(self) -> dict[str, Any]:
+        """What of :class:`tsext.loading.spec.Spec` it says without a look at file or database."""
+        names = ("kind", "header", "on_conflict_do_nothing", "tool", "batch_size", "workers", "max_rejects")
+        given = {name: getattr(self, name) for name in names}
+        return {"path": str(self.path), "format": asdict(self.format), **given}
+
+    @property
     def load_name(self) -> str:
         """The name in the ledger."""
         return self.name or f"load-{self.table}-{self.path.name}"
@@ -202,20 +209,12 @@ def _found_table(connection: Connection, table: str) -> tuple[str, str]:
 def _spec(connection: Connection, request: Request, survey: Survey, relation: str) -> Spec:
     reading = dict(connection.exec_driver_sql(query("reading")).mappings().one())
     return Spec(
-        path=str(request.path),
+        **request.asked,
         sha256=survey.sha256,
         size=survey.stamp.size,
         modified=survey.stamp.modified,
         columns=_columns(connection, request, survey, relation),
-        kind=request.kind,
-        header=request.header,
-        format=asdict(request.format),
-        on_conflict_do_nothing=request.on_conflict_do_nothing,
-        tool=request.tool,
-        batch_size=request.batch_size,
-        workers=request.workers,
         reading=reading,
-        max_rejects=request.max_rejects,
     )
 
 
@@ -268,20 +267,7 @@ def _known(connection: Connection, request: Request, known: Backfill, key: tuple
     if stamp.size != spec.size or digest(path, stamp) != spec.sha256:
         raise LoadError(f"{path} has changed since it was begun to be loaded as {known.name}", hint=CHANGED)
     done = known.state in _DONE
-    asked = replace(
-        spec,
-        columns=request.columns or spec.columns,
-        kind=request.kind,
-        header=request.header,
-        format=asdict(request.format),
-        on_conflict_do_nothing=request.on_conflict_do_nothing,
-        tool=request.tool,
-        batch_size=request.batch_size,
-        workers=request.workers,
-        path=str(path),
-        modified=stamp.modified,
-        max_rejects=request.max_rejects,
-    )
+    asked = replace(spec, **request.asked, columns=request.columns or spec.columns, modified=stamp.modified)
     _refuse_others(known, spec, asked)
     if not done and asked != spec:
         rejects.refresh(connection, known.id, asked.as_json())

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection
 
 from tsext.errors import LoadError
+from tsext.sql.stored import stored
 
 _LOCK = int.from_bytes(b"tslr")
 
@@ -42,10 +43,8 @@ def _quoted(field: bytes) -> bytes:
     return b'"' + field.replace(b'"', b'""') + b'"' if set(field) & set(b'",\r\n') or not field else field
 
 
-@cache
-def query(name: str) -> str:
-    """What ``queries/<name>.sql`` says."""
-    return (Path(__file__).parent / "queries" / f"{name}.sql").read_text("utf-8")
+query = partial(stored, __file__)
+"""What ``queries/<name>.sql`` says."""
 
 
 def add(connection: Connection, backfill: int, found: Sequence[Reject], most: int | None) -> None:

@@ -8,7 +8,7 @@ from alembic.operations import Operations
 from sqlalchemy import Connection
 
 from tsext import catalog
-from tsext.errors import InvalidObject, RevisionFailed
+from tsext.errors import InvalidObject
 from tsext.model.columns import ColumnChange
 from tsext.operations.rendering import Code, code_of
 from tsext.operations.twins import ITS_OWN, ColumnOperation, Expansion, Twin
@@ -120,18 +120,8 @@ class ContractColumnRename(Instant, name="contract_column_rename", noun=ColumnCh
     def check(self, connection: Connection) -> None:
         """Refuse before it is expanded, and if a row differs."""
         super().check(connection)
-        self.state(connection, self.target.column)
-        if not self.is_expanded(connection):
-            raise InvalidObject(
-                f"op.{self.verb}: {self.shown}.{self.target.column} has no column {self.target.twin} kept equal to it",
-                hint="op.expand_column_rename in an earlier revision adds it",
-            )
-        if self.twin.differs(connection):
-            raise RevisionFailed(
-                f"op.{self.verb}: rows of {self.shown} have another value in {self.target.twin} than in "
-                f"{self.target.column}",
-                hint="something writes past the trigger, or after it; make them equal first",
-            )
+        cure = "something writes past the trigger, or after it; make them equal first"
+        self.refuse_unequal(connection, "expand_column_rename", cure)
 
     def statements(self) -> list[str]:
         """Trigger, function, column, name."""

@@ -10,7 +10,7 @@ from alembic.operations import Operations
 from sqlalchemy import Connection
 
 from tsext import catalog
-from tsext.errors import InvalidObject, IrreversibleOperation, RevisionFailed
+from tsext.errors import InvalidObject, IrreversibleOperation
 from tsext.model.columns import ColumnChange
 from tsext.operations.rendering import Code, code_of
 from tsext.operations.twins import ITS_OWN, ColumnOperation, Expansion, Twin, copy_name
@@ -198,19 +198,11 @@ class ContractColumnType(TypeOperation, name="contract_column_type", noun=Column
     def check(self, connection: Connection) -> None:
         """Refuse before it is expanded, and if a row differs."""
         super().check(connection)
-        self.state(connection, self.target.column)
-        if not self.is_expanded(connection):
-            raise InvalidObject(
-                f"op.{self.verb}: {self.shown}.{self.target.column} has no column of another type beside it",
-                hint="op.expand_column_type in an earlier revision adds it",
-            )
-        if self.twin.differs(connection):
-            raise RevisionFailed(
-                f"op.{self.verb}: rows of {self.shown} have another value in {self.target.twin} than in "
-                f"{self.target.column}",
-                hint="give type_ and using as op.expand_column_type had them; if they are the same, something writes "
-                "past the trigger, or after it: undo the expansion, and expand again",
-            )
+        cure = (
+            "give type_ and using as op.expand_column_type had them; if they are the same, something writes past the "
+            "trigger, or after it: undo the expansion, and expand again"
+        )
+        self.refuse_unequal(connection, "expand_column_type", cure)
         self.look(connection)
 
     def look(self, connection: Connection) -> None:

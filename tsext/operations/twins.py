@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from tsext import catalog
 from tsext.backfill import batches
 from tsext.catalog import ColumnUse, Moved
-from tsext.errors import FeatureNotSupported, InvalidObject
+from tsext.errors import FeatureNotSupported, InvalidObject, RevisionFailed
 from tsext.model.columns import SYNC, ColumnChange
 from tsext.model.constraints import NotNull
 from tsext.operations import index_builds
@@ -155,6 +155,22 @@ class ColumnOperation(SteppedOperation):
     def is_expanded(self, connection: Connection) -> bool:
         """Whether the twin is there, and kept equal: both come in one step."""
         return self.twin.trigger in catalog.expansions_of(connection, *self.table)
+
+    def refuse_unequal(self, connection: Connection, expanded_by: str, cure: str) -> None:
+        """Refuse to contract before it is expanded, and if a row differs; reads the whole table.
+
+        :param cure: what to do about rows that differ.
+        """
+        target = self.target
+        self.state(connection, target.column)
+        if not self.is_expanded(connection):
+            raise InvalidObject(
+                f"op.{self.verb}: {self.shown}.{target.column} has no column {target.twin} kept equal to it",
+                hint=f"op.{expanded_by} in an earlier revision adds it",
+            )
+        if self.twin.differs(connection):
+            fact = f"rows of {self.shown} have another value in {target.twin} than in {target.column}"
+            raise RevisionFailed(f"op.{self.verb}: {fact}", hint=cure)
 
 
 class Expansion(ColumnOperation):

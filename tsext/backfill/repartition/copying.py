@@ -13,9 +13,7 @@ import psycopg2
 from sqlalchemy import Connection, Engine
 
 from tsext import catalog
-
-_BLOCK = 256 * 1024
-"""Bytes that are passed on at a time."""
+from tsext.sql.sending import BLOCK, copy_in
 
 
 @dataclass(frozen=True)
@@ -62,17 +60,17 @@ def _pumped(source: Any, read: str, connection: Connection, write: str) -> Copie
 
     def pump() -> None:
         try:
-            with os.fdopen(inlet, "wb", _BLOCK) as into, source.cursor() as cursor:
-                cursor.copy_expert(read, into, _BLOCK)
+            with os.fdopen(inlet, "wb", BLOCK) as into, source.cursor() as cursor:
+                cursor.copy_expert(read, into, BLOCK)
         except BaseException as error:  # whatever it is, the writer gets too few rows
             failed.append(error)
 
     thread = threading.Thread(target=pump, name="tsext-backfill-read", daemon=True)
-    with os.fdopen(outlet, "rb", _BLOCK) as file:
+    with os.fdopen(outlet, "rb", BLOCK) as file:
         counted = _Counted(file)
         thread.start()
         try:
-            rows = _write(connection, write, counted)
+            rows = copy_in(connection, write, counted)
         except BaseException:
             with suppress(psycopg2.Error):
                 source.cancel()
@@ -94,19 +92,7 @@ class _Counted:
         self.file = file
         self.bytes = 0
 
-    def read(self, size: int = _BLOCK) -> bytes:
+    def read(self, size: int = BLOCK) -> bytes:
         block = self.file.read(size)
         self.bytes += len(block)
         return block
-
-
-def _write(connection: Connection, write: str, file: _Counted) -> int:
-    driver: Any = connection.connection.dbapi_connection
-    with driver.cursor() as cursor:
-        if hasattr(cursor, "copy_expert"):  # psycopg2
-            cursor.copy_expert(write, file, _BLOCK)
-        else:
-            with cursor.copy(write) as copied:
-                while block := file.read(_BLOCK):
-                    copied.write(block)
-        return int(cursor.rowcount)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from tsext import catalog
-from tsext.backfill import ledger
+from tsext.backfill import ledger, workers
 from tsext.sql.sending import send
 
 _IDLE = 0
@@ -25,8 +25,7 @@ def beside(connection: Connection) -> Iterator[Connection]:
     if catalog.takes_one_client(connection):
         yield connection
         return
-    with connection.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as another:
-        send(another, "SET application_name = 'tsext-backfill'")
+    with workers.connected(connection.engine) as another:
         yield another
 
 
