@@ -119,6 +119,18 @@ def test_what_plain_alembic_applied_is_left_alone_too(project):
     assert "002_c would need a new number, but is applied here" in project.run("tsext", "renumber", fails=True)
 
 
+def test_a_version_table_of_another_name_is_seen_too(project):
+    """It is ``env.py`` that names it."""
+    project.tables("001_a", "002_b")
+    project.revision("002_c", "001_a")
+    project.run_with('version_table="applied_here"')
+    project.execute(
+        "CREATE TABLE applied_here (version_num varchar(32) PRIMARY KEY)", "INSERT INTO applied_here VALUES ('002_c')"
+    )
+    assert project.run("tsext", "renumber").endswith("002_b -> 003_b\n")
+    assert project.run("alembic", "heads").strip() == "003_b (head)"
+
+
 @pytest.mark.parametrize("merge", ["003_merge", "abcdef123456"])
 def test_a_merge_in_between_becomes_part_of_the_line(project, merge):
     with_files(project, "001_a", None)

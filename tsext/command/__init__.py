@@ -14,15 +14,16 @@ from alembic.migration import MigrationContext
 from alembic.operations.ops import MigrationScript
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.pool import NullPool
 
 from tsext import environment, history, reflection, review, safety, seeds, validation
-from tsext.command.reaching import Database, applied_in, look_at, x_arguments
+from tsext.command.reaching import Database, applied_revisions, look_at, url_of, x_arguments
 from tsext.command.statuses import RevisionStatus, status_lines
 from tsext.errors import Finding, HistoryError, Severity, ValidationFailed
 from tsext.history import Project, Recorder, adoption, bookkeeping, numbers, records, renumbering
 from tsext.operations.files import ExecuteFileOp, ExecuteRollbackFileOp
-from tsext.preflight import check
+from tsext.preflight import check, connect
 from tsext.preflight.checking import examine
 from tsext.preflight.situation import Result, State
 from tsext.settings import Settings
@@ -244,8 +245,10 @@ def renumber(config: Config) -> list[tuple[str, str]]:
     :raises HistoryError: if one that would have to change is applied.
     """
     settings = Settings.read(config, x_arguments(config))
-    applied, heads = applied_in(settings)
-    return renumbering.renumber(ScriptDirectory.from_config(config), settings.sql_location, applied, heads)
+    with connect(create_engine(url_of(settings), poolclass=NullPool)) as connection:
+        applied, heads = applied_revisions(config, connection)
+    script = ScriptDirectory.from_config(config)
+    return renumbering.renumber(script, settings.sql_location, applied, () if applied else heads)
 
 
 def reflect(config: Config, schemas: Sequence[str] = (), tables: Sequence[str] = ()) -> str:

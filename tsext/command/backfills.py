@@ -121,7 +121,7 @@ def _wanted(config: Config, connection: Connection, settings: Settings, what: st
     script = ScriptDirectory.from_config(config)
     history.refuse_duplicates(script, settings.revision_ids)
     project = Project.read(script, settings.sql_location)
-    chosen = list(_revisions(project, settings, connection, what))
+    chosen = list(_revisions(project, applied_revisions(config, connection), what))
     declared = [each for revision in chosen for each in _declared(revision, connection, settings)]
     if what is not None and not declared:
         raise BackfillError(
@@ -134,8 +134,8 @@ def _wanted(config: Config, connection: Connection, settings: Settings, what: st
         yield from (each for name, each in named.items() if each.state in waiting and name not in names)
 
 
-def _revisions(project: Project, settings: Settings, connection: Connection, what: str | None) -> Iterator[Script]:
-    recorded, heads = applied_revisions(connection)
+def _revisions(project: Project, there: tuple[set[str], tuple[str, ...]], what: str | None) -> Iterator[Script]:
+    recorded, heads = there
     applied = recorded | {each.revision for each in project.behind(heads)}
     if what is None:
         yield from (each for each in project.ordered if each.revision not in applied)

@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url
 from sqlalchemy.pool import NullPool
 
-from tsext import history, localdb, review
+from tsext import history, localdb
 from tsext.history import Project
 from tsext.preflight import check, connect
 from tsext.settings import Settings
@@ -54,7 +54,7 @@ def look_at(config: Config, work: Callable[[Database], T]) -> T:
         done.append(work(Database(context, project, tuple(heads), settings)))
         return []
 
-    with history.in_process, review.quiet(), EnvironmentContext(config, script, fn=instead, dont_mutate=True):
+    with history.in_process, history.quiet(), EnvironmentContext(config, script, fn=instead, dont_mutate=True):
         script.run_env()
     return done[0]
 
@@ -77,17 +77,15 @@ def x_arguments(config: Config) -> dict[str, str]:
     return dict(each.partition("=")[::2] for each in given)
 
 
-def applied_in(settings: Settings) -> tuple[set[str], tuple[str, ...]]:
-    """Without ``env.py``, which refuses to run while two revisions have one number."""
-    with connect(create_engine(url_of(settings), poolclass=NullPool)) as connection:
-        recorded, heads = applied_revisions(connection)
-    return recorded, () if recorded else heads
+def applied_revisions(config: Config, connection: Connection) -> tuple[set[str], tuple[str, ...]]:
+    """What the history has, and the heads that the version table says are applied; two revisions may have one number.
 
-
-def applied_revisions(connection: Connection) -> tuple[set[str], tuple[str, ...]]:
-    """What the history has, and the heads that ``alembic_version`` says are applied."""
+    :param connection: to the database, which ``env.py`` connects to too.
+    """
     recorded = history.applied(connection)
-    heads = MigrationContext.configure(connection).get_current_heads()
+    options = history.version_table(config, ScriptDirectory.from_config(config))
+    with history.quiet():
+        heads = MigrationContext.configure(connection, opts=options).get_current_heads()
     return {record.revision for record in recorded if record.revision}, heads
 
 

@@ -60,7 +60,8 @@ class Run:
 
     def start(self) -> None:
         """Do what was asked for."""
-        history.refuse_duplicates(self.environment.script, self.settings.revision_ids)
+        if not self.asked.get(history.NUMBERS_MAY_CLASH):
+            history.refuse_duplicates(self.environment.script, self.settings.revision_ids)
         revision = self.asked.get("revision_context")
         if self.environment.is_offline_mode():
             write_script(self)

@@ -17,8 +17,8 @@ from tsext.errors import ConnectionRefused, Finding
 from tsext.fleet.project import Read
 from tsext.fleet.targets import Target
 from tsext.fleet.urls import hidden
+from tsext.history import quiet
 from tsext.preflight import connect
-from tsext.review import quiet
 
 _CONNECT_TIMEOUT = 10
 """Seconds, unless the URL says otherwise."""

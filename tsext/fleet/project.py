@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import threading
 import uuid
@@ -11,13 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from tsext import history
-from tsext.history import Project
-from tsext.review import quiet
+from tsext.history import Project, version_table
 from tsext.settings import Settings
 
 
@@ -85,18 +81,4 @@ def _afresh(where: Where) -> Read:
     x = dict(each.partition("=")[::2] for each in where.x)
     settings, script = Settings.read(config, x), ScriptDirectory.from_config(config)
     history.refuse_duplicates(script, settings.revision_ids)
-    return Read(Project.read(script, settings.sql_location), _version_table(config, script))
-
-
-def _version_table(config: Config, script: ScriptDirectory) -> dict[str, Any]:
-    """What ``env.py`` calls it: it is run offline, and does nothing."""
-    found: dict[str, Any] = {}
-
-    def instead(_: Any, context: MigrationContext) -> list[Any]:
-        found.update(version_table=context.version_table, version_table_schema=context.version_table_schema)
-        return []
-
-    options = {"fn": instead, "as_sql": True, "output_buffer": io.StringIO()}
-    with history.in_process, quiet(), EnvironmentContext(config, script, **options):
-        script.run_env()
-    return found
+    return Read(Project.read(script, settings.sql_location), version_table(config, script))

@@ -3,7 +3,7 @@
 from tsext.review.choosing import Wanted, files, revisions
 from tsext.review.judging import Verdict, Waived, judge, located, place
 from tsext.review.phases import Phase, refused_versions, versions
-from tsext.review.reading import Reading, Sent, Stop, quiet, read, read_file
+from tsext.review.reading import Reading, Sent, Stop, read, read_file
 
 __all__ = [
     "Phase",
@@ -17,7 +17,6 @@ __all__ = [
     "judge",
     "located",
     "place",
-    "quiet",
     "read",
     "read_file",
     "refused_versions",

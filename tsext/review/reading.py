@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -17,6 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 
 from tsext.errors import InvalidObject
+from tsext.history.contexts import quiet
 from tsext.operations.operation import Operation
 from tsext.operations.printing import READER
 from tsext.safety import Statement, waivers
@@ -105,21 +105,6 @@ def read(script: Script, settings: Settings, *, downgrade: bool = False) -> Read
             stop = notes.stop(error)
     operations = tuple(notes.operations)
     return Reading(script.revision, Path(script.path), tuple(notes.sent), stop, script, downgrade, operations)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without what Alembic says of every context."""
-
-    def loud(record: logging.LogRecord) -> bool:
-        return record.levelno > logging.INFO
-
-    logger = logging.getLogger("alembic.runtime.migration")
-    logger.addFilter(loud)
-    try:
-        yield
-    finally:
-        logger.removeFilter(loud)
 
 
 @contextmanager
