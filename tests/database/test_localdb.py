@@ -36,6 +36,14 @@ def tsext(*arguments, state, **environment):
     return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
 
 
+def environment_of(url, state):
+    """Which one a command takes that was told of none."""
+    imports = "from alembic.config import Config; from tsext.settings import Settings"
+    code = f"{imports}; print(Settings.read(Config()).environment)"
+    own = {"TSEXT_DATABASE_URL": url, "TSEXT_STATE_DIR": str(state), "TSEXT_ENV": ""}
+    return subprocess.check_output([sys.executable, "-c", code], env={**os.environ, **own}, text=True).strip()
+
+
 def connect(url):
     return psycopg2.connect(url.replace("+psycopg2", ""))
 
@@ -79,9 +87,12 @@ def test_start_url_stop_reset(timescaledb_server, state):
     connection.close()
     (status,) = json.loads(tsext("status", "--json", *version, state=state).stdout)
     assert status["state"] == "running"
+    assert environment_of(url, state) == "development"
+    assert environment_of(url.replace("/tsext", "/another"), state) == "development"
     assert tsext("stop", *version, state=state).returncode == 0
     assert tsext("stop", *version, state=state).stdout == "not running\n"
     assert tsext("url", *version, state=state).returncode != 0
+    assert environment_of(url, state) == "production", "there may be any server now"
     tsext("start", *version, state=state)
     assert tsext("url", *version, state=state).stdout.strip() == url
     tsext("reset", *version, state=state)

@@ -12,11 +12,14 @@ from pathlib import Path
 import platformdirs
 
 from tsext.errors import LocalServerError
-from tsext.localdb import debian, folders, programs
+from tsext.localdb import debian, folders, postmaster, programs
 from tsext.localdb.programs import timescaledb_version
 from tsext.localdb.server import Cluster
 
 DEFAULT = "2.19"
+
+DEVELOPMENT = "development"
+"""The name of the clusters that a command uses where no database URL is set, and that ``tsext localdb`` is about."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def state_dir() -> Path:
     return Path("/var/lib/tsext") if os.geteuid() == 0 else Path(platformdirs.user_state_dir("tsext"))
 
 
-def ensure(version: str | None = None, *, name: str = "development", fsync: bool = True) -> Cluster:
+def ensure(version: str | None = None, *, name: str = DEVELOPMENT, fsync: bool = True) -> Cluster:
     """The running server of a version; it is made and started if need be.
 
     :param version: ``2.19`` or ``2.31``; None takes what is installed, else the default.
@@ -70,7 +73,7 @@ def shared(version: str | None = None, *, name: str, fsync: bool = True) -> Iter
         yield cluster
 
 
-def existing(version: str | None = None, *, name: str = "development") -> Cluster | None:
+def existing(version: str | None = None, *, name: str = DEVELOPMENT) -> Cluster | None:
     """The cluster of a version if one was made, running or not; its programs may be gone."""
     label = _label(version)
     bindir = _cached(version) or _prefix(version)
@@ -79,6 +82,11 @@ def existing(version: str | None = None, *, name: str = "development") -> Cluste
     cluster = Cluster(label, bindir, state_dir() / f"{name}-{label}")
     with folders.using(cluster.home, "TSEXT_STATE_DIR"):
         return cluster if cluster.made else None
+
+
+def serves(port: int) -> bool:
+    """Whether a server of development is running on a TCP port of this machine."""
+    return any(postmaster.port(home / "data") == port for home in state_dir().glob(f"{DEVELOPMENT}-*"))
 
 
 def find(version: str | None = None) -> Path:
@@ -171,6 +179,7 @@ def _require_debian() -> None:
 
 __all__ = [
     "DEFAULT",
+    "DEVELOPMENT",
     "VERSIONS",
     "Cluster",
     "LocalServerError",
@@ -179,6 +188,7 @@ __all__ = [
     "ensure",
     "existing",
     "find",
+    "serves",
     "shared",
     "state_dir",
     "timescaledb_version",

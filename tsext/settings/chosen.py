@@ -263,7 +263,7 @@ class Settings:
         """
         database_url = _database_url(config)
         x_arguments = x_arguments or {}
-        environment = _environment(x_arguments, embedded=database_url is None)
+        environment = _environment(x_arguments, database_url)
         given = {**_sections(config, ""), **_sections(config, environment)}
         sql_location = given.pop("sql_location", None)
         return cls(
@@ -312,11 +312,19 @@ def _database_url(config: Config) -> URL | None:
     return normalise_url(url) if url else None
 
 
-def _environment(x_arguments: Mapping[str, str], *, embedded: bool) -> str:
-    name = x_arguments.get("env") or os.environ.get("TSEXT_ENV")
-    if name is None:
-        return "development" if embedded else "production"
+def _environment(x_arguments: Mapping[str, str], url: URL | None) -> str:
+    if not (name := x_arguments.get("env") or os.environ.get("TSEXT_ENV")):
+        return "development" if url is None or _is_local(url) else "production"
     return str(values.choice(*ENVIRONMENTS)("environment (-x env= or TSEXT_ENV)", name))
+
+
+def _is_local(url: URL) -> bool:
+    """Whether it is the URL that ``tsext localdb url`` prints, or another database of that server."""
+    if url.host not in ("127.0.0.1", "localhost"):
+        return False
+    from tsext import localdb  # few databases are here
+
+    return localdb.serves(url.port or 5432)
 
 
 def _said(x_arguments: Mapping[str, str], name: str, example: str) -> str:
