@@ -195,6 +195,8 @@ def test_what_is_predicted_is_what_happens(timescaledb):
         found = [line for each in ("tables", "revisions", "hypertables") for line in unpredicted(watched, each)]
         facts = safety.facts(connection)
     found += misjudged(timescaledb.engine, facts)
+    (key,) = safety.classify([safety.Statement("ALTER TABLE h ADD CONSTRAINT x UNIQUE (time, v)")], facts)
+    assert 'op.create_index_concurrently("x", "h", ["time", "v"], unique=True)' in key.hint, "op.add_unique refuses it"
 
     assert found == [], "\n".join(found)
 

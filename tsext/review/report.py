@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -93,10 +94,18 @@ def _body(hazard: Hazard) -> Iterator[str]:
 
 
 def _held(hazard: Hazard) -> str:
-    facts = [hazard.mode, hazard.work and str(hazard.work), hazard.estimate and f"about {hazard.estimate}"]
+    facts = [hazard.mode, hazard.work and str(hazard.work), hazard.estimate and _about(hazard.estimate)]
     told = ", ".join(str(each) for each in facts if each)
     on = f" on {', '.join(hazard.relations)}" if hazard.relations else ""
     return f": {told}{on}" if told else ""
+
+
+def _about(estimate: timedelta) -> str:
+    """One digit: it is told from sizes."""
+    seconds = estimate.total_seconds()
+    if seconds < 0.1:
+        return "less than 0.1 s"
+    return f"about {seconds:.1g} s" if seconds < 10 else f"about {timedelta(seconds=round(seconds))}"
 
 
 def _as_json(hazard: Hazard) -> dict[str, Any]:

@@ -166,10 +166,22 @@ def _add_key(reading: Reading, table: Name, constraint: Any, columns: list[str])
         )
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, None if new else Work.BUILD)
     reading.script.change(table).keys.append(frozenset(columns))
-    by_kind = {"CONSTR_UNIQUE": rules.ADD_UNIQUE, "CONSTR_PRIMARY": rules.ADD_PRIMARY_KEY}
     if not new:
         words = {"arguments": hints.unique(table, constraint, columns), "name": constraint.conname or "…"}
-        reading.report(by_kind.get(kind, rules.ADD_EXCLUSION), table, **words)
+        reading.report(_rule_of_key(kind, on_hypertable=_is_hypertable(reading, table)), table, **words)
+
+
+def _rule_of_key(kind: str, *, on_hypertable: bool) -> rules.Rule:
+    if kind not in ("CONSTR_UNIQUE", "CONSTR_PRIMARY"):
+        return rules.ADD_EXCLUSION
+    if on_hypertable:
+        return rules.ADD_KEY_TO_HYPERTABLE
+    return rules.ADD_UNIQUE if kind == "CONSTR_UNIQUE" else rules.ADD_PRIMARY_KEY
+
+
+def _is_hypertable(reading: Reading, table: Name) -> bool:
+    found = reading.find(table)
+    return reading.state(table).hypertable or (found is not None and found.hypertable is not None)
 
 
 def _use_index(reading: Reading, table: Name, constraint: Any) -> None:

@@ -90,6 +90,14 @@ ADD_PRIMARY_KEY = _rule(
     "create a unique index concurrently, set its columns NOT NULL with op.set_not_null, then ALTER TABLE {table} ADD "
     "CONSTRAINT {name} PRIMARY KEY USING INDEX …",
 )
+ADD_KEY_TO_HYPERTABLE = _rule(
+    "add-key-to-hypertable",
+    Axis.LOCK,
+    "the index of a new unique constraint or primary key of {table} is built on all its chunks while nobody can read "
+    "or write it; the constraint of a hypertable cannot adopt an index that is there",
+    "op.create_index_concurrently({arguments}, unique=True), chunk by chunk: a unique index does the same, ON CONFLICT "
+    "included; or add it in a maintenance window",
+)
 MAYBE_NULLABLE_KEY = _rule(
     "primary-key-maybe",
     Axis.LOCK,
