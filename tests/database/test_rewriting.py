@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from alembic import command as alembic
 
 from tsext import catalog, command
+from tsext.command import backfills
 from tsext.errors import RevisionFailed
 
 ROOT = Path(__file__).parents[2]
@@ -159,6 +160,62 @@ def test_it_can_be_switched_off(changed):
 
     assert "op.create_index('ix_orders_user'" in body(changed, "002")
     assert not list(changed.versions.glob("003_*"))
+
+
+TRADES = """
+from datetime import timedelta
+import sqlalchemy as sa
+from tsext import Dimension, Hypertable
+metadata = sa.MetaData()
+sa.Table("trades", metadata, sa.Column("time", sa.DateTime(timezone=True), primary_key=True),
+         sa.Column("received", sa.DateTime(timezone=True), primary_key=True),
+         sa.Column("device", sa.Text, primary_key=True), {shape})
+"""
+
+
+def test_what_timescaledb_cannot_change_moves_the_rows(project, monkeypatch):
+    """A table with rows becomes a hypertable, and that one with another column and fewer dimensions."""
+    monkeypatch.setenv("TSEXT_ENV", "development")
+    project.models(TRADES.format(shape="schema=None"))
+    autogenerate(project, "trades")
+    run(project, command.upgrade)
+    project.execute(
+        "CREATE EXTENSION timescaledb",
+        "INSERT INTO trades SELECT t, t, 'a' FROM generate_series('2026-01-01'::timestamptz, "
+        "'2026-01-20', INTERVAL '1 hour') AS t",
+    )
+    by_time = 'Hypertable("time", timedelta(days=1), [Dimension("device", number_partitions=2)])'
+    steps = [
+        ("a hypertable", by_time, 'op.repartition_hypertable(\n        "trades",\n        "time",'),
+        (
+            "by another column",
+            'Hypertable("received")',
+            'op.repartition_hypertable("trades", "received", dimensions=[])',
+        ),
+    ]
+    for number, (message, shape, expected) in enumerate(steps, 2):
+        project.models(TRADES.format(shape=shape))
+        autogenerate(project, message)
+        assert expected in body(project, f"00{number}")
+        run(project, command.upgrade)
+        run(project, alembic.check)
+        assert project.scalar("SELECT count(*) FROM trades") == 457
+        before = partitioning(project)
+        command.rollback(project.config, str(number - 1))
+        assert partitioning(project) != before
+        run(project, command.upgrade)
+        assert partitioning(project) == before
+        backfills.finish(project.config, "repartition_trades")
+    assert partitioning(project) == [("received", 3)]
+
+
+def partitioning(project):
+    """Columns, and how many chunks there are."""
+    return project.rows(
+        "SELECT string_agg(column_name, ' ' ORDER BY dimension_number), (SELECT count(*) FROM "
+        "timescaledb_information.chunks WHERE hypertable_name = 'trades') FROM timescaledb_information.dimensions "
+        "WHERE hypertable_name = 'trades'"
+    )
 
 
 REFERENCE = """

@@ -10,17 +10,18 @@ from tsext import catalog
 from tsext.autogenerate import hypertable_settings
 from tsext.autogenerate.comparison import Comparison, in_order
 from tsext.autogenerate.noise import Noise, silence
-from tsext.errors import InvalidObject
-from tsext.model import Extension, Hypertable, microseconds
-from tsext.operations.dimensions import AddDimension, DropDimension, SetChunkTimeInterval, SetNumberPartitions
+from tsext.model import Extension, Hypertable, Interval, microseconds
+from tsext.model.repartitions import Repartition
+from tsext.operations.dimensions import AddDimension, SetChunkTimeInterval, SetNumberPartitions
 from tsext.operations.extensions import CreateExtension
 from tsext.operations.hypertables import CreateHypertable, DropHypertable
+from tsext.operations.repartition import RepartitionHypertable
 
 
 def compare(comparison: Comparison) -> None:
     """Add what is declared and missing, what has changed, and take out what TimescaleDB made itself.
 
-    :raises InvalidObject: if a declaration does not fit its table, or cannot be reached from what there is.
+    :raises InvalidObject: if a declaration does not fit its table.
     """
     connection, upgrade_ops = comparison.connection, comparison.upgrade_ops
     wanted = comparison.declared(Hypertable)
@@ -61,38 +62,52 @@ def drop_with_table(upgrade_ops: ops.UpgradeOps, found: Mapping[catalog.Key, Hyp
 def changes(found: Hypertable, wanted: Hypertable) -> Iterator[ops.MigrateOperation]:
     """What has changed of a hypertable; what is not declared is not compared.
 
-    :raises InvalidObject: if it would be partitioned by ranges of another column.
+    Another column, and fewer dimensions, are nothing that TimescaleDB can change: then all rows are moved.
     """
-    if wanted.column != found.column:
-        raise InvalidObject(
-            f"hypertable {wanted.name} is partitioned by {found.column}, and is declared to be by {wanted.column}",
-            hint="TimescaleDB cannot change that: create a hypertable that is, copy the rows, and swap the names; or "
-            f'declare Hypertable(column="{found.column}")',
-        )
+    if wanted.column != found.column or _lost(found, wanted):
+        yield RepartitionHypertable(_shape(found, wanted))
+        return
     yield from _changed_intervals(found, wanted)
     yield from _changed_partitions(found, wanted)
     if wanted.dimensions is None:
         return
-    before = {dimension.column: dimension for dimension in found.dimensions or ()}
-    after = {dimension.column: dimension for dimension in wanted.dimensions}
-    for column in [each for each in after if each not in before]:
-        yield AddDimension(wanted.name, after[column], schema=wanted.schema)
-    for column in [each for each in before if each not in after]:
-        yield DropDimension(wanted.name, before[column], schema=wanted.schema)
+    before = {dimension.column for dimension in found.dimensions or ()}
+    for dimension in wanted.dimensions:
+        if dimension.column not in before:
+            yield AddDimension(wanted.name, dimension, schema=wanted.schema)
+
+
+def _lost(found: Hypertable, wanted: Hypertable) -> set[tuple[str, bool]]:
+    """Dimensions that are no longer declared, or not of that kind: by column, and whether by hash."""
+    if wanted.dimensions is None:
+        return set()
+    return _kinds(found) - _kinds(wanted)
+
+
+def _kinds(hypertable: Hypertable) -> set[tuple[str, bool]]:
+    return {(each.column, each.number_partitions is not None) for each in hypertable.dimensions or ()}
+
+
+def _shape(found: Hypertable, wanted: Hypertable) -> Repartition:
+    """The shape that is declared, as far as it is not what there is."""
+    column = None if wanted.column == found.column else wanted.column
+    other = column is not None or _differ(found.chunk_time_interval, wanted.chunk_time_interval)
+    length = wanted.chunk_time_interval if other else None
+    dimensions = None if wanted.dimensions == found.dimensions else wanted.dimensions
+    return Repartition(wanted.name, column, length, dimensions, schema=wanted.schema)
+
+
+def _differ(old: Interval | None, new: Interval | None) -> bool:
+    """Whether two lengths are known, and not the same."""
+    return old is not None and new is not None and microseconds(old) != microseconds(new)
 
 
 def _changed_intervals(found: Hypertable, wanted: Hypertable) -> Iterator[SetChunkTimeInterval]:
     for column, new in wanted.intervals.items():
         old = found.intervals.get(column)
-        if new is None or old is None or microseconds(new) == microseconds(old):
-            continue
-        yield SetChunkTimeInterval(
-            wanted.name,
-            new,
-            dimension_name=column if len(found.intervals) > 1 else None,
-            old=old,
-            schema=wanted.schema,
-        )
+        if new is not None and _differ(old, new):
+            name = column if len(found.intervals) > 1 else None
+            yield SetChunkTimeInterval(wanted.name, new, dimension_name=name, old=old, schema=wanted.schema)
 
 
 def _changed_partitions(found: Hypertable, wanted: Hypertable) -> Iterator[SetNumberPartitions]:

@@ -32,10 +32,13 @@ from tsext.autogenerate import splitting
 from tsext.model import Columnstore, Hypertable, objects_of
 from tsext.model.columns import ColumnWithDefault
 from tsext.model.constraints import Check, ForeignKey, NotNull, Unique
+from tsext.model.repartitions import Repartition
 from tsext.operations import indexes
 from tsext.operations.columns import AddColumnWithDefault
 from tsext.operations.constraints import AddCheck, AddForeignKey, AddUnique, SetNotNull
+from tsext.operations.hypertables import CreateHypertable
 from tsext.operations.operation import Operation
+from tsext.operations.repartition import RepartitionHypertable
 from tsext.sql.columns import default_text
 from tsext.sql.dialect import dialect
 from tsext.sql.quoting import identifier
@@ -140,6 +143,8 @@ def _safe(operation: MigrateOperation, tables: _Tables) -> list[MigrateOperation
     key = _table_of(operation)
     if key is None or not tables.in_use(*key):
         return [operation]
+    if isinstance(operation, CreateHypertable):
+        return list(_hypertable(operation))
     if isinstance(operation, CreateIndexOp):
         return [indexes.created(operation)] if operation.index_name else [operation]
     if isinstance(operation, DropIndexOp):
@@ -167,6 +172,18 @@ def _table_of(operation: MigrateOperation) -> Key | None:
         return operation.kw.get("source_schema"), operation.source_table
     name = getattr(operation, "table_name", None)
     return None if name is None else (getattr(operation, "schema", None), name)
+
+
+def _hypertable(operation: CreateHypertable) -> Iterator[MigrateOperation]:
+    """A table that may have rows, which are moved."""
+    target = operation.target
+    settings = (target.partitioning_func, target.integer_now_func, target.chunk_skipping, target.tablespaces)
+    if any(settings):
+        yield operation
+        return
+    dimensions = target.dimensions or None
+    shape = Repartition(target.name, target.column, target.chunk_time_interval, dimensions, schema=target.schema)
+    yield RepartitionHypertable(shape)
 
 
 def _unique(operation: CreateUniqueConstraintOp) -> Iterator[MigrateOperation]:

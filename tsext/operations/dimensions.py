@@ -102,8 +102,9 @@ class DropDimension(HypertableOperation, name="drop_dimension", noun=Dimension):
         """
         raise IrreversibleOperation(
             f"dimension {column} of hypertable {table_name} cannot be removed",
-            hint="create a hypertable without it, copy the rows, and swap the names; or keep it, and if it is by hash, "
-            f'let new chunks have one partition: op.set_number_partitions("{table_name}", 1)',
+            hint=f'op.repartition_hypertable("{table_name}", dimensions=[…]) moves all rows into one without it, while '
+            "others write; or keep it, and if it is by hash, let new chunks have one partition: "
+            f'op.set_number_partitions("{table_name}", 1)',
         )
 
     def sql(self) -> str:

@@ -243,8 +243,8 @@ class DropHypertable(HypertableOperation, name="drop_hypertable", noun=Hypertabl
         """
         raise IrreversibleOperation(
             f"hypertable {table_name} cannot become a plain table again",
-            hint="create a plain table, copy the rows, and swap the names; or, if its rows are not needed, replace "
-            "this line by op.drop_table",
+            hint=f'op.convert_to_table("{table_name}") moves its rows into one while others write; or, if nobody needs '
+            "them, replace this line by op.drop_table",
         )
 
     def statements(self) -> list[str]:

@@ -171,7 +171,7 @@ def _create_hypertable(reading: Reading, call: Any) -> None:
     if migrates and not new and (found is None or found.has_rows):
         reading.report(rules.MIGRATE_DATA, table)
     elif found is not None and found.has_rows and not migrates:
-        cure = "a new hypertable beside it, filled in batches; or migrate_data=True in a maintenance window"
+        cure = "op.repartition_hypertable, while others write; or migrate_data=True in a maintenance window"
         reading.report(rules.NOT_EMPTY, table, what="create_hypertable", cure=cure)
 
 

@@ -20,7 +20,7 @@ _NEVER = {
 }  # fmt: skip
 
 
-_REPARTITION = "make a new hypertable, copy chunk by chunk and swap the names"
+_REPARTITION = "op.repartition_hypertable moves all rows into another hypertable, while others write"
 
 
 _INTERNAL = "_timescaledb_internal"
