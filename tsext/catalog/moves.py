@@ -56,7 +56,8 @@ class MovedTable:
     has_children: bool
     columns: tuple[MovedColumn, ...]
     constraints: tuple[dict[str, Any], ...]
-    """``name``, ``kind``, ``definition``, ``valid``, ``comment``, ``columns``; foreign keys last."""
+    """``name``, ``kind``, ``definition``, ``valid``, ``comment``, ``columns``, ``refers``: the table that a foreign key
+    refers to; foreign keys last."""
     referencing: tuple[dict[str, Any], ...]
     """Foreign keys of other tables to it: ``name``, ``table``, ``definition``."""
     triggers: tuple[dict[str, Any], ...]
@@ -74,6 +75,16 @@ class MovedTable:
 
     def __str__(self) -> str:
         return qualified(self.name, self.schema)
+
+    @property
+    def referring(self) -> tuple[str, ...]:
+        """The tables whose foreign keys refer to it, each once, as they stand in SQL."""
+        return tuple(dict.fromkeys(each["table"] for each in self.referencing))
+
+    @property
+    def referred(self) -> tuple[str, ...]:
+        """The tables that its foreign keys refer to, each once, as they stand in SQL."""
+        return tuple(dict.fromkeys(each["refers"] for each in self.constraints if each["refers"]))
 
     def column(self, name: str) -> MovedColumn | None:
         """The column of that name."""

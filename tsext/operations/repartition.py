@@ -83,7 +83,8 @@ class ShapingOperation(MovingOperation, DeclaringOperation):
         """Refuse what cannot be moved, or not into that shape, before anything is done."""
         super().check(connection)
         if self.is_under_way(connection) is None:
-            refuse(self, connection, catalog.hypertable(connection, *self.table) is not None)
+            found = catalog.hypertable(connection, *self.table)
+            refuse(self, connection, found, self.wanted(found))
             self.spec(connection)
 
     def is_under_way(self, connection: Connection) -> Backfill | None:

@@ -8,22 +8,60 @@ from sqlalchemy import Connection
 
 from tsext import catalog
 from tsext.backfill.repartition.move import CAPTURE
-from tsext.errors import InvalidObject
+from tsext.errors import FeatureNotSupported, InvalidObject
+from tsext.model import Hypertable
 from tsext.operations.steps import SteppedOperation
-from tsext.sql.quoting import identifier
+from tsext.sql.quoting import identifier, qualified
+
+REFERRED_SINCE = (2, 21, 1)
+"""From this version of TimescaleDB on, foreign keys to hypertables find all rows that are there; before, a session that
+has made a plan for any key, after some inserts, finds none."""
+
+_ANY_KEY = "force_custom_plan"
+"""The value of ``plan_cache_mode`` with which no session ever has such a plan."""
 
 
-def refuse(operation: SteppedOperation, connection: Connection, is_hypertable: bool) -> None:
+def refuse(
+    operation: SteppedOperation, connection: Connection, found: Hypertable | None, wanted: Hypertable | None
+) -> None:
     """Refuse a table of which something would be lost, or would not follow.
 
+    :param found: what it is; None: a plain table.
+    :param wanted: what it is to be.
     :raises InvalidObject: naming it, with what to do.
+    :raises FeatureNotSupported: if what refers to the table would not work any more.
     """
     relation = catalog.resolved(connection, *operation.table)
     assert relation is not None  # or it would have been refused
-    found = catalog.moved_table(connection, relation[1], relation[0], CAPTURE)
-    assert found is not None
-    for fact, hint in _obstacles(connection, found, is_hypertable):
+    table = catalog.moved_table(connection, relation[1], relation[0], CAPTURE)
+    assert table is not None
+    for fact, hint in _obstacles(connection, table, found is not None):
         raise InvalidObject(f"op.{operation.verb}: {operation.shown} {fact}", hint=hint)
+    if found is None and wanted is not None:
+        _refuse_keys(operation, connection, table)
+
+
+def _refuse_keys(operation: SteppedOperation, connection: Connection, table: catalog.MovedTable) -> None:
+    """Refuse to make a hypertable of a table with foreign keys that hypertables cannot have, or not on this server."""
+    default = connection.dialect.default_schema_name
+    hypertables = {qualified(each.name or "", each.schema or default) for each in catalog.hypertables(connection)}
+    itself = [str(table)] if any(each["kind"] == "f" and not each["refers"] for each in table.constraints) else []
+    if others := [*itself, *(each for each in (*table.referring, *table.referred) if each in hypertables)]:
+        raise InvalidObject(
+            f"op.{operation.verb}: a foreign key joins {operation.shown} and {', '.join(others)}, and there are none "
+            "between hypertables",
+            hint="drop it before",
+        )
+    server = catalog.timescaledb(connection)
+    if not table.referring or server is None or server.number >= REFERRED_SINCE:
+        return
+    if connection.exec_driver_sql("SHOW plan_cache_mode").scalar() != _ANY_KEY:
+        raise FeatureNotSupported(
+            f"op.{operation.verb}: foreign keys of {', '.join(table.referring)} refer to {operation.shown}, and with "
+            f"TimescaleDB {server.version} inserts there would fail, though the row they refer to is in the hypertable",
+            hint=f"update TimescaleDB to {'.'.join(map(str, REFERRED_SINCE))}, or have all sessions plan anew: "
+            f"ALTER DATABASE … SET plan_cache_mode = {_ANY_KEY}",
+        )
 
 
 def _obstacles(connection: Connection, found: catalog.MovedTable, is_hypertable: bool) -> Iterator[tuple[str, str]]:

@@ -66,6 +66,11 @@ class Swap:
         """Whether it is the new table that takes the place."""
         return self.other == self.move.place
 
+    def locks(self, connection: Connection) -> dict[str, str]:
+        """What it locks, and how: also the tables whose foreign keys go from the one to the other."""
+        current = table_of(connection, self.move.spec.table, self.place)
+        return dict.fromkeys((*current.referring, *current.referred, self.move.table), _EXCLUSIVE)
+
     # --- what is said
 
     def statements(self, current: catalog.MovedTable, views: Sequence[str]) -> Iterator[str]:
@@ -169,7 +174,7 @@ def _exchange(connection: Connection, what: Swap, more: Sequence[str]) -> float:
     for attempt in range(_TRIES):
         exchange.longest = LONGEST[min(attempt, len(LONGEST) - 1)]
         try:
-            in_one_go(connection, {what.move.table: _EXCLUSIVE}, exchange.work, exchange.before)
+            in_one_go(connection, what.locks(connection), exchange.work, exchange.before)
         except TimeoutError as error:
             log.info("%s; once more", error)
             continue
@@ -192,6 +197,7 @@ class _Exchange:
         self.longest = LONGEST[0]
         self.seconds = 0.0
         """For which others had to wait in the end."""
+        self.referring: tuple[str, ...] = ()
 
     def before(self, own: Connection) -> None:
         """All that need not be done while others wait: look, and bring over what has changed, until little is left."""
@@ -201,6 +207,7 @@ class _Exchange:
             current = table_of(own, what.move.spec.table, what.place)
             shadow.refuse_altered(own, current, table_of(own, what.move.spec.table, what.other), what.move.spec.types)
             views = [_view_again(own, each["name"]) for each in current.views]
+            self.referring = current.referring
             self.mark = _mark(own, what.move.table)
             self.said = ";\n".join(what.statements(current, views))
         last = float("inf")
@@ -217,7 +224,7 @@ class _Exchange:
     def work(self, own: Connection) -> None:
         """All in one transaction."""
         what = self.what
-        send(own, self.noting.lock("SHARE ROW EXCLUSIVE"))
+        self._lock(own, "SHARE ROW EXCLUSIVE")
         begun = time.monotonic()
         capture.refuse_lost(own, self.noting)
         if _mark(own, what.move.table) != self.mark:
@@ -226,13 +233,20 @@ class _Exchange:
             send(own, SETTLED)
             vanished.notice(own, what.move)
         replay(own, what.flow, self.longest)
-        send(own, self.noting.lock("ACCESS EXCLUSIVE"))
+        self._lock(own, "ACCESS EXCLUSIVE")
         send(own, self.said)
         _note_from_now_on(own, what)
         for statement in self.more:
             send(own, statement)
         own.commit()
         self.seconds = time.monotonic() - begun
+
+    def _lock(self, own: Connection, mode: str) -> None:
+        """Those that refer to the table first, as who writes into one of them looks into the table afterwards."""
+        send(
+            own,
+            "; ".join([*(f"LOCK TABLE ONLY {each} IN {mode} MODE" for each in self.referring), self.noting.lock(mode)]),
+        )
 
 
 def _mark(connection: Connection, table: str) -> str:
