@@ -17,7 +17,7 @@ from tsext.backfill.repartition.capture import Capture
 from tsext.backfill.repartition.locking import in_one_go
 from tsext.backfill.repartition.move import Flow, Move, table_of
 from tsext.backfill.repartition.replay import replay
-from tsext.backfill.repartition.sessions import SETTLED, transaction
+from tsext.backfill.repartition.sessions import SETTLED, commit, transaction
 from tsext.errors import LockNotAvailable
 from tsext.sql.quoting import identifier, literal, qualified
 from tsext.sql.sending import send
@@ -238,7 +238,7 @@ class _Exchange:
         _note_from_now_on(own, what)
         for statement in self.more:
             send(own, statement)
-        own.commit()
+        commit(own)
         self.seconds = time.monotonic() - begun
 
     def _lock(self, own: Connection, mode: str) -> None:
