@@ -120,10 +120,11 @@ from tsext.catalog.indexes import (
     unvalidated_constraints,
 )
 from tsext.catalog.jobs import (
-    PAUSED,
+    OwnedJob,
     PolicyRelation,
     job_applications,
     jobs,
+    owned_jobs,
     policies,
     policy_relation,
     referencing_keys,
@@ -162,7 +163,6 @@ from tsext.catalog.sizes import RelationSize, sizes
 
 __all__ = [
     "MATCHED_SINCE",
-    "PAUSED",
     "Backend",
     "BuiltIndex",
     "Chunk",
@@ -189,6 +189,7 @@ __all__ = [
     "MovedTable",
     "NowFunction",
     "NullState",
+    "OwnedJob",
     "Partitioned",
     "PolicyRelation",
     "PreparedTransaction",
@@ -268,6 +269,7 @@ __all__ = [
     "oldest_transactions",
     "output_of",
     "own_chunks",
+    "owned_jobs",
     "page_count",
     "partitioned",
     "partitioned_relation",

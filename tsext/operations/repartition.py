@@ -21,6 +21,7 @@ from tsext.operations.declaring import Declaration, DeclaringOperation
 from tsext.operations.hypertables import CreateHypertable, check_now_function, need_uuid
 from tsext.operations.operation import refuse_without
 from tsext.operations.rendering import Code, code_of
+from tsext.operations.repartition_jobs import moved_jobs
 from tsext.operations.repartition_refusals import refuse
 from tsext.operations.steps import SteppedOperation
 from tsext.settings import Settings
@@ -157,7 +158,7 @@ class ShapingOperation(MovingOperation, DeclaringOperation):
             )
             return
         self.work(connection, declared)
-        seconds = swapping.swap(connection, move)
+        seconds = swapping.swap(connection, move, moved_jobs(connection, move, move.place))
         reason = f"writers waited {1000 * seconds:.0f} ms for the swap; the old table is {move.old}"
         ledger.set_state(connection, declared, State.APPLIED, reason=reason)
 
@@ -365,10 +366,18 @@ class UndoRepartitionHypertable(MovingOperation, name="undo_repartition_hypertab
         move = Move.of(found)
         ledger.set_state(connection, found, State.CANCELLED, reason="undone")
         if move.is_swapped(connection):
-            swapping.swap_back(connection, move)
+            self._swap_back(connection, move)
         swapping.validate(connection, move)
         swapping.clear(connection, move)
         ledger.forget(connection, found)
+
+    def _swap_back(self, connection: Connection, move: Move) -> None:
+        move.jobs.pause(connection)
+        try:
+            swapping.swap_back(connection, move, moved_jobs(connection, move, move.kept))
+        except BaseException:
+            move.jobs.resume(connection)
+            raise
 
     def arguments(self) -> list[Code]:
         """The table."""

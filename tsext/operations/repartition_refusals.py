@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from sqlalchemy import Connection
 
@@ -10,6 +11,7 @@ from tsext import catalog
 from tsext.backfill.repartition.move import CAPTURE
 from tsext.errors import FeatureNotSupported, InvalidObject
 from tsext.model import Hypertable
+from tsext.operations.repartition_jobs import ADDED_BY
 from tsext.operations.steps import SteppedOperation
 from tsext.sql.quoting import identifier, qualified
 
@@ -35,7 +37,11 @@ def refuse(
     assert relation is not None  # or it would have been refused
     table = catalog.moved_table(connection, relation[1], relation[0], CAPTURE)
     assert table is not None
-    for fact, hint in _obstacles(connection, table, found is not None):
+    obstacles = _obstacles(connection, table, found is not None)
+    if found is not None:
+        column = wanted.column if wanted is not None and wanted.column != found.column else None
+        obstacles = chain(obstacles, _obstacles_of_hypertable(connection, table, column))
+    for fact, hint in obstacles:
         raise InvalidObject(f"op.{operation.verb}: {operation.shown} {fact}", hint=hint)
     if found is None and wanted is not None:
         _refuse_keys(operation, connection, table)
@@ -81,11 +87,11 @@ def _obstacles(connection: Connection, found: catalog.MovedTable, is_hypertable:
     for column in found.columns:
         if column.acl is not None:
             yield f"has privileges of its own on {column.name}", "grant them on the table instead"
-    if is_hypertable:
-        yield from _obstacles_of_hypertable(connection, found)
 
 
-def _obstacles_of_hypertable(connection: Connection, found: catalog.MovedTable) -> Iterator[tuple[str, str]]:
+def _obstacles_of_hypertable(
+    connection: Connection, found: catalog.MovedTable, column: str | None
+) -> Iterator[tuple[str, str]]:
     """What belongs to the hypertable, and would stay with the old one."""
     if catalog.columnstore(connection, found.name, found.schema) is not None:
         yield (
@@ -93,12 +99,26 @@ def _obstacles_of_hypertable(connection: Connection, found: catalog.MovedTable) 
             "convert its chunks and disable it before (op.convert_to_rowstore, op.disable_columnstore), and enable it "
             "again in the revision after this one",
         )
-    if jobs := catalog.job_applications(connection, [catalog.key_of(connection, found.schema, found.name)]):
-        yield (
-            f"has background jobs: {', '.join(jobs)}",
-            "remove its policies before (op.remove_retention_policy …), and add them again after this",
-        )
+    yield from _obstacles_of_jobs(connection, found, column)
     for aggregate in catalog.continuous_aggregates(connection):
         if aggregate.source_hypertable == (found.schema, found.name):
             name = aggregate.aggregate.name
             yield f"has the continuous aggregate {name}", "drop it before, and create it anew afterwards"
+
+
+def _obstacles_of_jobs(
+    connection: Connection, found: catalog.MovedTable, column: str | None
+) -> Iterator[tuple[str, str]]:
+    """What the hypertable's jobs would not do any more, or would do otherwise.
+
+    :param column: by which it will be partitioned, if that is another one.
+    """
+    for job in catalog.owned_jobs(connection, catalog.key_of(connection, found.schema, found.name)):
+        if job.policy is None or type(job.policy) not in ADDED_BY:
+            hint = f"delete it before, and add it again after this: SELECT delete_job({job.id})"
+            yield f"has a background job that is no policy known here: {job.application}", hint
+        elif column is not None and any(getattr(job.policy, each) is not None for each in job.policy.offsets):
+            yield (
+                f"has a {job.policy.kind}, which would go by the age of {column} then",
+                f"remove it before, and add it again after this, as it is to be: op.remove_{job.policy.word()}",
+            )

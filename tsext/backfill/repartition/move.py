@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from tsext import catalog
 from tsext.backfill.hashing import Value
+from tsext.backfill.jobs import TableJobs
 from tsext.backfill.ledger import Backfill
 from tsext.errors import BackfillError
 from tsext.sql.quoting import identifier, literal, qualified, short
@@ -171,6 +172,11 @@ class Move:
     def old(self) -> str:
         """The old table, after the swap."""
         return qualified(self.spec.table, self.kept)
+
+    @property
+    def jobs(self) -> TableJobs:
+        """Those that do not run while rows are moved."""
+        return TableJobs(self.spec.table, self.spec.schema)
 
     def is_swapped(self, connection: Connection) -> bool:
         """Whether the new table has taken the place of the old one."""

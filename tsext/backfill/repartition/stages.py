@@ -34,9 +34,12 @@ _QUICK = 0.2
 
 
 def prepare(connection: Connection, backfill: Backfill) -> None:
-    """Begin to note changes, make the new table, and plan what is to be copied."""
+    """Pause the table's jobs, begin to note changes, make the new table, and plan what is to be copied."""
     move = Move.of(backfill)
-    if move.is_swapped(connection) or ledger.tasks(connection, backfill):
+    if move.is_swapped(connection):
+        return
+    move.jobs.pause(connection)
+    if ledger.tasks(connection, backfill):
         return
     if not move.is_begun(connection):
         _begin(connection, move)
@@ -177,6 +180,11 @@ def verify(connection: Connection, backfill: Backfill) -> list[Finding]:
                 fact = f"{flow.source} and {flow.target} differ {where}: {', '.join(found.different)}"
                 findings.append(Finding("rows-differ", fact, "have them copied again: run the backfill once more"))
     return findings
+
+
+def stopped(connection: Connection, backfill: Backfill) -> None:
+    """Let the table's jobs run again."""
+    Move.of(backfill).jobs.resume(connection)
 
 
 def finish(connection: Connection, backfill: Backfill) -> None:

@@ -300,7 +300,7 @@ def validate(connection: Connection, move: Move) -> None:
 
 
 def clear(connection: Connection, move: Move) -> None:
-    """Drop the table that is not in place, and what notes changes for it; nothing, if there is none.
+    """Drop the table that is not in place, and what notes changes for it; nothing, if there is none. Jobs run again.
 
     :param connection: in autocommit mode.
     """
@@ -311,6 +311,7 @@ def clear(connection: Connection, move: Move) -> None:
         send(connection, f"DROP TABLE IF EXISTS {table}")
         with transaction(connection):
             send(connection, f"DROP SCHEMA IF EXISTS {identifier(schema)} CASCADE")
+    move.jobs.resume(connection)
 
 
 def _noting(connection: Connection, move: Move, schema: str) -> Flow | None:
