@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from tsext.backfill import kinds, ledger
+from tsext import catalog
+from tsext.backfill import kinds, ledger, workers
 from tsext.command import backfills
 from tsext.errors import BackfillError, InvalidObject
+from tsext.model.repartitions import Repartition
+from tsext.operations.repartition import RepartitionHypertable
 
 pytestmark = pytest.mark.licensed
 
 TICKS = """
+CREATE TABLE venues (id int PRIMARY KEY);
 CREATE TABLE "Ticks" (time timestamptz NOT NULL, symbol text NOT NULL, price float8, PRIMARY KEY (symbol, time));
 SELECT create_hypertable('"Ticks"', by_range('time', INTERVAL '7 days'), create_default_indexes => false);
 CREATE INDEX ix_ticks ON "Ticks" (time DESC);
@@ -101,3 +107,55 @@ def test_policies_that_would_do_something_else_are_refused_first(ticks):
     )
     with pytest.raises(InvalidObject, match="has a retention policy, which would go by the age of seen then"):
         ticks.run('op.repartition_hypertable("Ticks", "seen", chunk_time_interval=timedelta(days=1))')
+
+
+COLUMNSTORE = """
+ALTER TABLE "Ticks" SET (timescaledb.compress, timescaledb.compress_segmentby = 'symbol',
+                         timescaledb.compress_orderby = 'time DESC');
+SELECT add_compression_policy('"Ticks"', INTERVAL '20 years', schedule_interval => INTERVAL '1 day');
+SELECT compress_chunk(c) FROM show_chunks('"Ticks"', older_than => TIMESTAMPTZ '2026-01-08') AS c
+"""
+CHANGES = """
+INSERT INTO "Ticks" VALUES ('2026-01-02 00:30Z', 'S1', 1), ('2026-01-12 00:30Z', 'S1', 1), ('2026-01-25Z', 'S2', 2);
+UPDATE "Ticks" SET price = price + 1000 WHERE time BETWEEN '2026-01-03Z' AND '2026-01-04Z';
+DELETE FROM "Ticks" WHERE symbol = 'S3' AND time < '2026-01-10Z';
+DELETE FROM "Ticks" WHERE time = '2026-01-05 07:00Z'
+"""
+ROWS = 'SELECT md5(string_agg(t::text, $$;$$ ORDER BY t::text)) FROM "Ticks" AS t'
+CHUNKS = """
+SELECT count(*) FILTER (WHERE is_compressed) || ' of ' || count(*) FROM timescaledb_information.chunks
+WHERE hypertable_schema = 'public' AND hypertable_name = 'Ticks'
+"""
+
+
+def test_the_columnstore_goes_with_the_table(ticks):
+    ticks.execute(*COLUMNSTORE.split(";\n"))
+    before, settings = jobs(ticks), ticks.ask(catalog.columnstores)
+    assert ticks.scalar(CHUNKS) == "1 of 2"
+
+    def work(connection):
+        connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+        move = RepartitionHypertable(Repartition("Ticks", chunk_time_interval=timedelta(days=1)))
+        workers.work_on(connection, move.declare(connection).name)
+
+    ticks.ask(work)
+    ticks.execute(*CHANGES.split(";\n"))
+    rows = ticks.scalar(ROWS)
+    ticks.run(FORTH)
+    assert ticks.scalar(ROWS) == rows
+    assert ticks.scalar(CHUNKS) == "7 of 14"
+    assert [each for each in ticks.ask(catalog.columnstores) if each.schema is None] == settings
+    assert jobs(ticks) == before
+    ticks.execute(*CHANGES.split(";\n")[1:], "INSERT INTO \"Ticks\" VALUES ('2026-01-02 00:31Z', 'S1', 3)")
+    rows = ticks.scalar(ROWS)
+    for code, chunks in ((BACK, "1 of 3"), ('op.convert_to_table("Ticks")', "0 of 0"), (BACK, "1 of 3")):
+        ticks.run(code)
+        assert ticks.scalar(ROWS) == rows
+        assert ticks.scalar(CHUNKS) == chunks
+        ticks.execute(CHANGES.split(";\n")[1])
+        rows = ticks.scalar(ROWS)
+    assert ticks.ask(catalog.columnstores) == settings
+    assert jobs(ticks) == before
+    ticks.execute('ALTER TABLE "Ticks" ADD venue int', 'ALTER TABLE "Ticks" ADD FOREIGN KEY (venue) REFERENCES venues')
+    with pytest.raises(InvalidObject, match="has the columnstore and foreign keys, Ticks_venue_fkey, which"):
+        ticks.run(FORTH)

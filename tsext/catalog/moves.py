@@ -153,5 +153,15 @@ def chunk_range(connection: Connection, chunk: str) -> SourceChunk:
     return _chunk(rows(connection, "chunk_range", chunk=chunk)[0])
 
 
+def chunks_like_columnstore(connection: Connection, name: str, old: str, new: str) -> list[str]:
+    """The chunks of a hypertable that are for times of which another one has all chunks in the columnstore.
+
+    :param name: of both.
+    :param old: schema of the other one.
+    :param new: schema of the one whose chunks are told, as they stand in SQL.
+    """
+    return [row.name for row in rows(connection, "chunks_like_columnstore", name=name, old=old, new=new)]
+
+
 def _chunk(row: Any) -> SourceChunk:
     return SourceChunk(row.name, row.lower or row.lower_integer, row.upper or row.upper_integer)

@@ -17,6 +17,7 @@ from tsext.backfill.repartition.move import CAPTURE, KIND, RANGES, Move, Spec, p
 from tsext.errors import FeatureNotSupported, InvalidObject, IrreversibleOperation
 from tsext.model import TIMESCALEDB, Dimension, Hypertable, Interval
 from tsext.model.repartitions import Repartition
+from tsext.operations.columnstore import EnableColumnstore
 from tsext.operations.declaring import Declaration, DeclaringOperation
 from tsext.operations.hypertables import CreateHypertable, check_now_function, need_uuid
 from tsext.operations.operation import refuse_without
@@ -129,14 +130,17 @@ class ShapingOperation(MovingOperation, DeclaringOperation):
                 hint=f'fill it, and then: op.set_not_null("{self.target.table_name}", "{by}")',
             )
         shape: list[str] = []
+        columnstore = ""
         if wanted is not None:
             shadow = replace(wanted, name=name, schema=place_of(bare))
             self._check_shape(connection, wanted)
             shape = CreateHypertable(shadow).statements()
+            columnstore = self._columnstore(connection, name, place_of(bare))
         target = self.target
         return replace(
             bare,
             shape=tuple(shape),
+            columnstore=columnstore,
             aligned=wanted is not None and wanted.column == by and not wanted.dimensions,
             types=dict(target.types),
             using=dict(target.using),
@@ -165,6 +169,15 @@ class ShapingOperation(MovingOperation, DeclaringOperation):
     def declare(self, connection: Connection, revision: str | None = None) -> Backfill:
         """Enter the move in the ledger, unless it is there."""
         return self.is_under_way(connection) or self._declare(connection, revision)
+
+    def _columnstore(self, connection: Connection, name: str, schema: str) -> str:
+        """What turns on the same columnstore for another table; nothing, if the table has none."""
+        found = catalog.columnstore(connection, *self.table)
+        if found is None:
+            return ""
+        enable = EnableColumnstore(replace(found, name=name, schema=schema))
+        enable.timescaledb = catalog.timescaledb(connection)
+        return enable.sql()
 
     def _defaults(self, connection: Connection) -> dict[str, str]:
         """Those of the columns that get another type.

@@ -93,11 +93,11 @@ def _obstacles_of_hypertable(
     connection: Connection, found: catalog.MovedTable, column: str | None
 ) -> Iterator[tuple[str, str]]:
     """What belongs to the hypertable, and would stay with the old one."""
-    if catalog.columnstore(connection, found.name, found.schema) is not None:
+    keys = [each["name"] for each in found.constraints if each["kind"] == "f"]
+    if keys and catalog.columnstore(connection, found.name, found.schema) is not None:
         yield (
-            "has the columnstore",
-            "convert its chunks and disable it before (op.convert_to_rowstore, op.disable_columnstore), and enable it "
-            "again in the revision after this one",
+            f"has the columnstore and foreign keys, {', '.join(keys)}, which TimescaleDB does not validate there",
+            "drop them before, and add them again after this",
         )
     yield from _obstacles_of_jobs(connection, found, column)
     for aggregate in catalog.continuous_aggregates(connection):
