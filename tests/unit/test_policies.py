@@ -136,6 +136,15 @@ def test_a_table_has_one_policy_of_a_kind_and_an_aggregate_several_to_refresh_it
 # --- exact SQL
 
 
+def test_the_first_run_is_not_forgotten(op):
+    op.add_retention_policy("ticks", "6 months", initial_start=START, fixed_schedule=False)
+    assert op.emitted() == [
+        "SELECT alter_job(add_retention_policy('ticks', drop_after => INTERVAL '6 months', "
+        "initial_start => TIMESTAMPTZ '2040-01-01 03:00:00+00:00'), fixed_schedule => false, "
+        "initial_start => TIMESTAMPTZ '2040-01-01 03:00:00+00:00')"
+    ]
+
+
 def test_retention(op):
     op.add_retention_policy("ticks", "6 months")
     op.add_retention_policy("Odd: 100%", drop_created_before=timedelta(days=5), schema="s", if_not_exists=True)

@@ -39,6 +39,9 @@ class Kind(Protocol):
         :returns: False if it has planned further tasks.
         """
 
+    def stopped(self, connection: Connection, backfill: Backfill) -> None:
+        """Nobody works on it any more, as it has failed, or is given up; it may go on later, with :meth:`prepare`."""
+
     def split(self, connection: Connection, backfill: Backfill, task: Task) -> list[NewTask]:
         """What a task that takes longer than it may is divided into; nothing: it cannot be."""
 

@@ -149,6 +149,8 @@ class Worker:
             if failed := ledger.count(self.connection, now, "failed"):
                 reason = f"{failed} task(s) failed; see: tsext backfill status {now.name}"
                 ledger.set_state(self.connection, now, State.FAILED, reason=reason, only=[State.RUNNING])
+                if kinds.can(self.kind, "stopped"):
+                    self.kind.stopped(self.connection, now)
                 return True
             if kinds.can(self.kind, "complete") and not self.kind.complete(self.connection, now):
                 return False

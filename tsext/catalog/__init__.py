@@ -120,10 +120,11 @@ from tsext.catalog.indexes import (
     unvalidated_constraints,
 )
 from tsext.catalog.jobs import (
-    PAUSED,
+    OwnedJob,
     PolicyRelation,
     job_applications,
     jobs,
+    owned_jobs,
     policies,
     policy_relation,
     referencing_keys,
@@ -134,6 +135,7 @@ from tsext.catalog.moves import (
     MovedTable,
     SourceChunk,
     chunk_range,
+    chunks_like_columnstore,
     moved_table,
     row_estimate,
     source_chunks,
@@ -162,7 +164,6 @@ from tsext.catalog.sizes import RelationSize, sizes
 
 __all__ = [
     "MATCHED_SINCE",
-    "PAUSED",
     "Backend",
     "BuiltIndex",
     "Chunk",
@@ -189,6 +190,7 @@ __all__ = [
     "MovedTable",
     "NowFunction",
     "NullState",
+    "OwnedJob",
     "Partitioned",
     "PolicyRelation",
     "PreparedTransaction",
@@ -214,6 +216,7 @@ __all__ = [
     "chunk_spans",
     "chunk_tables",
     "chunks",
+    "chunks_like_columnstore",
     "column_details",
     "column_state",
     "column_uses",
@@ -268,6 +271,7 @@ __all__ = [
     "oldest_transactions",
     "output_of",
     "own_chunks",
+    "owned_jobs",
     "page_count",
     "partitioned",
     "partitioned_relation",

@@ -14,12 +14,10 @@ from tsext.catalog.asking import Key, key, rows
 from tsext.catalog.extensions import timescaledb
 from tsext.errors import InvalidObject
 from tsext.model import JOBS, POLICIES, Job, Policy
+from tsext.sql.jobs import PAUSED
 from tsext.sql.quoting import qualified
 
 log = logging.getLogger("alembic.tsext")
-
-PAUSED = "paused_by_tsext"
-"""Key in the config of a job that ``op.pause_jobs`` has paused and not yet resumed."""
 
 _OF_THIS_DATABASE = frozenset({"hypertable_id", "mat_hypertable_id", PAUSED})
 _POLICIES = {kind.proc_name: kind for kind in POLICIES}
@@ -106,6 +104,29 @@ def _job(connection: Connection, row: Any, timezone: str | None) -> Job | None:
     except InvalidObject as error:
         log.warning("job %s is left alone: %s", name, error.message)
         return None
+
+
+@dataclass(frozen=True)
+class OwnedJob:
+    """A job of a hypertable or a continuous aggregate."""
+
+    id: int
+    application: str
+    """What it calls itself while it runs: ``Retention Policy [1000]``."""
+    owner: str
+    policy: Policy | None
+    """None, if it is of a kind that is not known, or makes no sense."""
+
+
+def owned_jobs(connection: Connection, relation: Key) -> list[OwnedJob]:
+    """The jobs of a relation."""
+    timezones = _timezones(connection)
+    own = (row for row in _jobs(connection) if row.name is not None)
+    return [
+        OwnedJob(row.job_id, row.application_name, row.owner, _policy(connection, row, timezones.get(row.job_id)))
+        for row in own
+        if key(connection, row.schema, row.name) == relation
+    ]
 
 
 def job_applications(connection: Connection, relations: Collection[Key]) -> list[str]:

@@ -56,7 +56,8 @@ class MovedTable:
     has_children: bool
     columns: tuple[MovedColumn, ...]
     constraints: tuple[dict[str, Any], ...]
-    """``name``, ``kind``, ``definition``, ``valid``, ``comment``, ``columns``; foreign keys last."""
+    """``name``, ``kind``, ``definition``, ``valid``, ``comment``, ``columns``, ``refers``: the table that a foreign key
+    refers to; foreign keys last."""
     referencing: tuple[dict[str, Any], ...]
     """Foreign keys of other tables to it: ``name``, ``table``, ``definition``."""
     triggers: tuple[dict[str, Any], ...]
@@ -74,6 +75,16 @@ class MovedTable:
 
     def __str__(self) -> str:
         return qualified(self.name, self.schema)
+
+    @property
+    def referring(self) -> tuple[str, ...]:
+        """The tables whose foreign keys refer to it, each once, as they stand in SQL."""
+        return tuple(dict.fromkeys(each["table"] for each in self.referencing))
+
+    @property
+    def referred(self) -> tuple[str, ...]:
+        """The tables that its foreign keys refer to, each once, as they stand in SQL."""
+        return tuple(dict.fromkeys(each["refers"] for each in self.constraints if each["refers"]))
 
     def column(self, name: str) -> MovedColumn | None:
         """The column of that name."""
@@ -140,6 +151,16 @@ def chunk_range(connection: Connection, chunk: str) -> SourceChunk:
     :param chunk: as it stands in SQL.
     """
     return _chunk(rows(connection, "chunk_range", chunk=chunk)[0])
+
+
+def chunks_like_columnstore(connection: Connection, name: str, old: str, new: str) -> list[str]:
+    """The chunks of a hypertable that are for times of which another one has all chunks in the columnstore.
+
+    :param name: of both.
+    :param old: schema of the other one.
+    :param new: schema of the one whose chunks are told, as they stand in SQL.
+    """
+    return [row.name for row in rows(connection, "chunks_like_columnstore", name=name, old=old, new=new)]
 
 
 def _chunk(row: Any) -> SourceChunk:

@@ -190,6 +190,8 @@ def change_state(config: Config, name: str, action: str) -> Backfill:
         if not ledger.set_state(connection, found, state, reason=who, only=states):
             found = ledger.find(connection, name)
             raise BackfillError(f"cannot {action} backfill {name}: it is {found.state}", hint=_instead(found))
+        if action == "cancel" and kinds.can(kinds.of(found), "stopped"):
+            kinds.of(found).stopped(connection, found)
         return ledger.find(connection, name)
 
 

@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 from tsext import catalog
 from tsext.errors import InvalidObject
 from tsext.model import ColumnstorePolicy, Span
-from tsext.operations import scheduling
 from tsext.operations.policies import AddPolicy, AlterPolicy, RemovePolicy
 from tsext.operations.scheduling import ScheduleArguments
+from tsext.sql.jobs import altered, merged
 from tsext.sql.quoting import call
 
 
@@ -66,11 +66,11 @@ class AddColumnstorePolicy(AddPolicy, name="add_columnstore_policy", noun=Column
         """A procedure gives no job to alter, so that is found."""
         later = self.later()
         if self.target.config is not None:
-            later["config"] = scheduling.merged({}, self.target.config)
+            later["config"] = merged({}, self.target.config)
         if not later:
             return [self.sql()]
         timezone = {} if self.target.timezone is None else {"timezone": self.target.timezone}
-        return [self.sql(), scheduling.altered(self.target_job, self.server, **later, **timezone)]
+        return [self.sql(), altered(self.target_job, self.server, **later, **timezone)]
 
 
 class AlterColumnstorePolicy(AlterPolicy, name="alter_columnstore_policy", noun=ColumnstorePolicy):

@@ -15,6 +15,7 @@ from tsext.operations import scheduling
 from tsext.operations.operation import Operation, refuse_without
 from tsext.operations.rendering import Code, arguments_of, code_of, flags_of
 from tsext.operations.scheduling import Changes, RunArguments, sql_of
+from tsext.sql.jobs import altered, deleted, job_of
 from tsext.sql.quoting import call, literal, regclass
 
 Config = Mapping[str, Any]
@@ -46,7 +47,7 @@ class JobOperation(Operation):
     @property
     def job(self) -> str:
         """The condition for the job."""
-        return scheduling.job_of(self.schema, self.proc, self.job_name, self.with_config)
+        return job_of(self.schema, self.proc, self.job_name, self.with_config)
 
     @property
     def shown(self) -> str:
@@ -197,7 +198,7 @@ class AlterJob(JobOperation, name="alter_job", noun=Job):
         arguments = self.changes.arguments()
         if "config" in self.changes.new:
             arguments["config"] = self.changes.new["config"]
-        return scheduling.altered(self.job, self.server, **arguments)
+        return altered(self.job, self.server, **arguments)
 
     def arguments(self) -> list[Code]:
         """What it runs, the new values, the old ones."""
@@ -252,7 +253,7 @@ class DeleteJob(JobOperation, name="delete_job", noun=Job):
 
     def sql(self) -> str:
         """``SELECT delete_job(…)``."""
-        return scheduling.deleted(self.job)
+        return deleted(self.job)
 
     def arguments(self) -> list[Code]:
         """What it runs, and which of several."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
@@ -14,17 +13,15 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from tsext import catalog
-from tsext.errors import InvalidObject, IrreversibleOperation, PreflightFailed
+from tsext.backfill.jobs import BETWEEN_LOOKS, wait_for
+from tsext.errors import InvalidObject, IrreversibleOperation
 from tsext.model import JOBS, Policy, estimated, span
-from tsext.operations import scheduling
 from tsext.operations.operation import Operation
 from tsext.operations.rendering import Code, code_of
+from tsext.sql.jobs import owned_by, paused, resumed
 from tsext.sql.quoting import literal
 
 log = logging.getLogger("alembic.tsext")
-
-_BETWEEN_LOOKS = 0.5
-"""Seconds; also what the scheduler is given to start a job that it had picked before it saw the pause."""
 
 
 class PausingOperation(Operation):
@@ -57,7 +54,7 @@ class PausingOperation(Operation):
     @property
     def owned(self) -> str:
         """The condition for their jobs."""
-        relations = [scheduling.owned_by(self.schema, name, self.server) for name in self.table_names]
+        relations = [owned_by(self.schema, name, self.server) for name in self.table_names]
         return relations[0] if len(relations) == 1 else f"({' OR '.join(relations)})"
 
     def arguments(self) -> list[Code]:
@@ -87,7 +84,7 @@ class ResumeJobs(PausingOperation, name="resume_jobs", noun=Policy):
 
     def sql(self) -> str:
         """``SELECT alter_job(…)`` of those that are marked as paused."""
-        return scheduling.resumed(self.owned, self.server)
+        return resumed(self.owned, self.server)
 
 
 class PauseJobs(PausingOperation, name="pause_jobs", noun=Policy):
@@ -141,7 +138,7 @@ class PauseJobs(PausingOperation, name="pause_jobs", noun=Policy):
 
     def sql(self) -> str:
         """``SELECT alter_job(…)`` of those that are scheduled."""
-        return scheduling.paused(self.owned, self.server)
+        return paused(self.owned, self.server)
 
     def statements(self) -> list[str]:
         """Offline, the server waits by itself."""
@@ -156,7 +153,7 @@ class PauseJobs(PausingOperation, name="pause_jobs", noun=Policy):
         block = (
             "DECLARE deadline timestamptz := clock_timestamp() + "
             f"{seconds:g} * interval '1 second'; "
-            f"BEGIN LOOP PERFORM pg_sleep({_BETWEEN_LOOKS}); PERFORM pg_stat_clear_snapshot(); "
+            f"BEGIN LOOP PERFORM pg_sleep({BETWEEN_LOOKS}); PERFORM pg_stat_clear_snapshot(); "
             f"EXIT WHEN NOT EXISTS ({running}); IF clock_timestamp() > deadline THEN "
             f"RAISE EXCEPTION 'jobs still run'; END IF; END LOOP; END"
         )
@@ -171,29 +168,6 @@ class PauseJobs(PausingOperation, name="pause_jobs", noun=Policy):
         except BaseException:
             operations.invoke(resume)
             raise
-
-
-def wait_for(connection: Connection, applications: list[str], timeout: timedelta) -> None:
-    """Wait until jobs have ended.
-
-    :param connection: in autocommit mode, so that it holds no snapshot meanwhile.
-    :param applications: what they call themselves: ``Retention Policy [1000]``.
-    :raises PreflightFailed: naming those that have not.
-    """
-    deadline = time.monotonic() + timeout.total_seconds()
-    while applications:
-        time.sleep(_BETWEEN_LOOKS)
-        running = list(catalog.running(connection, applications))
-        if not running:
-            return
-        if time.monotonic() >= deadline:
-            names = ", ".join(f"{name} (process {pid})" for name, pid in running)
-            stop = f"SELECT pg_terminate_backend({running[0][1]})"
-            raise PreflightFailed(
-                f"jobs still run after {timeout}: {names}",
-                hint=f"run it again later, give a longer timeout=, or stop one: {stop}",
-            )
-        log.info("waiting for jobs that run: %s", ", ".join(name for name, _ in running))
 
 
 def _resume_after_failure(operations: Operations, resume: ResumeJobs) -> None:

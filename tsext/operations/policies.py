@@ -21,6 +21,7 @@ from tsext.operations import scheduling
 from tsext.operations.hypertables import HypertableOperation
 from tsext.operations.rendering import Code, arguments_of, code_of, flags_of
 from tsext.operations.scheduling import Changes, sql_of
+from tsext.sql.jobs import altered, merged, owned_by
 from tsext.sql.quoting import NULL, Raw, call
 
 Window = Sequence[Span | None]
@@ -44,7 +45,7 @@ class PolicyOperation(HypertableOperation):
     @property
     def job(self) -> str:
         """The condition for the policy's job."""
-        relation = scheduling.owned_by(self.schema, self.table_name, self.server)
+        relation = owned_by(self.schema, self.table_name, self.server)
         return scheduling.policy_of(self.noun, relation, self.window)
 
     def policies(self, connection: Connection) -> list[Policy]:
@@ -172,7 +173,9 @@ class AddPolicy(PolicyOperation):
         later = self.later()
         if not later:
             return f"SELECT {added}"
-        flags = {"if_exists": self.if_not_exists or None, "timezone": self.target.timezone}
+        flags: dict[str, Any] = {"if_exists": self.if_not_exists or None, "timezone": self.target.timezone}
+        if "fixed_schedule" in later:  # alter_job forgets the first run then
+            flags["initial_start"] = self.target.initial_start
         return "SELECT " + call("alter_job", added, **later, **flags)
 
     def later(self) -> dict[str, Any]:
@@ -183,14 +186,14 @@ class AddPolicy(PolicyOperation):
         """It is added, and told what else it has to know."""
         if self.target.config is None:
             return [self.sql()]
-        config = scheduling.merged({}, self.target.config)
-        return [self.sql(), scheduling.altered(self.target_job, self.server, config=config)]
+        config = merged({}, self.target.config)
+        return [self.sql(), altered(self.target_job, self.server, config=config)]
 
     @property
     def target_job(self) -> str:
         """The condition for the job that has been added."""
         window = self.target.window if isinstance(self.target, RefreshPolicy) else None
-        relation = scheduling.owned_by(self.schema, self.table_name, self.server)
+        relation = owned_by(self.schema, self.table_name, self.server)
         return scheduling.policy_of(self.noun, relation, window)
 
     def arguments(self) -> list[Code]:
@@ -247,13 +250,13 @@ class AlterPolicy(PolicyOperation):
         config = self._config()
         if config is not None:
             arguments["config"] = config
-        return scheduling.altered(self.job, self.server, **arguments)
+        return altered(self.job, self.server, **arguments)
 
     def _config(self) -> Raw | None:
         """What changes in the job's config, so that the rest stays."""
         new, more = self.changes.new, self.changes.new.get("config") or {}
         own = {key: self._value(name) for name, key in self.noun.keys.items() if name in new}
-        return scheduling.merged(own, more) if own or more else None
+        return merged(own, more) if own or more else None
 
     def _value(self, name: str) -> Any:
         value = self.changes.new[name]

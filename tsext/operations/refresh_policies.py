@@ -11,9 +11,9 @@ from sqlalchemy import Connection
 from tsext import catalog
 from tsext.errors import InvalidObject
 from tsext.model import Policy, RefreshPolicy, Span
-from tsext.operations import scheduling
 from tsext.operations.policies import AddPolicy, AlterPolicy, RemovePolicy, Window
 from tsext.operations.scheduling import RunArguments, sql_of
+from tsext.sql.jobs import deleted
 from tsext.sql.quoting import NULL
 
 
@@ -142,4 +142,4 @@ class RemoveContinuousAggregatePolicy(RemovePolicy, name="remove_continuous_aggr
 
     def sql(self) -> str:
         """``SELECT remove_continuous_aggregate_policy(…)``, or, of one of several, ``SELECT delete_job(…)``."""
-        return super().sql() if self.window is None else scheduling.deleted(self.job)
+        return super().sql() if self.window is None else deleted(self.job)

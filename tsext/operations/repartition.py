@@ -17,10 +17,12 @@ from tsext.backfill.repartition.move import CAPTURE, KIND, RANGES, Move, Spec, p
 from tsext.errors import FeatureNotSupported, InvalidObject, IrreversibleOperation
 from tsext.model import TIMESCALEDB, Dimension, Hypertable, Interval
 from tsext.model.repartitions import Repartition
+from tsext.operations.columnstore import EnableColumnstore
 from tsext.operations.declaring import Declaration, DeclaringOperation
 from tsext.operations.hypertables import CreateHypertable, check_now_function, need_uuid
 from tsext.operations.operation import refuse_without
 from tsext.operations.rendering import Code, code_of
+from tsext.operations.repartition_jobs import moved_jobs
 from tsext.operations.repartition_refusals import refuse
 from tsext.operations.steps import SteppedOperation
 from tsext.settings import Settings
@@ -83,7 +85,8 @@ class ShapingOperation(MovingOperation, DeclaringOperation):
         """Refuse what cannot be moved, or not into that shape, before anything is done."""
         super().check(connection)
         if self.is_under_way(connection) is None:
-            refuse(self, connection, catalog.hypertable(connection, *self.table) is not None)
+            found = catalog.hypertable(connection, *self.table)
+            refuse(self, connection, found, self.wanted(found))
             self.spec(connection)
 
     def is_under_way(self, connection: Connection) -> Backfill | None:
@@ -127,14 +130,17 @@ class ShapingOperation(MovingOperation, DeclaringOperation):
                 hint=f'fill it, and then: op.set_not_null("{self.target.table_name}", "{by}")',
             )
         shape: list[str] = []
+        columnstore = ""
         if wanted is not None:
             shadow = replace(wanted, name=name, schema=place_of(bare))
             self._check_shape(connection, wanted)
             shape = CreateHypertable(shadow).statements()
+            columnstore = self._columnstore(connection, name, place_of(bare))
         target = self.target
         return replace(
             bare,
             shape=tuple(shape),
+            columnstore=columnstore,
             aligned=wanted is not None and wanted.column == by and not wanted.dimensions,
             types=dict(target.types),
             using=dict(target.using),
@@ -156,13 +162,22 @@ class ShapingOperation(MovingOperation, DeclaringOperation):
             )
             return
         self.work(connection, declared)
-        seconds = swapping.swap(connection, move)
+        seconds = swapping.swap(connection, move, moved_jobs(connection, move, move.place))
         reason = f"writers waited {1000 * seconds:.0f} ms for the swap; the old table is {move.old}"
         ledger.set_state(connection, declared, State.APPLIED, reason=reason)
 
     def declare(self, connection: Connection, revision: str | None = None) -> Backfill:
         """Enter the move in the ledger, unless it is there."""
         return self.is_under_way(connection) or self._declare(connection, revision)
+
+    def _columnstore(self, connection: Connection, name: str, schema: str) -> str:
+        """What turns on the same columnstore for another table; nothing, if the table has none."""
+        found = catalog.columnstore(connection, *self.table)
+        if found is None:
+            return ""
+        enable = EnableColumnstore(replace(found, name=name, schema=schema))
+        enable.timescaledb = catalog.timescaledb(connection)
+        return enable.sql()
 
     def _defaults(self, connection: Connection) -> dict[str, str]:
         """Those of the columns that get another type.
@@ -364,10 +379,18 @@ class UndoRepartitionHypertable(MovingOperation, name="undo_repartition_hypertab
         move = Move.of(found)
         ledger.set_state(connection, found, State.CANCELLED, reason="undone")
         if move.is_swapped(connection):
-            swapping.swap_back(connection, move)
+            self._swap_back(connection, move)
         swapping.validate(connection, move)
         swapping.clear(connection, move)
         ledger.forget(connection, found)
+
+    def _swap_back(self, connection: Connection, move: Move) -> None:
+        move.jobs.pause(connection)
+        try:
+            swapping.swap_back(connection, move, moved_jobs(connection, move, move.kept))
+        except BaseException:
+            move.jobs.resume(connection)
+            raise
 
     def arguments(self) -> list[Code]:
         """The table."""

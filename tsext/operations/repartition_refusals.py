@@ -3,27 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from sqlalchemy import Connection
 
 from tsext import catalog
 from tsext.backfill.repartition.move import CAPTURE
-from tsext.errors import InvalidObject
+from tsext.errors import FeatureNotSupported, InvalidObject
+from tsext.model import Hypertable
+from tsext.operations.repartition_jobs import ADDED_BY
 from tsext.operations.steps import SteppedOperation
-from tsext.sql.quoting import identifier
+from tsext.sql.quoting import identifier, qualified
+
+REFERRED_SINCE = (2, 21, 1)
+"""From this version of TimescaleDB on, foreign keys to hypertables find all rows that are there; before, a session that
+has made a plan for any key, after some inserts, finds none."""
+
+_ANY_KEY = "force_custom_plan"
+"""The value of ``plan_cache_mode`` with which no session ever has such a plan."""
 
 
-def refuse(operation: SteppedOperation, connection: Connection, is_hypertable: bool) -> None:
+def refuse(
+    operation: SteppedOperation, connection: Connection, found: Hypertable | None, wanted: Hypertable | None
+) -> None:
     """Refuse a table of which something would be lost, or would not follow.
 
+    :param found: what it is; None: a plain table.
+    :param wanted: what it is to be.
     :raises InvalidObject: naming it, with what to do.
+    :raises FeatureNotSupported: if what refers to the table would not work any more.
     """
     relation = catalog.resolved(connection, *operation.table)
     assert relation is not None  # or it would have been refused
-    found = catalog.moved_table(connection, relation[1], relation[0], CAPTURE)
-    assert found is not None
-    for fact, hint in _obstacles(connection, found, is_hypertable):
+    table = catalog.moved_table(connection, relation[1], relation[0], CAPTURE)
+    assert table is not None
+    obstacles = _obstacles(connection, table, found is not None)
+    if found is not None:
+        column = wanted.column if wanted is not None and wanted.column != found.column else None
+        obstacles = chain(obstacles, _obstacles_of_hypertable(connection, table, column))
+    for fact, hint in obstacles:
         raise InvalidObject(f"op.{operation.verb}: {operation.shown} {fact}", hint=hint)
+    if found is None and wanted is not None:
+        _refuse_keys(operation, connection, table)
+
+
+def _refuse_keys(operation: SteppedOperation, connection: Connection, table: catalog.MovedTable) -> None:
+    """Refuse to make a hypertable of a table with foreign keys that hypertables cannot have, or not on this server."""
+    default = connection.dialect.default_schema_name
+    hypertables = {qualified(each.name or "", each.schema or default) for each in catalog.hypertables(connection)}
+    itself = [str(table)] if any(each["kind"] == "f" and not each["refers"] for each in table.constraints) else []
+    if others := [*itself, *(each for each in (*table.referring, *table.referred) if each in hypertables)]:
+        raise InvalidObject(
+            f"op.{operation.verb}: a foreign key joins {operation.shown} and {', '.join(others)}, and there are none "
+            "between hypertables",
+            hint="drop it before",
+        )
+    server = catalog.timescaledb(connection)
+    if not table.referring or server is None or server.number >= REFERRED_SINCE:
+        return
+    if connection.exec_driver_sql("SHOW plan_cache_mode").scalar() != _ANY_KEY:
+        raise FeatureNotSupported(
+            f"op.{operation.verb}: foreign keys of {', '.join(table.referring)} refer to {operation.shown}, and with "
+            f"TimescaleDB {server.version} inserts there would fail, though the row they refer to is in the hypertable",
+            hint=f"update TimescaleDB to {'.'.join(map(str, REFERRED_SINCE))}, or have all sessions plan anew: "
+            f"ALTER DATABASE … SET plan_cache_mode = {_ANY_KEY}",
+        )
 
 
 def _obstacles(connection: Connection, found: catalog.MovedTable, is_hypertable: bool) -> Iterator[tuple[str, str]]:
@@ -43,24 +87,38 @@ def _obstacles(connection: Connection, found: catalog.MovedTable, is_hypertable:
     for column in found.columns:
         if column.acl is not None:
             yield f"has privileges of its own on {column.name}", "grant them on the table instead"
-    if is_hypertable:
-        yield from _obstacles_of_hypertable(connection, found)
 
 
-def _obstacles_of_hypertable(connection: Connection, found: catalog.MovedTable) -> Iterator[tuple[str, str]]:
+def _obstacles_of_hypertable(
+    connection: Connection, found: catalog.MovedTable, column: str | None
+) -> Iterator[tuple[str, str]]:
     """What belongs to the hypertable, and would stay with the old one."""
-    if catalog.columnstore(connection, found.name, found.schema) is not None:
+    keys = [each["name"] for each in found.constraints if each["kind"] == "f"]
+    if keys and catalog.columnstore(connection, found.name, found.schema) is not None:
         yield (
-            "has the columnstore",
-            "convert its chunks and disable it before (op.convert_to_rowstore, op.disable_columnstore), and enable it "
-            "again in the revision after this one",
+            f"has the columnstore and foreign keys, {', '.join(keys)}, which TimescaleDB does not validate there",
+            "drop them before, and add them again after this",
         )
-    if jobs := catalog.job_applications(connection, [catalog.key_of(connection, found.schema, found.name)]):
-        yield (
-            f"has background jobs: {', '.join(jobs)}",
-            "remove its policies before (op.remove_retention_policy …), and add them again after this",
-        )
+    yield from _obstacles_of_jobs(connection, found, column)
     for aggregate in catalog.continuous_aggregates(connection):
         if aggregate.source_hypertable == (found.schema, found.name):
             name = aggregate.aggregate.name
             yield f"has the continuous aggregate {name}", "drop it before, and create it anew afterwards"
+
+
+def _obstacles_of_jobs(
+    connection: Connection, found: catalog.MovedTable, column: str | None
+) -> Iterator[tuple[str, str]]:
+    """What the hypertable's jobs would not do any more, or would do otherwise.
+
+    :param column: by which it will be partitioned, if that is another one.
+    """
+    for job in catalog.owned_jobs(connection, catalog.key_of(connection, found.schema, found.name)):
+        if job.policy is None or type(job.policy) not in ADDED_BY:
+            hint = f"delete it before, and add it again after this: SELECT delete_job({job.id})"
+            yield f"has a background job that is no policy known here: {job.application}", hint
+        elif column is not None and any(getattr(job.policy, each) is not None for each in job.policy.offsets):
+            yield (
+                f"has a {job.policy.kind}, which would go by the age of {column} then",
+                f"remove it before, and add it again after this, as it is to be: op.remove_{job.policy.word()}",
+            )

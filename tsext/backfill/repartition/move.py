@@ -11,8 +11,10 @@ from sqlalchemy import Connection
 
 from tsext import catalog
 from tsext.backfill.hashing import Value
+from tsext.backfill.jobs import TableJobs
 from tsext.backfill.ledger import Backfill
 from tsext.errors import BackfillError
+from tsext.model import COLUMNSTORE
 from tsext.sql.quoting import identifier, literal, qualified, short
 
 KIND = "repartition"
@@ -50,6 +52,8 @@ class Spec:
     """Of that column: a key of :data:`RANGES`."""
     shape: tuple[str, ...] = ()
     """The statements that make a hypertable of the new table; none, if it is to be a plain one."""
+    columnstore: str = ""
+    """The statement that turns on the columnstore of the new table; empty, if it is to have none."""
     aligned: bool = False
     """Whether each range of the column is in one chunk of the new table, so that it can be copied straight into it."""
     types: Mapping[str, str] = field(default_factory=dict)
@@ -104,6 +108,8 @@ class Flow:
     type: str
     carried: tuple[Carried, ...]
     bin: int = 1
+    columnstore: bool = False
+    """Whether chunks of the target may be in the columnstore."""
 
     @property
     def log(self) -> str:
@@ -172,6 +178,11 @@ class Move:
         """The old table, after the swap."""
         return qualified(self.spec.table, self.kept)
 
+    @property
+    def jobs(self) -> TableJobs:
+        """Those that do not run while rows are moved."""
+        return TableJobs(self.spec.table, self.spec.schema)
+
     def is_swapped(self, connection: Connection) -> bool:
         """Whether the new table has taken the place of the old one."""
         return _is_there(connection, self.old)
@@ -201,7 +212,8 @@ class Move:
             carried.append(Carried(each.name, value, not each.generated, hashed))
         at, type_ = identifier(spec.column), spec.type
         names = qualified(spec.table, source), qualified(spec.table, target), identifier(home)
-        return Flow(*names, at, type_, tuple(carried), spec.bin)
+        columnstore = has_columnstore(connection, spec.table, target)
+        return Flow(*names, at, type_, tuple(carried), spec.bin, columnstore)
 
 
 def place_of(spec: Spec) -> str:
@@ -220,6 +232,12 @@ def table_of(connection: Connection, name: str, schema: str) -> catalog.MovedTab
             f"table {schema}.{name} is gone", hint="cancel the backfill: somebody has dropped or renamed the table"
         )
     return found
+
+
+def has_columnstore(connection: Connection, name: str, schema: str) -> bool:
+    """Whether a table of a move has the columnstore."""
+    server = catalog.timescaledb(connection)
+    return bool(server and server.has(COLUMNSTORE)) and catalog.columnstore(connection, name, schema) is not None
 
 
 def _is_there(connection: Connection, table: str) -> bool:

@@ -27,6 +27,10 @@ _AT_ONCE = 50
 """Ranges whose rows are deleted, written or compared by one statement."""
 
 
+_ANY_NUMBER = "SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0"
+"""However many rows of the columnstore the ranges share batches with."""
+
+
 @dataclass(frozen=True)
 class Replayed:
     """What was brought over."""
@@ -49,6 +53,8 @@ def replay(connection: Connection, flow: Flow, seconds: float | None = None) -> 
     """
     with transaction(connection, snapshot=True):
         begun = time.monotonic()
+        if flow.columnstore:
+            send(connection, _ANY_NUMBER)
         dirty = take(connection, flow, _most(connection, flow))
         rows = 0
         for work in (_delete, _insert, _compare):

@@ -43,3 +43,10 @@ def transaction(connection: Connection, *, snapshot: bool = False) -> Iterator[N
     with ledger.transaction(connection, "REPEATABLE READ" if snapshot else "READ COMMITTED"):
         send(connection, SETTLED)
         yield
+
+
+def commit(connection: Connection) -> None:
+    """Commit now what is not in a :func:`transaction`, which does so at its end."""
+    driver: Any = connection.connection.dbapi_connection
+    if not driver.autocommit:
+        connection.commit()

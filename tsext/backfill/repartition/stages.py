@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from tsext.backfill import ledger
 from tsext.backfill.ledger import Backfill, NewTask, Outcome, Task
-from tsext.backfill.repartition import capture, planning, shadow, vanished
+from tsext.backfill.repartition import capture, columnstore, planning, shadow, vanished
 from tsext.backfill.repartition.capture import Capture
 from tsext.backfill.repartition.copying import copy
 from tsext.backfill.repartition.locking import in_one_go
@@ -34,9 +34,12 @@ _QUICK = 0.2
 
 
 def prepare(connection: Connection, backfill: Backfill) -> None:
-    """Begin to note changes, make the new table, and plan what is to be copied."""
+    """Pause the table's jobs, begin to note changes, make the new table, and plan what is to be copied."""
     move = Move.of(backfill)
-    if move.is_swapped(connection) or ledger.tasks(connection, backfill):
+    if move.is_swapped(connection):
+        return
+    move.jobs.pause(connection)
+    if ledger.tasks(connection, backfill):
         return
     if not move.is_begun(connection):
         _begin(connection, move)
@@ -68,6 +71,9 @@ def perform(connection: Connection, backfill: Backfill, task: Task) -> Outcome:
         return _copy(connection, move, task)
     if task.step == KEY:
         return _build(connection, move, task)
+    if task.step == columnstore.CONVERT:
+        columnstore.convert(connection, task.relation)
+        return Outcome(0)
     return _verify(connection, move, task)
 
 
@@ -114,6 +120,8 @@ def complete(connection: Connection, backfill: Backfill) -> bool:
     if keys and KEY not in steps:
         # no key can be violated: all have the column, and what is in one range was copied as it was at one moment
         return not ledger.plan(connection, backfill, [NewTask(KEY, name) for name in keys])
+    if columnstore.CONVERT not in steps and ledger.plan(connection, backfill, columnstore.tasks(connection, move)):
+        return False
     catch_up(connection, move)
     round_ = 1 + sum(step.startswith(VERIFY) for step in steps)
     wrong = [each for each in tasks if each["step"] == _verify_step(round_ - 1) and _differs(each)]
@@ -177,6 +185,11 @@ def verify(connection: Connection, backfill: Backfill) -> list[Finding]:
                 fact = f"{flow.source} and {flow.target} differ {where}: {', '.join(found.different)}"
                 findings.append(Finding("rows-differ", fact, "have them copied again: run the backfill once more"))
     return findings
+
+
+def stopped(connection: Connection, backfill: Backfill) -> None:
+    """Let the table's jobs run again."""
+    Move.of(backfill).jobs.resume(connection)
 
 
 def finish(connection: Connection, backfill: Backfill) -> None:

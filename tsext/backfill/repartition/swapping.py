@@ -17,7 +17,7 @@ from tsext.backfill.repartition.capture import Capture
 from tsext.backfill.repartition.locking import in_one_go
 from tsext.backfill.repartition.move import Flow, Move, table_of
 from tsext.backfill.repartition.replay import replay
-from tsext.backfill.repartition.sessions import SETTLED, transaction
+from tsext.backfill.repartition.sessions import SETTLED, commit, transaction
 from tsext.errors import LockNotAvailable
 from tsext.sql.quoting import identifier, literal, qualified
 from tsext.sql.sending import send
@@ -65,6 +65,11 @@ class Swap:
     def is_forth(self) -> bool:
         """Whether it is the new table that takes the place."""
         return self.other == self.move.place
+
+    def locks(self, connection: Connection) -> dict[str, str]:
+        """What it locks, and how: also the tables whose foreign keys go from the one to the other."""
+        current = table_of(connection, self.move.spec.table, self.place)
+        return dict.fromkeys((*current.referring, *current.referred, self.move.table), _EXCLUSIVE)
 
     # --- what is said
 
@@ -169,7 +174,7 @@ def _exchange(connection: Connection, what: Swap, more: Sequence[str]) -> float:
     for attempt in range(_TRIES):
         exchange.longest = LONGEST[min(attempt, len(LONGEST) - 1)]
         try:
-            in_one_go(connection, {what.move.table: _EXCLUSIVE}, exchange.work, exchange.before)
+            in_one_go(connection, what.locks(connection), exchange.work, exchange.before)
         except TimeoutError as error:
             log.info("%s; once more", error)
             continue
@@ -192,6 +197,7 @@ class _Exchange:
         self.longest = LONGEST[0]
         self.seconds = 0.0
         """For which others had to wait in the end."""
+        self.referring: tuple[str, ...] = ()
 
     def before(self, own: Connection) -> None:
         """All that need not be done while others wait: look, and bring over what has changed, until little is left."""
@@ -201,6 +207,7 @@ class _Exchange:
             current = table_of(own, what.move.spec.table, what.place)
             shadow.refuse_altered(own, current, table_of(own, what.move.spec.table, what.other), what.move.spec.types)
             views = [_view_again(own, each["name"]) for each in current.views]
+            self.referring = current.referring
             self.mark = _mark(own, what.move.table)
             self.said = ";\n".join(what.statements(current, views))
         last = float("inf")
@@ -217,7 +224,7 @@ class _Exchange:
     def work(self, own: Connection) -> None:
         """All in one transaction."""
         what = self.what
-        send(own, self.noting.lock("SHARE ROW EXCLUSIVE"))
+        self._lock(own, "SHARE ROW EXCLUSIVE")
         begun = time.monotonic()
         capture.refuse_lost(own, self.noting)
         if _mark(own, what.move.table) != self.mark:
@@ -226,13 +233,20 @@ class _Exchange:
             send(own, SETTLED)
             vanished.notice(own, what.move)
         replay(own, what.flow, self.longest)
-        send(own, self.noting.lock("ACCESS EXCLUSIVE"))
+        self._lock(own, "ACCESS EXCLUSIVE")
         send(own, self.said)
         _note_from_now_on(own, what)
         for statement in self.more:
             send(own, statement)
-        own.commit()
+        commit(own)
         self.seconds = time.monotonic() - begun
+
+    def _lock(self, own: Connection, mode: str) -> None:
+        """Those that refer to the table first, as who writes into one of them looks into the table afterwards."""
+        send(
+            own,
+            "; ".join([*(f"LOCK TABLE ONLY {each} IN {mode} MODE" for each in self.referring), self.noting.lock(mode)]),
+        )
 
 
 def _mark(connection: Connection, table: str) -> str:
@@ -286,7 +300,7 @@ def validate(connection: Connection, move: Move) -> None:
 
 
 def clear(connection: Connection, move: Move) -> None:
-    """Drop the table that is not in place, and what notes changes for it; nothing, if there is none.
+    """Drop the table that is not in place, and what notes changes for it; nothing, if there is none. Jobs run again.
 
     :param connection: in autocommit mode.
     """
@@ -297,6 +311,7 @@ def clear(connection: Connection, move: Move) -> None:
         send(connection, f"DROP TABLE IF EXISTS {table}")
         with transaction(connection):
             send(connection, f"DROP SCHEMA IF EXISTS {identifier(schema)} CASCADE")
+    move.jobs.resume(connection)
 
 
 def _noting(connection: Connection, move: Move, schema: str) -> Flow | None:

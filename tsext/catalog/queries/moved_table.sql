@@ -37,7 +37,10 @@ SELECT
     (
         SELECT json_agg(json_build_object(
             'name', k.conname, 'kind', k.contype::text, 'definition', pg_get_constraintdef(k.oid), 'valid', k.convalidated,
-            'comment', obj_description(k.oid, 'pg_constraint'), 'columns', (
+            'comment', obj_description(k.oid, 'pg_constraint'),
+            'refers', (SELECT format('%%I.%%I', fn.nspname, f.relname) FROM pg_class AS f
+                       JOIN pg_namespace AS fn ON fn.oid = f.relnamespace WHERE f.oid = k.confrelid AND f.oid <> c.oid),
+            'columns', (
                 SELECT json_agg(a.attname) FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum = ANY (k.conkey)
             )
         ) ORDER BY k.contype = 'f', k.contype <> 'p', k.conname)

@@ -1,0 +1,161 @@
+"""What only the licensed build has goes with a table that gets another shape: policies, jobs, the columnstore."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tsext import catalog
+from tsext.backfill import kinds, ledger, workers
+from tsext.command import backfills
+from tsext.errors import BackfillError, InvalidObject
+from tsext.model.repartitions import Repartition
+from tsext.operations.repartition import RepartitionHypertable
+
+pytestmark = pytest.mark.licensed
+
+TICKS = """
+CREATE TABLE venues (id int PRIMARY KEY);
+CREATE TABLE "Ticks" (time timestamptz NOT NULL, symbol text NOT NULL, price float8, PRIMARY KEY (symbol, time));
+SELECT create_hypertable('"Ticks"', by_range('time', INTERVAL '7 days'), create_default_indexes => false);
+CREATE INDEX ix_ticks ON "Ticks" (time DESC);
+INSERT INTO "Ticks" SELECT '2026-01-01'::timestamptz + g * INTERVAL '1 hour', 'S' || g % 7, g
+FROM generate_series(0, 299) AS g
+"""
+JOBS = """
+ALTER TABLE "Ticks" OWNER TO keeper;
+CREATE PROCEDURE tidy(job_id int, config jsonb) LANGUAGE sql AS 'SELECT 1';
+SET ROLE keeper;
+SELECT add_retention_policy('"Ticks"', INTERVAL '10 years', initial_start => '2040-01-01 03:00+00',
+                            timezone => 'Europe/Berlin');
+RESET ROLE;
+SELECT add_reorder_policy('"Ticks"', 'ix_ticks', if_not_exists => true);
+SELECT alter_job(job_id, schedule_interval => '5 hours', max_retries => 3, scheduled => false)
+FROM timescaledb_information.jobs WHERE proc_name = 'policy_reorder';
+SELECT add_job('tidy', '1 hour', config => '{"of": {"table": "public.\\"Ticks\\""}}');
+SELECT add_job('tidy', '2 hours', config => '{"table": "Other"}')
+"""
+LOOK = """
+SELECT j.proc_name, j.owner, j.hypertable_schema, j.hypertable_name, j.schedule_interval::text, j.max_runtime::text,
+       j.max_retries, j.retry_period::text, j.scheduled, j.fixed_schedule, j.initial_start, b.timezone,
+       j.config - 'hypertable_id' AS config
+FROM timescaledb_information.jobs AS j JOIN _timescaledb_config.bgw_job AS b ON b.id = j.job_id
+WHERE job_id >= 1000 ORDER BY j.proc_name, j.config
+"""
+SCHEDULED = (
+    "SELECT string_agg(proc_name, ' ' ORDER BY 1) FROM timescaledb_information.jobs WHERE job_id >= 1000 AND scheduled"
+)
+FORTH = 'op.repartition_hypertable("Ticks", chunk_time_interval=timedelta(days=1))'
+BACK = 'op.undo_repartition_hypertable("Ticks")'
+
+
+def jobs(database):
+    with database.engine.connect() as connection:
+        return [tuple(row) for row in connection.exec_driver_sql(LOOK, execution_options={"no_parameters": True})]
+
+
+@pytest.fixture
+def ticks(licensed):
+    licensed.execute("CREATE ROLE keeper LOGIN", *TICKS.split(";\n"))
+    yield licensed
+    licensed.execute('DROP TABLE IF EXISTS "Ticks" CASCADE', "DROP OWNED BY keeper", "DROP ROLE keeper")
+
+
+def test_policies_and_jobs_go_with_the_table(ticks):
+    ticks.execute(*JOBS.split(";\n"))
+    before = jobs(ticks)
+    assert len(before) == 4
+    for code in (FORTH, BACK):
+        ticks.run(code)
+        assert jobs(ticks) == before
+    ticks.run('op.convert_to_table("Ticks")')  # which can have none: they are kept with the old one
+    assert ticks.scalar(SCHEDULED) == "tidy tidy"
+    ticks.run(BACK)
+    assert jobs(ticks) == before
+
+
+def test_jobs_run_again_when_it_fails_or_is_cancelled(ticks, new_project, licensed_url, monkeypatch):
+    monkeypatch.setenv("TSEXT_DATABASE_URL", licensed_url)
+    project = new_project(licensed_url)
+    ticks.execute(*JOBS.split(";\n"))
+    before = jobs(ticks)
+    with pytest.raises(BackfillError, match="failed"):
+        ticks.run(f'{FORTH[:-1]}, types={{"price": sa.Integer()}}, using={{"price": "1 / (price::int - 5)"}})')
+    assert jobs(ticks) == before
+
+    def go_on(connection):
+        connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+        found = ledger.find(connection, "repartition_Ticks")
+        ledger.set_state(connection, found, ledger.State.RUNNING)
+        kinds.of(found).prepare(connection, found)
+
+    ticks.ask(go_on)
+    assert ticks.scalar(SCHEDULED) == "tidy"
+    backfills.change_state(project.config, "repartition_Ticks", "cancel")
+    assert jobs(ticks) == before
+    ticks.ask(go_on)
+    assert jobs(ticks) != before
+    ticks.run(BACK)
+    assert jobs(ticks) == before
+
+
+def test_policies_that_would_do_something_else_are_refused_first(ticks):
+    ticks.execute(
+        'ALTER TABLE "Ticks" ADD seen timestamptz NOT NULL DEFAULT now()',
+        "SELECT add_retention_policy('\"Ticks\"', INTERVAL '10 years')",
+    )
+    with pytest.raises(InvalidObject, match="has a retention policy, which would go by the age of seen then"):
+        ticks.run('op.repartition_hypertable("Ticks", "seen", chunk_time_interval=timedelta(days=1))')
+
+
+COLUMNSTORE = """
+ALTER TABLE "Ticks" SET (timescaledb.compress, timescaledb.compress_segmentby = 'symbol',
+                         timescaledb.compress_orderby = 'time DESC');
+SELECT add_compression_policy('"Ticks"', INTERVAL '20 years', schedule_interval => INTERVAL '1 day');
+SELECT compress_chunk(c) FROM show_chunks('"Ticks"', older_than => TIMESTAMPTZ '2026-01-08') AS c
+"""
+CHANGES = """
+INSERT INTO "Ticks" VALUES ('2026-01-02 00:30Z', 'S1', 1), ('2026-01-12 00:30Z', 'S1', 1), ('2026-01-25Z', 'S2', 2);
+UPDATE "Ticks" SET price = price + 1000 WHERE time BETWEEN '2026-01-03Z' AND '2026-01-04Z';
+DELETE FROM "Ticks" WHERE symbol = 'S3' AND time < '2026-01-10Z';
+DELETE FROM "Ticks" WHERE time = '2026-01-05 07:00Z'
+"""
+ROWS = 'SELECT md5(string_agg(t::text, $$;$$ ORDER BY t::text)) FROM "Ticks" AS t'
+CHUNKS = """
+SELECT count(*) FILTER (WHERE is_compressed) || ' of ' || count(*) FROM timescaledb_information.chunks
+WHERE hypertable_schema = 'public' AND hypertable_name = 'Ticks'
+"""
+
+
+def test_the_columnstore_goes_with_the_table(ticks):
+    ticks.execute(*COLUMNSTORE.split(";\n"))
+    before, settings = jobs(ticks), ticks.ask(catalog.columnstores)
+    assert ticks.scalar(CHUNKS) == "1 of 2"
+
+    def work(connection):
+        connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+        move = RepartitionHypertable(Repartition("Ticks", chunk_time_interval=timedelta(days=1)))
+        workers.work_on(connection, move.declare(connection).name)
+
+    ticks.ask(work)
+    ticks.execute(*CHANGES.split(";\n"))
+    rows = ticks.scalar(ROWS)
+    ticks.run(FORTH)
+    assert ticks.scalar(ROWS) == rows
+    assert ticks.scalar(CHUNKS) == "7 of 14"
+    assert [each for each in ticks.ask(catalog.columnstores) if each.schema is None] == settings
+    assert jobs(ticks) == before
+    ticks.execute(*CHANGES.split(";\n")[1:], "INSERT INTO \"Ticks\" VALUES ('2026-01-02 00:31Z', 'S1', 3)")
+    rows = ticks.scalar(ROWS)
+    for code, chunks in ((BACK, "1 of 3"), ('op.convert_to_table("Ticks")', "0 of 0"), (BACK, "1 of 3")):
+        ticks.run(code)
+        assert ticks.scalar(ROWS) == rows
+        assert ticks.scalar(CHUNKS) == chunks
+        ticks.execute(CHANGES.split(";\n")[1])
+        rows = ticks.scalar(ROWS)
+    assert ticks.ask(catalog.columnstores) == settings
+    assert jobs(ticks) == before
+    ticks.execute('ALTER TABLE "Ticks" ADD venue int', 'ALTER TABLE "Ticks" ADD FOREIGN KEY (venue) REFERENCES venues')
+    with pytest.raises(InvalidObject, match="has the columnstore and foreign keys, Ticks_venue_fkey, which"):
+        ticks.run(FORTH)

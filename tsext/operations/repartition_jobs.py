@@ -1,0 +1,52 @@
+"""Policies of a table whose place another one takes: removed from the one, and added to the other as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
+
+from tsext import catalog
+from tsext.backfill.repartition.move import Move
+from tsext.model import ColumnstorePolicy, Policy, ReorderPolicy, RetentionPolicy
+from tsext.operations.columnstore_policies import AddColumnstorePolicy
+from tsext.operations.policies import AddPolicy
+from tsext.operations.reorder_policies import AddReorderPolicy
+from tsext.operations.retention import AddRetentionPolicy
+from tsext.sql.jobs import deleted
+from tsext.sql.quoting import identifier
+
+ADDED_BY: dict[type[Policy], type[AddPolicy]] = {
+    RetentionPolicy: AddRetentionPolicy,
+    ColumnstorePolicy: AddColumnstorePolicy,
+    ReorderPolicy: AddReorderPolicy,
+}
+
+
+def moved_jobs(connection: Connection, move: Move, other: str) -> list[str]:
+    """What is said once another table has taken the place, in the same transaction; and paused jobs run again.
+
+    A plain table can have no policies: they stay with the hypertable, paused, until it takes its place again.
+
+    :param other: the schema of the table that takes the place.
+    """
+    spec = move.spec
+    statements: list[str] = []
+    if catalog.hypertable(connection, spec.table, other) is not None:
+        owner = str(connection.exec_driver_sql("SELECT current_user").scalar_one())
+        for job in catalog.owned_jobs(connection, catalog.key_of(connection, spec.schema, spec.table)):
+            statements += _moved(connection, job, owner)
+    return [*statements, *move.jobs.resumed(connection)]
+
+
+def _moved(connection: Connection, job: catalog.OwnedJob, us: str) -> Iterator[str]:
+    """What moves a policy; whoever adds one owns it."""
+    assert job.policy is not None  # or it would have been refused
+    yield deleted(f"job_id = {job.id}")
+    if job.owner != us:
+        yield f"SET LOCAL ROLE {identifier(job.owner)}"
+    add = ADDED_BY[type(job.policy)](job.policy)
+    add.server = catalog.timescaledb(connection)
+    yield from add.statements()
+    if job.owner != us:
+        yield f"SET LOCAL ROLE {identifier(us)}"
