@@ -2,8 +2,8 @@
 
 Two measurements on the local development server. In the first, a session holds a table locked while clients want to
 read it; told is how long after the limit was crossed (they have waited longer than ``watchdog_wait_of_many``) the last
-of them went on. In the second, pgbench's clients (TPC-B at scale 1, so that they wait for each other all the time) are at
-work while a session holds locks that nobody minds, and for a moment one that all of them wait for, as a migration does;
+of them went on. In the second, pgbench works (TPC-B at scale 1, so that its clients wait for each other all the time)
+while a session holds locks that nobody minds, and for a moment one that all of them wait for, as a migration does;
 told is how often it was cancelled, which should be never.
 """
 
