@@ -104,9 +104,11 @@ def receipt(config: Config, revision: str, json: bool = False) -> None:
         return
     console = Console(width=None if sys.stdout.isatty() else 140)
     for name, told in found.items():
-        table = Table("relation", "lock", "held ms", "chunks", "rewritten", "bytes before", "bytes after", title=name)
+        table = Table(
+            "relation", "lock", "held ms", "longest", "chunks", "rewritten", "bytes before", "bytes after", title=name
+        )
         for relation, each in told["relations"].items():
-            fields = ("mode", "held_ms", "chunks", "rewritten", "bytes_before", "bytes_after")
+            fields = ("mode", "held_ms", "longest_ms", "chunks", "rewritten", "bytes_before", "bytes_after")
             table.add_row(relation, *(str(each.get(field, "")) for field in fields))
         console.print(table)
         console.print(

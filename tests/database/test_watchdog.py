@@ -134,6 +134,42 @@ def test_what_the_receipt_tells_of_relations(busy):
     busy.run("alembic", "downgrade", "001_a")
     assert receipt(busy)["relations"][table]["mode"] == "AccessExclusiveLock"
 
+    many = [f"{number:03}_t" for number in range(3, 53)]
+    busy.tables_after("002_b", *many)  # so many build a database anew
+    busy.revision("053_last", many[-1], f'op.execute("ALTER TABLE t_{many[0]} ADD x int")')
+    busy.run("alembic", "upgrade", "head")
+    assert receipt(busy)["relations"][table]["rewritten"] == 1
+    assert receipt(busy, "053_last")["relations"] == {} and receipt(busy, "053_last")["wal_bytes"] > 0
+
+
+def test_what_the_receipt_tells_of_steps_outside_the_transaction(busy):
+    busy.execute(
+        "CREATE TABLE orders (id int PRIMARY KEY, amount int, note text, t_id int)",
+        "INSERT INTO orders SELECT g, g FROM generate_series(1, 20000) AS g",
+        "ANALYZE orders",
+        "CREATE TABLE other (id int PRIMARY KEY)",
+    )
+    steps = """op.execute("ALTER TABLE other ADD COLUMN x int")
+    op.execute("SELECT pg_sleep(0.3)")
+    op.execute("ALTER TABLE other ADD COLUMN y int")
+    op.execute("LOCK TABLE t_001_a IN SHARE ROW EXCLUSIVE MODE")
+    op.create_index_concurrently("orders_amount", "orders", ["amount"])
+    op.add_foreign_key("orders_t", "orders", "other", ["t_id"], ["id"])
+    op.backfill("orders", set="note = 'old'")"""
+    busy.revision("002_b", "001_a", steps)
+    busy.run("alembic", "upgrade", "head")
+
+    told = receipt(busy)["relations"]
+    orders, other, held = told["public.orders"], told["public.other"], told["public.t_001_a"]
+    assert set(told) == {"public.orders", "public.other", "public.t_001_a"}
+    assert (orders["mode"], other["mode"]) == ("ShareRowExclusiveLock", "AccessExclusiveLock")
+    assert orders["held_ms"] < min(
+        orders["weaker_ms"][each] for each in ("ShareUpdateExclusiveLock", "RowExclusiveLock")
+    )
+    assert orders["bytes_after"] > orders["bytes_before"] + 500_000  # the index, and the rows that were changed
+    assert 300 <= other["longest_ms"] <= other["held_ms"] < 2000 and "rewritten" not in orders
+    assert held["held_ms"] < 100  # from its own statement on
+
 
 def test_a_guard_rail_stops_it(busy):
     settings(busy, guard_transaction="1s", watchdog_attempts=1)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tsext.catalog import Holder
-from tsext.environment.locking import _locked_by
+from tsext.environment.locking import locked_by
 from tsext.errors import SettingsError
 from tsext.locks import Attempts, reporting
 from tsext.locks.policy import Policy
@@ -71,11 +71,11 @@ def test_only_what_surely_changes_something_that_exists_is_looked_for_first(text
 
 @pytest.mark.parametrize("text", ["DO $$BEGIN END$$", "this is no SQL", "", "SELECT 'no: name', 'a.b.c'", "BEGIN; x"])
 def test_what_does_not_tell_its_locks_is_only_asked_for(text):
-    assert _locked_by(text) == {}
+    assert locked_by(text) == {}
 
 
 def test_what_a_statement_locks():
-    assert _locked_by("ALTER TABLE b ADD FOREIGN KEY (x) REFERENCES d") == {
+    assert locked_by("ALTER TABLE b ADD FOREIGN KEY (x) REFERENCES d") == {
         "b": LockMode.SHARE_ROW_EXCLUSIVE,
         "d": LockMode.SHARE_ROW_EXCLUSIVE,
     }

@@ -196,7 +196,7 @@ class Worker:
         """Do a task, or some more of the one at hand; whether there was any."""
         if self.watchdog is not None:
             self.watchdog.settings = _watched(limits_of(self.backfill))
-            self.watchdog.begin(receipt=False)
+            self.watchdog.begin()
         with transaction(self.connection):
             again = None if sitting.task is None else sitting.task.id
             task = ledger.claim(self.connection, self.backfill, task=again)

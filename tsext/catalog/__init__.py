@@ -15,15 +15,11 @@ from tsext.catalog.asking import Key
 from tsext.catalog.asking import key as key_of
 from tsext.catalog.blocking import (
     Backend,
-    EarlierRelation,
-    LockedRelation,
     Waiter,
     Waiting,
     archive_backlog,
     backend,
     blocked_by,
-    locked_relations,
-    relations_before,
     waiting,
 )
 from tsext.catalog.columns import (
@@ -84,6 +80,15 @@ from tsext.catalog.heaps import (
     row_order,
     rows_by_page,
     vacuumed,
+)
+from tsext.catalog.holding import (
+    Locked,
+    LockedRelation,
+    TableFiles,
+    locked,
+    table_files,
+    tables_of_indexes,
+    wal_position,
 )
 from tsext.catalog.hypertables import (
     NowFunction,
@@ -176,7 +181,6 @@ __all__ = [
     "ConstraintState",
     "DatabaseFacts",
     "Dependent",
-    "EarlierRelation",
     "FoundAggregate",
     "Heap",
     "Holder",
@@ -184,6 +188,7 @@ __all__ = [
     "Indexed",
     "IndexedTable",
     "Key",
+    "Locked",
     "LockedRelation",
     "Moved",
     "MovedColumn",
@@ -201,6 +206,7 @@ __all__ = [
     "Slot",
     "SourceChunk",
     "Span",
+    "TableFiles",
     "TimescaleInfo",
     "Transaction",
     "UncoveredIndex",
@@ -259,7 +265,7 @@ __all__ = [
     "key_of",
     "loadable_columns",
     "lock_holders",
-    "locked_relations",
+    "locked",
     "long_transactions",
     "may_create_in",
     "may_register_chunk_index",
@@ -284,7 +290,6 @@ __all__ = [
     "quantiles",
     "referencing_keys",
     "register_chunk_index",
-    "relations_before",
     "resolved",
     "row_estimate",
     "row_order",
@@ -294,6 +299,8 @@ __all__ = [
     "sizes",
     "source_chunks",
     "table_facts",
+    "table_files",
+    "tables_of_indexes",
     "tablespaces",
     "takes_one_client",
     "timescaledb",
@@ -302,4 +309,5 @@ __all__ = [
     "unvalidated_constraints",
     "vacuumed",
     "waiting",
+    "wal_position",
 ]

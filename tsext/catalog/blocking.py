@@ -1,8 +1,7 @@
-"""What one session does to others: who waits for it, directly or behind another, and what it has locked."""
+"""What one session does to others: who waits for it, directly or behind another."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -44,29 +43,6 @@ class Backend:
     query: str | None
 
 
-@dataclass(frozen=True)
-class LockedRelation:
-    """A relation that this session has locked, as its own transaction sees it."""
-
-    oid: int
-    mode: LockMode
-    file: int | None
-    """None if the transaction has dropped it."""
-    bytes: int
-
-
-@dataclass(frozen=True)
-class EarlierRelation:
-    """A relation as others see it, before the transaction is committed."""
-
-    table: str
-    """Of a chunk or partition, the table it belongs to; else itself."""
-    is_part: bool
-    file: int | None
-    bytes: int
-    """As of the last VACUUM or ANALYZE."""
-
-
 def waiting(connection: Connection, pid: int) -> Waiting:
     """Whether a session waits, others do, and what it holds."""
     row = rows(connection, "waiting", pid=pid)[0]
@@ -83,19 +59,6 @@ def backend(connection: Connection, pid: int) -> Backend | None:
     """A session; None if it has gone."""
     found = rows(connection, "backend", pid=pid)
     return Backend(*found[0]) if found else None
-
-
-def locked_relations(connection: Connection) -> tuple[list[LockedRelation], str | None]:
-    """What this session has locked, and where the WAL is; the second is None if it has locked nothing."""
-    found = rows(connection, "locked_relations", modes=[str(each) for each in LockMode])
-    relations = [LockedRelation(row.oid, LockMode(row.mode), row.file, row.bytes) for row in found]
-    return relations, found[0].lsn if found else None
-
-
-def relations_before(connection: Connection, oids: Sequence[int]) -> dict[int, EarlierRelation]:
-    """Those tables among some relations that another session's transaction has not only just made, by oid."""
-    found = rows(connection, "relations_before", oids=list(oids))
-    return {row.oid: EarlierRelation(row.table, row.is_part, row.file, row.bytes) for row in found}
 
 
 def archive_backlog(connection: Connection) -> int | None:

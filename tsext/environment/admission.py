@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,8 @@ from alembic.script import Script
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from tsext.environment.foreseeing import foreseen
+from tsext.environment.foreseeing import Foreseen, foreseen
+from tsext.environment.locking import locked_by
 from tsext.errors import Finding, PreflightFailed, RevisionRefused, SettingsError, ValidationFailed
 from tsext.history import Recorder
 from tsext.history.recording import Steps
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from tsext.maintenance import Window
+    from tsext.model.locks import LockMode
     from tsext.review import Phase, Verdict
 
 log = logging.getLogger("alembic.tsext")
@@ -48,6 +50,8 @@ class Gate:
     """By revision; empty where the policy needs none."""
     phases: dict[str, Phase] = field(default_factory=dict)
     """Of those revisions that are upgraded to and have one."""
+    foreseen: Foreseen | None = None
+    """What the pending revisions would do; None if the database holds nothing that they could hurt."""
 
     def reading(self, steps_of: Steps) -> Steps:
         """Alembic's function that lists the steps; what they would do is read before the first of them."""
@@ -73,6 +77,18 @@ class Gate:
                 yield step
 
         return admitted
+
+    def touched(self, revision: str) -> Collection[str] | None:
+        """The tables that a revision locks, among those that were there before the run; None if that cannot be told."""
+        if self.foreseen is None:
+            return ()
+        if revision in self.foreseen.unread:
+            return None
+        return {touch.relation for touch in self.foreseen.touched.get(revision, ())} & self.foreseen.tables
+
+    def locked_by(self, statement: str) -> Mapping[str, LockMode]:
+        """What a statement locks, in the light of the catalog as it was before the run."""
+        return locked_by(statement, self.foreseen.facts if self.foreseen else None)
 
     def validate(self, refused: RevisionRefused | None = None) -> None:
         """Whether every revision that was run took no longer than it may.
@@ -114,6 +130,7 @@ class Gate:
         with _looking(connection):
             found = foreseen(connection, [(step.revision, step.is_downgrade) for step in steps], self.settings)
             checking.refuse(connection, found.touched if found else {}, self.settings)
+        self.foreseen = found
         if self.settings.unsafe_revisions == "ignore" or found is None:
             return
         verdicts = review.judge(found.readings, found.facts)

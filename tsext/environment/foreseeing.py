@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from alembic.script import Script
@@ -24,12 +25,21 @@ class Foreseen:
     readings: Sequence[Reading]
     facts: Facts = field(repr=False)
 
-    @property
+    @cached_property
     def touched(self) -> Pending:
         """What each revision locks and works on."""
         from tsext.preflight.touching import touches
 
         return {each.name: touches([sent.statement for sent in each.sent], self.facts) for each in self.readings}
+
+    @cached_property
+    def tables(self) -> frozenset[str]:
+        """What there is in the database, as readings name it."""
+        from tsext.safety.names import Name
+
+        schema = self.facts.search_path[0]
+        relations = self.facts.database.relations if self.facts.database is not None else {}
+        return frozenset(str(Name(None if each[0] == schema else each[0], each[1])) for each in relations)
 
     @property
     def unread(self) -> list[str]:

@@ -12,14 +12,16 @@ from tsext.settings import Settings
 
 if TYPE_CHECKING:
     from tsext.model.locks import LockMode
+    from tsext.safety import Facts
 
 
 def locks_of(connection: Connection, settings: Settings, state: ServerState) -> Locks:
     """To be used in a ``with`` block; all statements pass as they are where the server takes one client at a time."""
-    return Locks(connection, settings, _locked_by, off=state.single_client)
+    return Locks(connection, settings, locked_by, off=state.single_client)
 
 
-def _locked_by(statement: str) -> dict[str, LockMode]:
+def locked_by(statement: str, facts: Facts | None = None) -> dict[str, LockMode]:
+    """What a statement locks, as the safety rules read it."""
     from tsext import safety  # brings the grammar; asked only once somebody is in the way
 
-    return {each.relation: each.mode for each in safety.footprint(statement)}
+    return {each.relation: each.mode for each in safety.footprint(statement, facts)}

@@ -49,6 +49,7 @@ def migrate(run: Run, connection: Connection) -> None:
         with locks_of(connection, run.settings, state) as held, watching:
             recorder.observers.append(lambda: held.attempts.details)
             held.before_again.append(recorder.skipped.clear)
+            watching.touched, held.tell_held = gate.touched, gate.locked_by
             asking = watching.over(held)
             committing = Committing(recorder)
             steps_of = committing.following(validating.following(_admitted(run, recorder, gate, asking)))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 
 from tsext.errors import RevisionStopped
 from tsext.history import Recorder
@@ -32,7 +31,11 @@ class Watching:
         self.off = off or settings.watchdog == "off"
         self.watchdog: Watchdog | None = None
         """None until the first step."""
+        self.touched: Callable[[str], Collection[str] | None] = lambda revision: None
+        """Tables that were there before the run, and that a revision locks; None if that cannot be told."""
         self._stack = ExitStack()
+        self._lsn: str | None = None
+        """Where the WAL was at the end of the step before."""
 
     def __enter__(self) -> Watching:
         return self
@@ -58,33 +61,51 @@ class Watching:
             steps = list(steps_of(heads, context))
             for step in steps:
                 if isinstance(step, RevisionStep):
-                    receipt = len(steps) < LONG_RUN
-                    step.migration_fn = self._watched(locks, step, step.migration_fn, receipt=receipt)
+                    long = len(steps) >= LONG_RUN
+                    step.migration_fn = self._watched(locks, step, step.migration_fn, long=long)
                 yield step
 
         return followed
 
-    def _watched(
-        self, locks: Locks, step: RevisionStep, work: Callable[..., Any], *, receipt: bool
-    ) -> Callable[..., Any]:
+    def _watched(self, locks: Locks, step: RevisionStep, work: Callable[..., Any], *, long: bool) -> Callable[..., Any]:
         @wraps(work)
         def watched(**kw: Any) -> Any:
-            watchdog = self._watchdog(locks)
-            watchdog.begin(receipt=receipt)
-            begun = time.perf_counter()
-            try:
-                done = work(**kw)
-            except Exception as error:
-                raise self._told(error) from error
-            if receipt:
-                from tsext.locks.receipt import Receipt
-
-                elapsed = round((time.perf_counter() - begun) * 1000)
-                details = Receipt(watchdog, elapsed).details(self.connection)
-                self.recorder.notes.setdefault(step.revision.revision, {}).update(details)
-            return done
+            self._watchdog(locks).begin()
+            with self._receipt(locks, step.revision.revision, long=long):
+                try:
+                    return work(**kw)
+                except Exception as error:
+                    raise self._told(error) from error
 
         return watched
+
+    @contextmanager
+    def _receipt(self, locks: Locks, revision: str, *, long: bool) -> Iterator[None]:
+        """Make the receipt of a step, unless it fails.
+
+        :param long: whether the run builds a database anew, where most tables are nobody's concern yet.
+        """
+        from tsext.locks.receipt import Receipt
+
+        assert self.watchdog is not None
+        touched = self.touched(revision)
+        receipt = Receipt(
+            self.watchdog, touched or (), self._lsn, harm_only=long and touched is not None and not touched
+        )
+
+        def look(connection: Connection) -> None:
+            if locks.holds is not None and locks.holds.are_open:
+                with locks.unseen():
+                    receipt.look(connection, locks.holds)
+
+        event.listen(self.connection, "commit", look)
+        try:
+            yield
+        finally:
+            event.remove(self.connection, "commit", look)
+        if locks.holds is not None:
+            self.recorder.notes.setdefault(revision, {}).update(receipt.details(self.connection, locks.holds))
+            self._lsn = receipt.last_lsn
 
     def _watchdog(self, locks: Locks) -> Watchdog:
         if self.watchdog is None:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from tsext.errors import LockNotAvailable
 from tsext.locks import cursors, reporting
+from tsext.locks.holds import Holds, Tell
 from tsext.locks.looking import Lookout, Seen, Wait
 from tsext.locks.policy import Policy
 from tsext.locks.session import Place, Session
@@ -22,9 +23,6 @@ from tsext.model.locks import LockMode
 from tsext.sql.sending import sqlstate
 
 log = logging.getLogger("alembic.tsext")
-
-Tell = Callable[[str], Mapping[str, LockMode]]
-"""What a statement locks, by relation, quoted where SQL needs it; nothing where its text does not tell."""
 
 LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, QUERY_CANCELED = "55P03", "40P01", "57014"
 SERIALIZATION_FAILURE = "40001"
@@ -54,6 +52,8 @@ class Acquirer:
         self.policy = policy
         self.tell = tell
         """Told the text of a statement, tells what it locks."""
+        self.tell_held = tell
+        """The same, for the receipt."""
         dbapi: Any = connection.connection.dbapi_connection
         self.session = Session(dbapi, cursors.plain(dbapi))
         self.lookout = Lookout(connection)
@@ -89,7 +89,10 @@ class Acquirer:
         if statement.sets_timeout:
             self.session.notice(statement)
         if statement.kind is Kind.SESSION:
-            return send()
+            result = send()
+            if self.session.is_idle:
+                self.step.holds.end()
+            return result
         result = self._ask(self.step, send, statement, place)
         self.step.sent(self.session)
         return result
@@ -130,6 +133,7 @@ class Acquirer:
         while True:
             until = self._undo(step, statement, place, until, error)
             self.session.limit(self.wait(step, statement, place, until))
+            step.holds.again()
             try:
                 return send()
             except Exception as again:
@@ -181,7 +185,7 @@ class Acquirer:
         :param may_run_again: whether it may be run again at all.
         """
         self.session.reset()
-        self.step = Step(self.policy, may_run_again)
+        self.step = Step(self.policy, may_run_again, Holds(self.tell_held))
         try:
             yield self.step
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ from tsext.locks.attempts import Attempts
 from tsext.settings import Settings
 
 if TYPE_CHECKING:
-    from tsext.locks.acquiring import Acquirer, Tell
+    from tsext.locks.acquiring import Acquirer
+    from tsext.locks.holds import Holds, Tell
 
 Steps = Callable[..., Iterator[MigrationStep]]
 
@@ -37,6 +39,10 @@ class Locks:
         """Whether it was we who cancelled the statement at work, from elsewhere: then it was refused, too."""
         self.attempts = Attempts()
         """What it took to get the locks of the step at work, or of the last one."""
+        self.holds: Holds | None = None
+        """For how long that step has locked what."""
+        self.tell_held = tell
+        """As ``tell``, for the receipt; it is asked when nobody waits for the answer."""
         self.acquirer: Acquirer | None = None
         """None until the first step."""
 
@@ -72,7 +78,7 @@ class Locks:
         def run(*arguments: Any, **options: Any) -> Any:
             acquirer = self.acquirer = self.acquirer or self._installed()
             with acquirer.at_work(may_run_again) as step:
-                self.attempts = step.attempts
+                self.attempts, self.holds = step.attempts, step.holds
                 while True:
                     try:
                         done = work(*arguments, **options)
@@ -85,11 +91,18 @@ class Locks:
 
         return run
 
+    @contextmanager
+    def unseen(self) -> Iterator[None]:
+        """While what is sent is none of the step's."""
+        with self.acquirer.lookout.ourselves() if self.acquirer is not None else nullcontext():
+            yield
+
     def _installed(self) -> Acquirer:
         from tsext.locks.acquiring import Acquirer
         from tsext.locks.policy import Policy
 
         acquirer = Acquirer(self.connection, Policy.of(self.settings), self.tell)
         acquirer.cancelled = lambda: self.cancelled()
+        acquirer.tell_held = self.tell_held
         acquirer.install()
         return acquirer

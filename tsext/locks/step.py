@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from tsext.locks.attempts import Attempts
+from tsext.locks.holds import Holds
 from tsext.locks.policy import Policy
 from tsext.locks.session import Place, Session
 from tsext.locks.statements import Kind, Statement
@@ -20,6 +21,7 @@ class Step:
 
     policy: Policy
     may_run_again: bool
+    holds: Holds
     attempts: Attempts = field(default_factory=Attempts)
     probes: bool = True
     """Whether to ask for a moment although somebody seems to be in the way: not with a timeout of the author's."""
@@ -59,7 +61,9 @@ class Step:
 
     def place(self, statement: Statement, session: Session) -> Place:
         """Where a statement stands that is about to be sent; to be told of each."""
-        if session.is_idle:
+        begins = session.is_idle
+        self.holds.sending(statement, begins=begins)
+        if begins:
             self.committed |= self.ran
             self.ran, self.since = False, time.monotonic()
             session.began()
@@ -74,8 +78,11 @@ class Step:
         """A statement has succeeded."""
         self.ran = not session.is_idle
         self.committed |= session.is_idle
+        if not self.ran:
+            self.holds.end()
 
     def restarted(self) -> None:
         """All of it was undone."""
         self.attempts.restarted += 1
+        self.holds.forget()
         self.ran, self.refused = False, None

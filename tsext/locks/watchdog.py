@@ -94,8 +94,6 @@ class Watchdog:
         """Whether our session was ended, which no retry survives."""
         self.reasons: list[Finding] = []
         """Why the step at work was stopped, last time."""
-        self.first_lsn: str | None = None
-        """Where the WAL was when the step began."""
         self.show: Callable[[str], None] | None = None
         """Tells whoever looks on how the step at work fares."""
         self._cancelled_at = 0.0
@@ -117,17 +115,15 @@ class Watchdog:
 
     # --- what the run tells and asks
 
-    def begin(self, *, receipt: bool = True) -> None:
-        """A step begins, of which a receipt is wanted or not."""
+    def begin(self) -> None:
+        """A step begins."""
         self.harm, self.cancellations, self.reasons = Harm(), 0, []
         self._begun_at = time.monotonic()
         if self._thread is None:
             self._thread = threading.Thread(target=self._watch, name="tsext-watchdog", daemon=True)
             self._connection = self._connected()
-            if self._connection is None:
-                return
-            self._thread.start()
-        self.first_lsn = self.ask(_lsn) if receipt else None
+            if self._connection is not None:
+                self._thread.start()
 
     def cancelled(self) -> bool:
         """Whether the error at hand comes from our cancellation, and the step may be tried again."""
@@ -241,11 +237,6 @@ def _surviving() -> Iterator[None]:
         yield
     except Exception as error:
         log.warning("going on unwatched: %s", error)
-
-
-def _lsn(connection: Connection) -> str | None:
-    found: str | None = connection.exec_driver_sql("SELECT pg_current_wal_insert_lsn()::text").scalar()
-    return found
 
 
 def _finding(waiter: Waiter) -> Finding:
