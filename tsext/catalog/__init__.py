@@ -67,6 +67,7 @@ from tsext.catalog.extensions import (
 from tsext.catalog.filling import (
     Span,
     chunk_spans,
+    fillable_chunks,
     insert_triggers,
     internal_times,
     loadable_columns,
@@ -233,6 +234,7 @@ __all__ = [
     "extension_tables",
     "extensions",
     "extent",
+    "fillable_chunks",
     "functions",
     "heaps",
     "holds_locks",
