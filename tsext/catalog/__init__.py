@@ -63,6 +63,7 @@ from tsext.catalog.extensions import (
 from tsext.catalog.filling import (
     Span,
     chunk_spans,
+    fillable_chunks,
     insert_triggers,
     internal_times,
     loadable_columns,
@@ -242,6 +243,7 @@ __all__ = [
     "extension_tables",
     "extensions",
     "extent",
+    "fillable_chunks",
     "functions",
     "heaps",
     "holds_locks",

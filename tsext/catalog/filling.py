@@ -15,6 +15,8 @@ class Span(NamedTuple):
 
     begin: int
     end: int
+    chunk: str = ""
+    """As it stands in SQL; empty, where nobody asked for it."""
 
 
 def named(connection: Connection, relation: str) -> tuple[str, str] | None:
@@ -47,10 +49,25 @@ def chunk_spans(connection: Connection, schema: str, name: str, chunk: str | Non
     return [Span(row.begin, row.end) for row in rows(connection, "chunk_spans", schema=schema, name=name, chunk=chunk)]
 
 
-def internal_times(connection: Connection, texts: Sequence[str], type_: str) -> list[int | None]:
+def fillable_chunks(
+    connection: Connection, key: tuple[str, str], columns: Sequence[str], chunk: str | None = None
+) -> list[Span]:
+    """Chunks of a hypertable that rows may be copied straight into, with the same outcome as through the hypertable.
+
+    Not so, if there are triggers, a columnstore, continuous aggregates, row security, or several dimensions.
+
+    :param key: schema and name.
+    :param columns: that values are given for.
+    :param chunk: only this one, as it stands in SQL.
+    """
+    given = {"schema": key[0], "name": key[1], "columns": list(columns), "chunk": chunk}
+    return [Span(row.begin, row.end, row.name) for row in rows(connection, "fillable_chunks", **given)]
+
+
+def internal_times(connection: Connection, texts: Sequence[str | None], type_: str) -> list[int | None]:
     """Values of a column as TimescaleDB compares them with spans; None for what is no such value.
 
-    :param type_: the column's. Before PostgreSQL 16, what is no such value is an error.
+    :param type_: the column's. Before PostgreSQL 16, a text that is no such value is an error.
     """
     major = connection.dialect.server_version_info or (0,)
     is_valid = "pg_input_is_valid(given, {type})" if major >= (16,) else "given IS NOT NULL"

@@ -18,7 +18,7 @@ from typing import Any
 
 from tsext.errors import LoadError
 from tsext.loading.formats import Format
-from tsext.loading.sources import Range, Stamp, Survey, digest, grouped
+from tsext.loading.sources import Mark, Outline, Range, Sample, Stamp
 
 LARGEST = 1_000_000
 """Rows of a part."""
@@ -107,6 +107,11 @@ class ArrowPart:
         return self.begin + 1
 
     @property
+    def copy_options(self) -> str:
+        """What follows ``COPY … FROM STDIN``."""
+        return Format().options()
+
+    @property
     def size(self) -> int:
         """Its share of the file, in bytes."""
         stamp = Stamp.of(self.path)
@@ -175,45 +180,33 @@ class ArrowFile:
 
     path: Path
 
-    @property
-    def copy_options(self) -> str:
-        """What follows ``COPY … FROM STDIN`` for its parts."""
-        return Format().options()
-
     def part(self, which: Range) -> ArrowPart:
         """What a task is about."""
         return ArrowPart(self.path, which.begin, which.end)
 
-    def survey(self) -> Survey:
-        """Its hash, its parts, and here and there a row.
+    def outline(self) -> Outline:
+        """What its metadata tell.
 
         :raises LoadError: if it cannot be loaded.
         """
         stamp = Stamp.of(self.path)
         groups = _groups(self.path, stamp)
         self._refuse_types(groups)
-        total = groups.begins[-1]
-        step = max(1, total // SAMPLES)
-        return Survey(
-            digest(self.path, stamp),
-            stamp,
-            list(groups.schema.names),
-            list(grouped(self._ranges(groups), LARGEST)),
-            [ArrowPart(self.path, row, row + 1) for row in self._sampled(groups, step)],
-        )
+        return Outline(stamp, list(groups.schema.names), Range(0, groups.begins[-1], 1, 0), LARGEST)
 
-    @staticmethod
-    def _ranges(groups: _Groups) -> Iterator[Range]:
+    def marks(self, within: Range) -> Iterator[Mark]:
+        """Row groups, in pieces if they are large.
+
+        :param within: which begins where one of them does.
+        """
+        groups = _groups(self.path, Stamp.of(self.path))
+        step = max(1, groups.begins[-1] // SAMPLES)
         for first, stop in pairwise(groups.begins):
-            for begin in range(first, stop, LARGEST):
-                end = min(begin + LARGEST, stop)
-                yield Range(begin, end, begin + 1, end - begin)
-
-    @staticmethod
-    def _sampled(groups: _Groups, step: int) -> list[int]:
-        """Rows, the first and the last among them."""
-        total = groups.begins[-1]
-        return sorted({*range(0, total, step), total - 1}) if total else []
+            for begin in range(max(first, within.begin), min(stop, within.end), LARGEST):
+                end = min(begin + LARGEST, stop, within.end)
+                parts = [ArrowPart(self.path, row, row + 1) for row in sorted({*range(begin, end, step), end - 1})]
+                samples = [Sample(each, each.text()) for each in parts]
+                yield Mark(Range(begin, end, begin + 1, end - begin), samples)
 
     def _refuse_types(self, groups: _Groups) -> None:
         for field in groups.schema:

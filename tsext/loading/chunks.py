@@ -1,4 +1,4 @@
-"""Making the chunks that a file needs before it is loaded.
+"""Making the chunks that a file needs before its records are loaded, and telling which records belong to which.
 
 Whoever makes a chunk holds a lock on the hypertable until its transaction ends, for which others that need a new chunk
 wait: two workers that find no chunks load hardly faster than one. So each chunk is made in a short transaction: a
@@ -9,7 +9,9 @@ What cannot be made like this, and what the samples of the file did not tell of,
 from __future__ import annotations
 
 import logging
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -18,33 +20,51 @@ from tsext import catalog
 from tsext.backfill.ledger import transaction
 from tsext.loading.formats import copy_statement
 from tsext.loading.rejects import query
-from tsext.loading.sources import Part
+from tsext.loading.sources import Part, Sample
 from tsext.loading.spec import Spec
+from tsext.sql.quoting import qualified
 from tsext.sql.sending import copy_in
 
 log = logging.getLogger("alembic.tsext")
 
 
-def prepare(connection: Connection, key: tuple[str, str], relation: str, spec: Spec, samples: Sequence[Part]) -> int:
-    """Make the chunks that are missing for some records of a file; gives how many it has made.
+@dataclass(frozen=True)
+class Placed:
+    """Where some records belong."""
+
+    chunks: list[str | None]
+    """Of each the chunk that it may be copied straight into; None: it has to go through the table."""
+    made: int = 0
+    """How many chunks were missing, and have been made."""
+
+
+def place(connection: Connection, key: tuple[str, str], spec: Spec, samples: Sequence[Sample]) -> Placed:
+    """Make the chunks that are missing for some records of a file, and tell the chunks of all of them.
 
     :param connection: in autocommit mode.
     :param key: schema and name of the table.
-    :param relation: the same, as it stands in SQL.
     """
+    relation = qualified(key[1], key[0])
     column = _column(connection, key, relation, spec)
-    if column is None:
-        return 0
-    times = _times(connection, spec, column, samples)
-    missing = _uncovered(times, catalog.chunk_spans(connection, *key))
-    made = 0
+    times = None if column is None else _times(connection, spec, column, samples)
+    if times is None:
+        return Placed([None] * len(samples))
+    known = [(time, each.part) for time, each in zip(times, samples, strict=True) if time is not None]
+    missing, made = _uncovered(known, catalog.chunk_spans(connection, *key)), 0
     while missing:
         chunk = _make(connection, relation, spec, missing[0][1])
         made += chunk is not None
         # by a record that is refused, or one whose chunk others have made meanwhile, the next one is tried
         spans = catalog.chunk_spans(connection, *key, chunk) if chunk is not None else []
         missing = _uncovered(missing[1:], spans)
-    return made
+    spans = sorted(catalog.fillable_chunks(connection, key, spec.columns))
+    return Placed([_chunk(spans, each) for each in times], made)
+
+
+def _chunk(spans: Sequence[catalog.Span], time: int | None) -> str | None:
+    """Which of them a time is in."""
+    at = -1 if time is None else bisect_right(spans, time, key=lambda each: each.begin) - 1
+    return spans[at].chunk if at >= 0 and time is not None and time < spans[at].end else None
 
 
 def _column(connection: Connection, key: tuple[str, str], relation: str, spec: Spec) -> tuple[str, str] | None:
@@ -62,24 +82,22 @@ def _column(connection: Connection, key: tuple[str, str], relation: str, spec: S
 
 
 def _times(
-    connection: Connection, spec: Spec, column: tuple[str, str], samples: Sequence[Part]
-) -> list[tuple[int, Part]]:
-    """The samples by their time, in TimescaleDB's unit; without those that have none."""
+    connection: Connection, spec: Spec, column: tuple[str, str], samples: Sequence[Sample]
+) -> list[int | None] | None:
+    """The times of samples in TimescaleDB's unit, as far as they have one; None, if the server does not say."""
     name, type_ = column
     source, place = spec.source(), spec.columns.index(name)
     texts = []
     for sample in samples:
-        values = source.values(sample.text())
+        values = source.values(sample.text)
         texts.append(values[place] if place < len(values) else None)
-    known = [(text, sample) for text, sample in zip(texts, samples, strict=True) if text is not None]
     try:
         with transaction(connection):
             connection.exec_driver_sql(query("session"), spec.reading)
-            times = catalog.internal_times(connection, [text for text, _ in known], type_)
+            return catalog.internal_times(connection, texts, type_)
     except DBAPIError as error:
         log.info("the chunks are made while it is loaded: %s", str(error.orig).strip())
-        return []
-    return [(time, sample) for time, (_, sample) in zip(times, known, strict=True) if time is not None]
+        return None
 
 
 def _uncovered(times: Iterable[tuple[int, Part]], spans: Iterable[catalog.Span]) -> list[tuple[int, Part]]:
@@ -96,7 +114,7 @@ def _uncovered(times: Iterable[tuple[int, Part]], spans: Iterable[catalog.Span])
 
 def _make(connection: Connection, relation: str, spec: Spec, sample: Part) -> str | None:
     """The chunk of a record, as it stands in SQL; None if none was made."""
-    statement = copy_statement(relation, spec.columns, spec.source().copy_options)
+    statement = copy_statement(relation, spec.columns, sample.copy_options)
     try:
         with transaction(connection):
             connection.exec_driver_sql(query("session"), spec.reading)

@@ -14,20 +14,21 @@ from sqlalchemy.exc import DBAPIError
 
 from tsext import catalog
 from tsext.backfill.ledger import Backfill, Outcome, Task
-from tsext.errors import LoadError
-from tsext.loading import program, rejects
+from tsext.loading import planning, program, rejects
 from tsext.loading.formats import copy_statement
 from tsext.loading.rejects import Reject
 from tsext.loading.sources import Part, Range
-from tsext.loading.spec import Spec
-from tsext.sql.quoting import identifier
-from tsext.sql.sending import copy_in, sqlstate
+from tsext.loading.spec import Spec, refuse_changed
+from tsext.sql.quoting import identifier, qualified
+from tsext.sql.sending import copy_in, send, sqlstate
 
 _OF_A_RECORD = ("22", "23", "44", "54", "P0")
 """Classes of SQLSTATE that are a matter of what a record holds: what is no number, a key that is there, a trigger's
 refusal …; a COPY that fails by any other fails as a whole."""
 
-_UNIQUE_VIOLATION = "23505"
+_UNIQUE_VIOLATION, _CHECK_VIOLATION = "23505", "23514"
+
+_NO_SUCH_TABLE = ("42P01", "3F000")
 
 _TRUSTED = 4
 """How often in a row the line that an error names may be where a part is divided, until it is halved."""
@@ -38,23 +39,39 @@ def perform(connection: Connection, backfill: Backfill, task: Task) -> Outcome:
 
     :raises LoadError: if the file is not the one that was declared, or too much of it is rejected.
     """
-    spec = Spec.of(backfill)
-    source = spec.source()
-    spec.refuse_changed()
+    if task.step == planning.STEP:
+        return planning.perform(connection, backfill, task)
+    refuse_changed(connection, backfill)
+    spec, key = Spec.of(backfill), planning.named(connection, backfill)
     if task.step == program.STEP:
-        key = catalog.named(connection, backfill.source)
-        if key is None:
-            raise LoadError(f"there is no table {backfill.source} any more", hint="create it again")
         return Outcome(program.run(spec, backfill.name, key, connection.engine.url), spec.size)
     connection.exec_driver_sql(rejects.query("session"), spec.reading)
     connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")  # so that it is known which record violates one
-    part = source.part(Range.read(task.lower or "", task.upper or "", 0))
-    copying = Copying(connection, backfill.source, spec)
+    # rows and the note that they are loaded are lost together, or neither; the state at the end is flushed behind them
+    connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+    part = spec.source().part(Range.read(task.lower or "", task.upper or ""))
+    chunk = task.relation if task.relation != backfill.source and _is_fillable(connection, key, spec, task) else None
+    copying = Copying(connection, backfill.source, spec, chunk)
     copying.load(part)
-    spec.refuse_changed()
+    refuse_changed(connection, backfill)
     rejects.add(connection, backfill.id, copying.rejects, spec.max_rejects)
     seen = copying.rows + copying.skipped + len(copying.rejects)
     return Outcome(copying.rows, part.size, seen=seen)
+
+
+def _is_fillable(connection: Connection, key: tuple[str, str], spec: Spec, task: Task) -> bool:
+    """Whether rows may still be copied straight into the chunk; if so, that stays until the transaction ends."""
+    connection.exec_driver_sql("SAVEPOINT tsext_chunk")
+    try:
+        # as any INSERT does; whoever makes it other than it is now, needs a lock that has to wait for these
+        send(connection, f"LOCK TABLE ONLY {qualified(key[1], key[0])}, ONLY {task.relation} IN ROW EXCLUSIVE MODE")
+    except DBAPIError as error:
+        if sqlstate(error) not in _NO_SUCH_TABLE:
+            raise
+        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT tsext_chunk")
+        return False
+    connection.exec_driver_sql("RELEASE SAVEPOINT tsext_chunk")
+    return bool(catalog.fillable_chunks(connection, key, spec.columns, task.relation))
 
 
 @dataclass
@@ -65,6 +82,8 @@ class Copying:
     relation: str
     """As it stands in SQL."""
     spec: Spec
+    chunk: str | None = None
+    """Into which all is copied straight, as long as it belongs there."""
     rows: int = 0
     """Loaded."""
     skipped: int = 0
@@ -98,12 +117,16 @@ class Copying:
         """Load a part whole, or nothing of it: the error then, if it is a matter of a record."""
         self.connection.exec_driver_sql("SAVEPOINT tsext_load")
         try:
-            rows, skipped = self._spread(part) if self._beside else (self._copy(self.relation, part), 0)
+            into = self.chunk or self.relation
+            rows, skipped = self._spread(part) if self._beside else (self._copy(into, part), 0)
         except DBAPIError as error:
             if not sqlstate(error).startswith(_OF_A_RECORD):
                 raise
             self.connection.exec_driver_sql("ROLLBACK TO SAVEPOINT tsext_load")
             self.connection.exec_driver_sql("RELEASE SAVEPOINT tsext_load")
+            if self.chunk is not None and sqlstate(error) == _CHECK_VIOLATION:
+                self.chunk = None  # it may belong into another one
+                return self._try(part)
             return error.orig if isinstance(error.orig, Exception) else error
         self.connection.exec_driver_sql("RELEASE SAVEPOINT tsext_load")
         self.rows += rows
@@ -128,7 +151,7 @@ class Copying:
         return inserted, copied - inserted
 
     def _copy(self, relation: str, part: Part) -> int:
-        statement = copy_statement(relation, self.spec.columns, self.spec.source().copy_options)
+        statement = copy_statement(relation, self.spec.columns, part.copy_options)
         with part.open() as data:
             return copy_in(self.connection, statement, data)
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from tsext.errors import LoadError
 from tsext.loading import formats
 from tsext.loading.formats import Block, Boundary, Format, Records, State, records_of
-from tsext.loading.sources import Range, Stamp, Survey, digest, refuse_compressed
+from tsext.loading.sources import Mark, Outline, Range, Sample, Stamp, refuse_compressed
 
-LARGEST, SMALLEST, FEWEST = 64 * 2**20, 4 * 2**20, 16
-"""A part has at most so many bytes, at least so many, and of a small file about so many are made."""
+LARGEST, SMALLEST, PARTS = 32 * 2**20, 4 * 2**20, 16
+"""A part has at most so many bytes; of a file that is not large, about so many are made, but none need be smaller."""
 
 SAMPLES = 256
 """Of a file that is not large, about so many records are looked at; of a large one, one in each block."""
@@ -34,6 +33,13 @@ class CsvPart:
     records: Records
     begin: Boundary
     stop: int
+    plain: bool = False
+    """Whether the format makes no difference to :meth:`tsext.loading.formats.Format.is_plain` data."""
+
+    @property
+    def copy_options(self) -> str:
+        """What follows ``COPY … FROM STDIN``."""
+        return self.records.format.options(self.plain)
 
     @property
     def line(self) -> int:
@@ -62,7 +68,7 @@ class CsvPart:
         stops = [*(each.offset for each in begins[1:]), self.stop]
         if len(begins) == 1:
             return []
-        return [CsvPart(self.path, self.records, *each) for each in zip(begins, stops, strict=True)]
+        return [CsvPart(self.path, self.records, *each, self.plain) for each in zip(begins, stops, strict=True)]
 
     def _middle(self, file: BinaryIO) -> Boundary:
         """Where a record begins near the middle; the end, if there is only one."""
@@ -124,30 +130,33 @@ class CsvFile:
     format: Format
     header: bool
 
-    @property
-    def copy_options(self) -> str:
-        """What follows ``COPY … FROM STDIN`` for its parts."""
-        return self.format.options()
-
     def part(self, which: Range) -> CsvPart:
         """What a task is about."""
         with self.path.open("rb", buffering=0) as file:
             records = records_of(file, self.format)
-        return CsvPart(self.path, records, Boundary(which.begin, which.line), which.end)
+        return CsvPart(self.path, records, Boundary(which.begin, which.line), which.end, which.plain)
 
-    def survey(self) -> Survey:
-        """Go through it once: its hash, its parts, and here and there a record.
+    def outline(self) -> Outline:
+        """Look at its beginning.
 
         :raises LoadError: if it cannot be loaded.
         """
         stamp = Stamp.of(self.path)
         refuse_compressed(self.path)
-        with self.path.open("rb", buffering=0) as file, ThreadPoolExecutor(1) as beside:
-            hashed = beside.submit(digest, self.path, stamp)
+        with self.path.open("rb", buffering=0) as file:
+            begin, columns = self._begin(file, records_of(file, self.format), stamp.size)
+        most = min(max((stamp.size - begin.offset) // PARTS, SMALLEST), LARGEST)
+        return Outline(stamp, columns, Range(begin.offset, stamp.size, begin.line, 0), most)
+
+    def marks(self, within: Range) -> Iterator[Mark]:
+        """Go through records quickly.
+
+        :param within: which begins where a record does.
+        """
+        with self.path.open("rb", buffering=0) as file:
             records = records_of(file, self.format)
-            begin, columns = self._begin(file, records, stamp.size)
-            found = _cut(_Cutting(self.path, records, begin, stamp.size), file)
-            return replace(found, sha256=hashed.result(), stamp=stamp, columns=columns)
+            size = min(max(self.path.stat().st_size // SAMPLES, 1024), formats.BLOCK)
+            yield from _Marking(self.path, records, file).marks(within, size)
 
     def _begin(self, file: BinaryIO, records: Records, size: int) -> tuple[Boundary, list[str] | None]:
         """Where its first record begins, and the names in the header."""
@@ -173,61 +182,74 @@ class CsvFile:
         return [None if each == given.null else each for each in next(read, [])]
 
 
+@dataclass
+class _Open:
+    """What is known of a mark whose end is not."""
+
+    begin: Boundary
+    samples: list[Sample]
+    plain: bool = True
+    suspicious: bool = False
+    """Whether there may be an end marker in it."""
+
+    def sees(self, plain: bool, suspicious: bool) -> None:
+        self.plain, self.suspicious = self.plain and plain, self.suspicious or suspicious
+
+
 @dataclass(frozen=True)
-class _Cutting:
-    """What is cut into parts."""
+class _Marking:
+    """Goes through a file, from one place where a part may begin to the next."""
 
     path: Path
     records: Records
-    begin: Boundary
-    stop: int
+    file: BinaryIO
 
-    def part(self, begin: Boundary, end: Boundary) -> Range:
-        """What a task is to be about."""
-        return Range(begin.offset, end.offset, begin.line, end.line - begin.line)
+    def marks(self, within: Range, size: int) -> Iterator[Mark]:
+        """A mark for each block, as far as a record begins in it.
 
-    def sample(self, begin: Boundary, block: Block) -> CsvPart | None:
+        :param size: of a block, in bytes.
+        """
+        begin = Boundary(within.begin, within.line)
+        held, before, line = _Open(begin, []), b"", begin.line
+        for block in self.records.scan(self.file, begin, within.end, size):
+            found = self.records.format.is_plain(block.data), _may_hold_end_marker(before, block.data)
+            held.sees(*found)
+            if block.offset == begin.offset:
+                held.samples += self._sample(begin, block)
+            if block.first is not None and block.first.offset > held.begin.offset:
+                yield self._mark(held, block.first)
+                held = _Open(block.first, self._sample(block.first, block))
+                held.sees(*found)
+            before, line = block.data[-1:], block.line
+        if held.begin.offset < within.end:
+            yield self._mark(held, Boundary(within.end, line + (before != self.records.newline)))
+
+    def _mark(self, held: _Open, end: Boundary) -> Mark:
+        begin = held.begin
+        range = Range(begin.offset, end.offset, begin.line, end.line - begin.line, held.plain)
+        return Mark(range, held.samples, self._end_markers(range) if held.suspicious else [])
+
+    def _sample(self, begin: Boundary, block: Block) -> list[Sample]:
         """The record that begins there, if it ends in the block."""
-        end = self.records.end(block.data, State(), begin.offset - block.offset)
-        return None if end < 0 else CsvPart(self.path, self.records, begin, block.offset + end)
+        at = begin.offset - block.offset
+        end = self.records.end(block.data, State(), at)
+        if end < 0:
+            return []
+        return [Sample(CsvPart(self.path, self.records, begin, block.offset + end), block.data[at:end].rstrip(b"\r\n"))]
 
-    def end_marker(self, file: BinaryIO, begin: Boundary, stop: int) -> int | None:
-        """Line of a record that is ``\\.``, if there is one that begins before ``stop``."""
-        last = begin
-        for each in self.records.walk(file, begin, self.stop):
+    def _end_markers(self, within: Range) -> list[Range]:
+        """Records that are ``\\.``."""
+        last, found = Boundary(within.begin, within.line), []
+        for each in self.records.walk(self.file, last, within.end):
             if each.offset - last.offset <= 4 and CsvPart(self.path, self.records, last, each.offset).text() == b"\\.":
-                return last.line
-            if each.offset > stop:
-                return None
+                found.append(Range(last.offset, each.offset, last.line, each.line - last.line))
             last = each
-        return None
+        return found
 
 
 def _may_hold_end_marker(before: bytes, data: bytes) -> bool:
     """Whether there is a ``\\.`` in it, or one begins with the last byte before; a single byte is found much faster."""
     return (before == b"\\" or b"\\" in data) and b"\\." in before + data
-
-
-def _cut(cutting: _Cutting, file: BinaryIO) -> Survey:
-    size = cutting.stop - cutting.begin.offset
-    target = min(max(size // FEWEST, SMALLEST), LARGEST)
-    found = Survey("", Stamp(0, 0))
-    begin, last, line, before = cutting.begin, cutting.begin, cutting.begin.line, b""
-    block_size = min(max(size // SAMPLES, 1024), formats.BLOCK)
-    for block in cutting.records.scan(file, cutting.begin, cutting.stop, block_size):
-        sampled = cutting.begin if block.offset == cutting.begin.offset else block.first
-        if sampled is not None and (sample := cutting.sample(sampled, block)) is not None:
-            found.samples.append(sample)
-        if _may_hold_end_marker(before, block.data) and found.end_marker is None:
-            found.end_marker = cutting.end_marker(file, last, block.offset + len(block.data))
-        before = block.data[-1:]
-        if block.first is not None and block.first.offset - begin.offset >= target:
-            found.parts.append(cutting.part(begin, block.first))
-            begin = block.first
-        last, line = block.first or last, block.line
-    if begin.offset < cutting.stop:
-        found.parts.append(cutting.part(begin, Boundary(cutting.stop, line + (before != cutting.records.newline))))
-    return found
 
 
 def python_encoding(encoding: str) -> str:

@@ -56,11 +56,29 @@ class Format:
                 hint='use " as quote and escape, or convert the file: iconv -t UTF-8',
             )
 
-    def options(self) -> str:
-        """What follows ``COPY … FROM STDIN``."""
-        given = {"DELIMITER": self.delimiter, "NULL": self.null, "QUOTE": self.quote, "ESCAPE": self.escape}
-        written = ", ".join(f"{name} {literal(value)}" for name, value in {**given, "ENCODING": self.encoding}.items())
-        return f"(FORMAT csv, {written})"
+    def options(self, plain: bool = False) -> str:
+        """What follows ``COPY … FROM STDIN``.
+
+        :param plain: for what :meth:`is_plain`: as text, which the server makes the same of, and a tenth faster.
+        """
+        given = {"DELIMITER": self.delimiter, "NULL": self.null, "ENCODING": self.encoding}
+        if not plain:
+            given |= {"QUOTE": self.quote, "ESCAPE": self.escape}
+        written = ", ".join(f"{name} {literal(value)}" for name, value in given.items())
+        return f"(FORMAT {'text' if plain else 'csv'}, {written})"
+
+    def is_plain(self, data: bytes) -> bool:
+        """Whether no byte of it means anything but what it is, other than those that end fields and lines."""
+        return self._may_be_plain and self.quote.encode() not in data and b"\\" not in data
+
+    @cached_property
+    def _may_be_plain(self) -> bool:
+        """Whether there is the same format as text: a backslash precedes letters and digits there, and ``.``."""
+        return (
+            not (self.delimiter.isalnum() or self.delimiter in "\\." or "\\" in self.null)
+            and not set(self.null) & {self.delimiter, "\r", "\n"}
+            and self.encoding.upper().replace("-", "_") not in _TRAILING_ASCII
+        )
 
 
 def copy_statement(relation: str, columns: list[str], options: str) -> str:
@@ -123,6 +141,8 @@ class Records:
     def after(self, state: State, data: bytes) -> State:
         """The state behind some bytes."""
         if not self._escape:
+            if self._quote not in data:  # which is found ten times as fast as it is counted
+                return state
             return State(state.quoted ^ (data.count(self._quote) % 2 == 1))
         if not data:
             return state

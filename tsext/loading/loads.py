@@ -15,10 +15,10 @@ from tsext.backfill import ledger, workers
 from tsext.backfill.ledger import Backfill, NewTask, Progress, State
 from tsext.errors import LoadError
 from tsext.history import bookkeeping
-from tsext.loading import chunks, program, rejects
+from tsext.loading import chunks, planning, program, rejects
 from tsext.loading.formats import Format
 from tsext.loading.rejects import query
-from tsext.loading.sources import Stamp, Survey, digest
+from tsext.loading.sources import Outline, Range, Stamp, digest
 from tsext.loading.spec import CHANGED, Spec
 from tsext.sql.quoting import qualified
 
@@ -123,9 +123,8 @@ class Loaded:
 class _Declared:
     backfill: Backfill
     spec: Spec
-    key: tuple[str, str]
-    survey: Survey | None
-    """None: nothing is left to do."""
+    is_done: bool
+    """Whether nothing is left to do."""
 
 
 def load(engine: Engine, request: Request, watch: Callable[[Progress], None] = lambda _: None) -> Loaded:
@@ -138,23 +137,20 @@ def load(engine: Engine, request: Request, watch: Callable[[Progress], None] = l
     """
     with workers.connected(engine) as connection:
         declared = _declare(connection, request)
-        made = 0
-        if declared.survey is not None:
-            samples, relation = declared.survey.samples, declared.backfill.source
-            made = chunks.prepare(connection, declared.key, relation, declared.spec, samples)
+        if not declared.is_done:
             _open_again(connection, declared.backfill)
         single = catalog.takes_one_client(connection)
     interrupted = False
     try:
-        if declared.survey is not None and single:
+        if not declared.is_done and single:
             workers.run(engine, declared.backfill.name, workers=1)
-        elif declared.survey is not None:
+        elif not declared.is_done:
             with workers.connected(engine) as beside:
                 look = partial(_look, beside, declared.backfill, watch)
                 workers.run(engine, declared.backfill.name, workers=1 if request.tool else request.workers, tell=look)
     except KeyboardInterrupt:
         interrupted = True
-    found = replace(_stands(engine, request, declared, made), interrupted=interrupted)
+    found = replace(_stands(engine, request, declared), interrupted=interrupted)
     if found.state not in _DONE and not interrupted:
         fact, _, cure = (found.reason or "others have stopped it").partition("\n  hint: ")
         raise LoadError(
@@ -177,23 +173,31 @@ def _declare(connection: Connection, request: Request) -> _Declared:
     known = {each.name: each for each in ledger.backfills(connection)}.get(request.load_name)
     if known is not None:
         return _known(connection, request, known, key)
-    source = Spec(str(path), "", 0, 0, [], request.kind, request.header, asdict(request.format)).source()
-    survey = source.survey()
-    spec = _spec(connection, request, survey, qualified(key[1], key[0]))
-    _refuse_end_marker(connection, request, survey)
-    if request.name is None:
-        _refuse_twice(connection, request, spec, key)
     relation = qualified(key[1], key[0])
-    step, ranges = "copy", survey.parts
+    source = Spec(str(path), 0, 0, [], kind=request.kind, header=request.header, format=asdict(request.format)).source()
+    outline = source.outline()
+    spec = _spec(connection, request, outline, relation)
+    if request.name is None:
+        _refuse_twice(connection, request, relation, outline.stamp)
+    first = NewTask(planning.STEP, relation, outline.records.lower, outline.records.upper, 0)
     if request.tool:
         program.refuse_missing(spec)
-        step, ranges = program.STEP, [program.whole(ranges)] if ranges else []
-    parts = [NewTask(step, relation, each.lower, each.upper, each.lines) for each in ranges]
+        spec, first = _for_program(connection, key, spec, outline.records)
     with ledger.transaction(connection):
         backfill = ledger.declare(connection, request.load_name, "load", relation, spec=spec.as_json())
-        ledger.plan(connection, backfill, parts)
+        ledger.plan(connection, backfill, [first])
         ledger.limit(connection, backfill, LIMITS)
-    return _Declared(backfill, spec, key, survey)
+    return _Declared(backfill, spec, is_done=False)
+
+
+def _for_program(connection: Connection, key: tuple[str, str], spec: Spec, records: Range) -> tuple[Spec, NewTask]:
+    """Go through all of it at once, for a program that loads it by itself."""
+    marks = list(spec.source().marks(records))
+    placed = chunks.place(connection, key, spec, [sample for each in marks for sample in each.samples])
+    stamp = Stamp(spec.size, spec.modified)
+    hashed = replace(spec, sha256=digest(Path(spec.path), stamp), hashed=spec.size, chunks_made=placed.made)
+    lines = sum(each.range.lines for each in marks)
+    return hashed, NewTask(program.STEP, qualified(key[1], key[0]), records.lower, records.upper, lines)
 
 
 def _found_table(connection: Connection, table: str) -> tuple[str, str]:
@@ -206,23 +210,23 @@ def _found_table(connection: Connection, table: str) -> tuple[str, str]:
     return found
 
 
-def _spec(connection: Connection, request: Request, survey: Survey, relation: str) -> Spec:
+def _spec(connection: Connection, request: Request, outline: Outline, relation: str) -> Spec:
     reading = dict(connection.exec_driver_sql(query("reading")).mappings().one())
     return Spec(
         **request.asked,
-        sha256=survey.sha256,
-        size=survey.stamp.size,
-        modified=survey.stamp.modified,
-        columns=_columns(connection, request, survey, relation),
+        size=outline.stamp.size,
+        modified=outline.stamp.modified,
+        columns=_columns(connection, request, outline, relation),
+        most=outline.most,
         reading=reading,
     )
 
 
-def _columns(connection: Connection, request: Request, survey: Survey, relation: str) -> list[str]:
+def _columns(connection: Connection, request: Request, outline: Outline, relation: str) -> list[str]:
     """Those of the file, in its order."""
     there = list(catalog.loadable_columns(connection, relation))
-    by_header = request.header != "skip" and survey.columns is not None
-    given = request.columns or (survey.columns if by_header else None) or there
+    by_header = request.header != "skip" and outline.columns is not None
+    given = request.columns or (outline.columns if by_header else None) or there
     if unknown := [each for each in given if each not in there]:
         cure = "name the columns of the table in the order of the file: --columns a,b"
         raise LoadError(
@@ -235,19 +239,12 @@ def _columns(connection: Connection, request: Request, survey: Survey, relation:
     return list(given)
 
 
-def _refuse_end_marker(connection: Connection, request: Request, survey: Survey) -> None:
-    version = connection.dialect.server_version_info or (0,)
-    if survey.end_marker is not None and version < (18,):
-        raise LoadError(
-            f"line {survey.end_marker} of {request.path} is \\., which this server would take for the end of the data",
-            hint='remove the line; if it is a value, write it in quotes: "\\."',
-        )
-
-
-def _refuse_twice(connection: Connection, request: Request, spec: Spec, key: tuple[str, str]) -> None:
+def _refuse_twice(connection: Connection, request: Request, relation: str, stamp: Stamp) -> None:
+    """Refuse content that is loaded already; the file is read only where there is a load of the same size."""
     for each in ledger.backfills(connection):
-        same = each.kind == "load" and each.source == qualified(key[1], key[0]) and each.spec["sha256"] == spec.sha256
-        if same:
+        if each.kind != "load" or each.source != relation or each.spec["size"] != stamp.size:
+            continue
+        if Spec.of(each).is_of(stamp, request.path):
             raise LoadError(
                 f"what is in {request.path} is {'loaded' if each.state in _DONE else 'being loaded'} into "
                 f"{request.table} already, as {each.name}",
@@ -264,14 +261,15 @@ def _known(connection: Connection, request: Request, known: Backfill, key: tuple
         )
     path = request.path
     spec, stamp = Spec.of(known), Stamp.of(path)
-    if stamp.size != spec.size or digest(path, stamp) != spec.sha256:
+    if not spec.is_of(stamp, path):
         raise LoadError(f"{path} has changed since it was begun to be loaded as {known.name}", hint=CHANGED)
     done = known.state in _DONE
     asked = replace(spec, **request.asked, columns=request.columns or spec.columns, modified=stamp.modified)
     _refuse_others(known, spec, asked)
-    if not done and asked != spec:
-        rejects.refresh(connection, known.id, asked.as_json())
-    return _Declared(known, asked, key, None if done else asked.source().survey())
+    changed = {name: value for name, value in asked.as_json().items() if value != known.spec.get(name)}
+    if not done and changed:
+        rejects.refresh(connection, known.id, changed)
+    return _Declared(known, asked, done)
 
 
 def _refuse_others(known: Backfill, before: Spec, asked: Spec) -> None:
@@ -303,17 +301,23 @@ def _open_again(connection: Connection, backfill: Backfill) -> None:
 
 def _look(connection: Connection, backfill: Backfill, watch: Callable[[Progress], None]) -> None:
     """Tell how far it is, and stop all workers as soon as a task has failed for good."""
-    watch(ledger.progress(connection, backfill))
+    progress, now = ledger.progress(connection, backfill), ledger.current(connection, backfill)
+    spec = Spec.of(now or backfill)
+    if spec.hashed < spec.size:  # not all of it is planned yet
+        progress = replace(progress, expected=progress.seen * spec.size // max(1, progress.bytes))
+    watch(progress)
     if ledger.count(connection, backfill, "failed"):
         ledger.set_state(connection, backfill, State.FAILED, only=[State.RUNNING])
 
 
-def _stands(engine: Engine, request: Request, declared: _Declared, made: int) -> Loaded:
+def _stands(engine: Engine, request: Request, declared: _Declared) -> Loaded:
     """How it stands, with the file of rejects written."""
     with engine.connect() as connection:
         backfill = ledger.find(connection, declared.backfill.name)
+        tasks = ledger.tasks(connection, backfill)
+        copied = [each for each in tasks if each["step"] != planning.STEP]
         progress = ledger.progress(connection, backfill)
-        failed = [each["error"] for each in ledger.tasks(connection, backfill) if each["state"] == "failed"]
+        failed = [each["error"] for each in tasks if each["state"] == "failed"]
         rejected = rejects.rejected(connection, backfill.id)
     path = request.rejects or request.path.with_name(f"{request.path.name}.rejects.csv")
     if rejected:
@@ -324,12 +328,12 @@ def _stands(engine: Engine, request: Request, declared: _Declared, made: int) ->
         file=declared.spec.path,
         state=str(backfill.state),
         reason=failed[0] if failed else backfill.reason,
-        already_done=declared.survey is None,
+        already_done=declared.is_done,
         rows=progress.rows,
         skipped=progress.seen - progress.rows - len(rejected),
         rejected=len(rejected),
         rejects=str(path) if rejected else None,
-        chunks_made=made,
-        tasks=progress.tasks,
-        tasks_left=progress.tasks - progress.done,
+        chunks_made=Spec.of(backfill).chunks_made,
+        tasks=len(copied),
+        tasks_left=sum(each["state"] != "done" for each in copied),
     )

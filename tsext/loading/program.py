@@ -14,7 +14,6 @@ import subprocess
 from sqlalchemy import URL
 
 from tsext.errors import LoadError
-from tsext.loading.sources import Range
 from tsext.loading.spec import Spec
 from tsext.sql.quoting import literal
 
@@ -92,9 +91,3 @@ def run(spec: Spec, name: str, key: tuple[str, str], url: URL) -> int:
             "records that are refused are put aside",
         )
     return int(found[1])
-
-
-def whole(parts: list[Range]) -> Range:
-    """All of a file as one part."""
-    first, last = parts[0], parts[-1]
-    return Range(first.begin, last.end, first.line, sum(each.lines for each in parts))

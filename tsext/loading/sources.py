@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Protocol
+from threading import Lock
+from typing import Protocol
 
 from tsext.errors import LoadError
 
@@ -37,6 +38,10 @@ class Part(Protocol):
     @property
     def size(self) -> int:
         """In bytes, or as near as that can be told."""
+
+    @property
+    def copy_options(self) -> str:
+        """What follows ``COPY … FROM STDIN``."""
 
     def open(self) -> Readable:
         """What is sent to the server."""
@@ -81,32 +86,39 @@ class Stamp:
         return cls(found.st_size, found.st_mtime_ns)
 
 
+class _Beginning:
+    """The SHA-256 of a file from its beginning on, as far as it has been read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = Lock()
+        self._offset, self._sum = 0, sha256()
+
+    def digest(self, length: int) -> str:
+        with self._lock:
+            if length < self._offset:
+                self._offset, self._sum = 0, sha256()
+            with self._path.open("rb", buffering=0) as file:
+                file.seek(self._offset)
+                while block := file.read(min(BLOCK, length - self._offset)):
+                    self._sum.update(block)
+                    self._offset += len(block)
+            return self._sum.hexdigest()
+
+
 @lru_cache(maxsize=4)
-def digest(path: Path, stamp: Stamp) -> str:
-    """SHA-256 of a file, as ``sha256sum`` prints it.
+def _beginning(path: Path, _: Stamp) -> _Beginning:
+    """One for each state of a file."""
+    return _Beginning(path)
 
-    :param stamp: of the file when it is read, for which the answer is kept.
+
+def digest(path: Path, stamp: Stamp, length: int | None = None) -> str:
+    """SHA-256 of a file, as ``sha256sum`` prints it; of more and more of it, each byte is read once.
+
+    :param stamp: of the file when it is read, for which what was read is kept.
+    :param length: of its first so many bytes; None: of all.
     """
-    found = sha256()
-    with path.open("rb", buffering=0) as file:
-        while block := file.read(BLOCK):
-            found.update(block)
-    return found.hexdigest()
-
-
-@dataclass
-class Survey:
-    """What there is to know of a file before it is loaded."""
-
-    sha256: str
-    stamp: Stamp
-    columns: list[str] | None = None
-    """As the file names them."""
-    parts: list[Range] = field(default_factory=list)
-    samples: list[Any] = field(default_factory=list)
-    """Parts of one record each, from all over the file."""
-    end_marker: int | None = None
-    """Line of a ``\\.`` that stands alone, which servers before PostgreSQL 18 take for the end."""
+    return _beginning(path, stamp).digest(stamp.size if length is None else length)
 
 
 @dataclass(frozen=True)
@@ -119,11 +131,13 @@ class Range:
     line: int
     """Number of its first line."""
     lines: int
+    plain: bool = False
+    """Whether no byte in it has a meaning of its own but those that end fields and lines."""
 
     @property
     def lower(self) -> str:
         """In the words of the ledger."""
-        return f"{self.begin}, line {self.line}"
+        return f"{self.begin}, line {self.line}{_PLAIN if self.plain else ''}"
 
     @property
     def upper(self) -> str:
@@ -131,24 +145,55 @@ class Range:
         return str(self.end)
 
     @classmethod
-    def read(cls, lower: str, upper: str, lines: int) -> Range:
-        """From what stands in the ledger."""
-        begin, _, line = lower.partition(", line ")
-        return cls(int(begin), int(upper), int(line), lines)
+    def read(cls, lower: str, upper: str) -> Range:
+        """From what stands in the ledger, which does not have the number of lines."""
+        begin, _, line = lower.removesuffix(_PLAIN).partition(", line ")
+        return cls(int(begin), int(upper), int(line), 0, lower.endswith(_PLAIN))
+
+    def joined(self, other: Range) -> Range:
+        """With the one that follows."""
+        return Range(self.begin, other.end, self.line, self.lines + other.lines, self.plain and other.plain)
+
+    @property
+    def size(self) -> int:
+        """In bytes, or rows."""
+        return self.end - self.begin
 
 
-def grouped(ranges: Iterator[Range], most: int) -> Iterator[Range]:
-    """Neighbours together, as long as they have not more than so many lines."""
-    held: Range | None = None
-    for each in ranges:
-        if held is not None and held.lines + each.lines <= most:
-            held = Range(held.begin, each.end, held.line, held.lines + each.lines)
-            continue
-        if held is not None:
-            yield held
-        held = each
-    if held is not None:
-        yield held
+_PLAIN = ", plain"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A record from somewhere in a file."""
+
+    part: Part
+    text: bytes
+    """As it stands there."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """From one place where a part may begin to the next."""
+
+    range: Range
+    samples: list[Sample] = field(default_factory=list)
+    """Here and there a record, the first of all its first one; none, if that is not known."""
+    end_markers: list[Range] = field(default_factory=list)
+    """Records that are ``\\.``, which servers before PostgreSQL 18 take for the end of the data."""
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What can be told of a file without going through it."""
+
+    stamp: Stamp
+    columns: list[str] | None
+    """As the file names them."""
+    records: Range
+    """Where its records are."""
+    most: int
+    """Bytes, or rows, of a part, as far as records and row groups allow."""
 
 
 _PACKED = {

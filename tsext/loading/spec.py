@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
+from sqlalchemy import Connection
+
+from tsext.backfill import ledger
 from tsext.backfill.ledger import Backfill
 from tsext.errors import LoadError
 from tsext.loading.csv_files import CsvFile
 from tsext.loading.formats import Format
-from tsext.loading.sources import Part, Range, Stamp, Survey, digest
+from tsext.loading.sources import Mark, Outline, Part, Range, Stamp, digest
 
 
 class Source(Protocol):
     """A file that can be loaded in parts."""
 
-    @property
-    def copy_options(self) -> str:
-        """What follows ``COPY … FROM STDIN`` for its parts."""
+    def outline(self) -> Outline:
+        """What can be told of it without going through it."""
 
-    def survey(self) -> Survey:
-        """Go through it once."""
+    def marks(self, within: Range) -> Iterator[Mark]:
+        """Go through some of it, which begins where a part may."""
 
     def part(self, which: Range) -> Part:
         """What a task is about."""
@@ -30,18 +34,27 @@ class Source(Protocol):
         """What a record holds, as far as Python reads it as the server does; None for a null."""
 
 
+_OF_NOTHING = sha256().hexdigest()
+
+
 @dataclass(frozen=True)
 class Spec:
     """What is to be loaded, and how."""
 
     path: str
     """Absolute; under which every worker finds it."""
-    sha256: str
     size: int
     """In bytes."""
     modified: int
-    """In nanoseconds since 1970, when the hash was made."""
+    """In nanoseconds since 1970, when it was first looked at."""
     columns: list[str]
+    sha256: str = _OF_NOTHING
+    """Of its beginning, as far as it has been gone through; in the end, of all of it."""
+    hashed: int = 0
+    """How many bytes that is."""
+    most: int = 0
+    """Bytes, or rows, of a part."""
+    chunks_made: int = 0
     kind: str = "csv"
     """``csv``, or ``arrow`` for files of Parquet and Arrow."""
     header: str = ""
@@ -62,8 +75,8 @@ class Spec:
 
     @classmethod
     def of(cls, backfill: Backfill) -> Spec:
-        """What stands in the ledger."""
-        return cls(**backfill.spec)
+        """What stands in the ledger; an older tsext had gone through all of a file before."""
+        return cls(**{"hashed": backfill.spec["size"], **backfill.spec})
 
     def as_json(self) -> dict[str, Any]:
         """For the ledger."""
@@ -80,17 +93,23 @@ class Spec:
             return ArrowFile(Path(self.path))
         return CsvFile(Path(self.path), Format(**self.format), header=bool(self.header))
 
-    def refuse_changed(self) -> None:
-        """Refuse a file that is not the one that was declared; quick, as long as nobody has touched it.
+    def is_of(self, stamp: Stamp, path: Path) -> bool:
+        """Whether a file is the one that was declared, as far as that has been gone through; reads it."""
+        return stamp.size == self.size and digest(path, stamp, self.hashed) == self.sha256
 
-        :raises LoadError: with what to do.
-        """
-        path = Path(self.path)
-        stamp = Stamp.of(path)
-        if stamp == Stamp(self.size, self.modified):
-            return
-        if stamp.size != self.size or digest(path, stamp) != self.sha256:
-            raise LoadError(f"{path} has changed since it was begun to be loaded", hint=CHANGED)
+
+def refuse_changed(connection: Connection, backfill: Backfill) -> None:
+    """Refuse a file that is not the one that was declared; quick, as long as nobody has touched it.
+
+    :raises LoadError: with what to do.
+    """
+    spec = Spec.of(backfill)
+    stamp = Stamp.of(Path(spec.path))
+    if stamp == Stamp(spec.size, spec.modified):
+        return
+    now = ledger.current(connection, backfill)  # more may have been gone through
+    if now is None or not Spec.of(now).is_of(stamp, Path(spec.path)):
+        raise LoadError(f"{spec.path} has changed since it was begun to be loaded", hint=CHANGED)
 
 
 CHANGED = (
