@@ -14,7 +14,7 @@ from tsext.backfill import ledger
 from tsext.backfill.ledger import Backfill, State
 from tsext.backfill.repartition import swapping
 from tsext.backfill.repartition.move import CAPTURE, KIND, RANGES, Move, Spec, place_of
-from tsext.errors import FeatureNotSupported, InvalidObject, IrreversibleOperation
+from tsext.errors import BackfillError, FeatureNotSupported, InvalidObject, IrreversibleOperation
 from tsext.model import TIMESCALEDB, Dimension, Hypertable, Interval
 from tsext.model.repartitions import Repartition
 from tsext.operations.columnstore import EnableColumnstore
@@ -84,19 +84,48 @@ class ShapingOperation(MovingOperation, DeclaringOperation):
     def check(self, connection: Connection) -> None:
         """Refuse what cannot be moved, or not into that shape, before anything is done."""
         super().check(connection)
-        if self.is_under_way(connection) is None:
-            found = catalog.hypertable(connection, *self.table)
-            refuse(self, connection, found, self.wanted(found))
-            self.spec(connection)
+        under_way = self.is_under_way(connection)
+        if under_way is not None:
+            self._refuse_another(connection, under_way)
+            return
+        found = catalog.hypertable(connection, *self.table)
+        refuse(self, connection, found, self.wanted(found))
+        self.spec(connection)
 
     def is_under_way(self, connection: Connection) -> Backfill | None:
         """The move, if it has been declared and is not over for good with another outcome."""
         found = self.declared(connection)
         if found is None or found.state is State.CANCELLED:
             return None
-        if found.state is State.FINISHED and not self._is_shaped(connection):
+        if found.state is State.FINISHED and not self._is_done(connection, found):
             return None
         return found
+
+    def _refuse_another(self, connection: Connection, declared: Backfill) -> None:
+        """Refuse while a move into another shape goes on, or may still be undone.
+
+        :raises BackfillError: naming it, with how to end it.
+        """
+        spec, name = Move.of(declared).spec, declared.name
+        if declared.state is State.FINISHED:
+            return
+        if Move.of(declared).is_swapped(connection):
+            if not self._is_done(connection, declared):
+                raise BackfillError(
+                    f"op.{self.verb}: backfill {name} has given {self.shown} another shape, and may still be undone",
+                    hint=f"give up its way back first, and the old table: tsext backfill finish {name}",
+                )
+            return
+        wanted = self.spec(connection)
+        if (wanted.shape, wanted.types, wanted.using) != (spec.shape, spec.types, spec.using):
+            raise BackfillError(
+                f"op.{self.verb}: backfill {name} is giving {self.shown} another shape",
+                hint=f"let it be done by the revision that declared it, or give it up: tsext backfill cancel {name}",
+            )
+
+    def _is_done(self, connection: Connection, declared: Backfill) -> bool:
+        """Whether a move has given the table this shape."""
+        return self._is_shaped(connection) and Move.of(declared).spec.types == self.target.types
 
     def _is_shaped(self, connection: Connection) -> bool:
         found = catalog.hypertable(connection, *self.table)
