@@ -215,8 +215,9 @@ def test_what_timescaledb_cannot_change_moves_the_rows(project, monkeypatch):
 def partitioning(project):
     """Columns, and how many chunks there are."""
     return project.rows(
-        "SELECT string_agg(column_name, ' ' ORDER BY dimension_number), (SELECT count(*) FROM show_chunks('trades')) "
-        "FROM timescaledb_information.dimensions WHERE hypertable_name = 'trades' AND hypertable_schema = 'public'"
+        "SELECT string_agg(column_name, ' ' ORDER BY dimension_number), (SELECT count(*) FROM "
+        "timescaledb_information.chunks AS c WHERE (c.hypertable_schema, c.hypertable_name) = ('public', 'trades')) "
+        "FROM timescaledb_information.dimensions WHERE (hypertable_schema, hypertable_name) = ('public', 'trades')"
     )
 
 
