@@ -39,7 +39,7 @@ SELECT add_job('tidy', '2 hours', config => '{"table": "Other"}')
 LOOK = """
 SELECT j.proc_name, j.owner, j.hypertable_schema, j.hypertable_name, j.schedule_interval::text, j.max_runtime::text,
        j.max_retries, j.retry_period::text, j.scheduled, j.fixed_schedule, j.initial_start, b.timezone,
-       j.config - 'hypertable_id' AS config
+       j.config - 'hypertable_id' - 'mat_hypertable_id' AS config
 FROM timescaledb_information.jobs AS j JOIN _timescaledb_config.bgw_job AS b ON b.id = j.job_id
 WHERE job_id >= 1000 ORDER BY j.proc_name, j.config
 """
@@ -50,9 +50,13 @@ FORTH = 'op.repartition_hypertable("Ticks", chunk_time_interval=timedelta(days=1
 BACK = 'op.undo_repartition_hypertable("Ticks")'
 
 
-def jobs(database):
+def listed(database, query):
     with database.engine.connect() as connection:
-        return [tuple(row) for row in connection.exec_driver_sql(LOOK, execution_options={"no_parameters": True})]
+        return [tuple(row) for row in connection.exec_driver_sql(query, execution_options={"no_parameters": True})]
+
+
+def jobs(database):
+    return listed(database, LOOK)
 
 
 @pytest.fixture
@@ -159,3 +163,84 @@ def test_the_columnstore_goes_with_the_table(ticks):
     ticks.execute('ALTER TABLE "Ticks" ADD venue int', 'ALTER TABLE "Ticks" ADD FOREIGN KEY (venue) REFERENCES venues')
     with pytest.raises(InvalidObject, match="has the columnstore and foreign keys, Ticks_venue_fkey, which"):
         ticks.run(FORTH)
+
+
+AGGREGATES = """
+CREATE SCHEMA reports;
+CREATE MATERIALIZED VIEW hourly WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
+    SELECT time_bucket('6 hours', t.time) AS at, symbol, avg(price) AS price, count(*) AS n
+    FROM "Ticks" AS t GROUP BY 1, 2 WITH NO DATA;
+CREATE MATERIALIZED VIEW reports."Daily" WITH (timescaledb.continuous, timescaledb.create_group_indexes = false) AS
+    SELECT time_bucket('4 days', at) AS at, sum(n) AS n FROM hourly GROUP BY 1 WITH NO DATA;
+SELECT set_chunk_time_interval('hourly', INTERVAL '20 days');
+CREATE INDEX ix_hourly ON hourly (symbol, at DESC);
+COMMENT ON VIEW hourly IS 'of ticks';
+GRANT SELECT ON hourly TO keeper;
+CREATE VIEW latest AS SELECT max(at) AS at, sum(n) AS n FROM hourly JOIN "Ticks" ON time = at;
+ALTER MATERIALIZED VIEW reports."Daily" SET (timescaledb.compress);
+SELECT add_continuous_aggregate_policy('hourly', INTERVAL '100 years', INTERVAL '1 hour', INTERVAL '1 hour',
+                                       initial_start => '2040-01-01 03:00+00');
+SELECT add_retention_policy('reports."Daily"', INTERVAL '100 years')
+"""
+REFRESHED = """
+CALL refresh_continuous_aggregate('hourly', NULL, '2026-01-12 00:00Z');
+CALL refresh_continuous_aggregate('reports."Daily"', NULL, NULL);
+SELECT drop_chunks('"Ticks"', older_than => TIMESTAMPTZ '2026-01-08')
+"""
+GROUPS = """
+SELECT md5(string_agg(t, ';' ORDER BY t)) || count(*)
+FROM (SELECT h::text FROM hourly AS h UNION ALL SELECT d::text FROM reports."Daily" AS d) AS groups (t)
+"""
+RELATIONS = """
+SELECT regexp_replace(indexdef, '_materialized_hypertable_[0-9]+', '') AS it FROM pg_indexes
+WHERE indexname = 'ix_hourly'
+UNION ALL SELECT obj_description(oid, 'pg_class') || relacl::text FROM pg_class WHERE oid = 'hourly'::regclass
+UNION ALL SELECT pg_get_viewdef('latest'::regclass)
+UNION ALL SELECT format('%s %s %s %s %s', view_schema, view_name, materialized_only, compression_enabled,
+    view_definition) FROM timescaledb_information.continuous_aggregates WHERE view_schema !~ '^tsext_'
+UNION ALL SELECT a.view_name || ' ' || time_interval FROM timescaledb_information.continuous_aggregates AS a
+JOIN timescaledb_information.dimensions AS d ON d.hypertable_name = materialization_hypertable_name
+WHERE view_schema !~ '^tsext_' ORDER BY it
+"""
+
+
+def call(database, *statements):
+    """What cannot run in a transaction."""
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+
+
+def test_continuous_aggregates_are_made_anew_with_their_history(ticks):
+    ticks.execute(*AGGREGATES.split(";\n"))
+    call(ticks, *REFRESHED.split(";\n"))
+    groups, relations, before = ticks.scalar(GROUPS), listed(ticks, RELATIONS), jobs(ticks)
+    ticks.run(FORTH)
+    assert ticks.scalar(GROUPS) == groups
+    assert listed(ticks, RELATIONS) == relations
+    assert jobs(ticks) == before
+
+    ticks.execute(
+        "UPDATE \"Ticks\" SET price = price + 1 WHERE time >= '2026-01-09Z'",
+        "INSERT INTO \"Ticks\" VALUES ('2026-01-20Z', 'S1', 1)",
+    )
+    refresh = [each.replace("'2026-01-12 00:00Z'", "NULL") for each in REFRESHED.split(";\n")[:2]]
+    call(ticks, *refresh)  # what is there of times whose raw rows are gone stays
+    assert ticks.scalar(GROUPS) != groups
+    assert ticks.scalar("SELECT sum(n) FROM hourly") == 301
+    groups = ticks.scalar(GROUPS)
+    ticks.run(BACK)
+    assert ticks.scalar(GROUPS) == groups
+    assert listed(ticks, RELATIONS) == relations
+    assert jobs(ticks) == before
+    assert ticks.scalar("SELECT count(*) FROM timescaledb_information.continuous_aggregates") == 2
+    others = f'{FORTH[:-1]}, types={{"price": sa.Numeric()}})'
+    for code, why in (
+        ('op.convert_to_table("Ticks")', "a plain table has none"),
+        (others, "its columns are to have other"),
+    ):
+        with pytest.raises(
+            InvalidObject, match=f"has continuous aggregates, hourly, reports.Daily, and {why}"
+        ) as refusal:
+            ticks.run(code)
+        assert 'op.drop_continuous_aggregate("Daily"), op.drop_continuous_aggregate("hourly")' in refusal.value.hint

@@ -6,10 +6,13 @@ Nothing here writes, and nothing fails where TimescaleDB is absent: there is the
 from tsext.catalog.activity import Holder, holds_locks, lock_holders, long_transactions, oldest_transactions
 from tsext.catalog.aggregates import (
     FoundAggregate,
+    SourceOfAggregate,
+    aggregates_over,
     continuous_aggregate,
     continuous_aggregates,
     extent,
     is_query_of,
+    source_of_aggregate,
 )
 from tsext.catalog.asking import Key
 from tsext.catalog.asking import key as key_of
@@ -206,6 +209,7 @@ __all__ = [
     "Server",
     "Slot",
     "SourceChunk",
+    "SourceOfAggregate",
     "Span",
     "TableFiles",
     "TimescaleInfo",
@@ -213,6 +217,7 @@ __all__ = [
     "UncoveredIndex",
     "Waiter",
     "Waiting",
+    "aggregates_over",
     "archive_backlog",
     "available",
     "backend",
@@ -300,6 +305,7 @@ __all__ = [
     "server",
     "sizes",
     "source_chunks",
+    "source_of_aggregate",
     "table_facts",
     "table_files",
     "tables_of_indexes",

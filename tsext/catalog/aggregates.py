@@ -55,6 +55,38 @@ def continuous_aggregates(connection: Connection) -> list[FoundAggregate]:
     return sorted(aggregates.values(), key=lambda each: _depth(each, aggregates))
 
 
+def aggregates_over(connection: Connection, relation: Key) -> list[FoundAggregate]:
+    """Those of a hypertable, and those made of them; each after the one that it aggregates."""
+    found: list[FoundAggregate] = []
+    for each in continuous_aggregates(connection):
+        if each.source == relation or each.source in {below.key for below in found}:
+            found.append(each)
+    return found
+
+
+@dataclass(frozen=True)
+class SourceOfAggregate:
+    """What a continuous aggregate reads, and where it keeps its groups; names as they stand in SQL."""
+
+    id: int
+    """Of the hypertable in which its groups are."""
+    materialization: str
+    """That hypertable."""
+    source: str
+    """The hypertable that it reads; of one made of another aggregate, that in which the other one's groups are."""
+    column: str
+    """By which its groups are partitioned."""
+    type: str
+    """Of that column."""
+    columns: tuple[str, ...]
+
+
+def source_of_aggregate(connection: Connection, name: str, schema: str) -> SourceOfAggregate | None:
+    """What a continuous aggregate reads; None if there is none of that name."""
+    found = rows(connection, "source_of_aggregate", schema=schema, name=name)
+    return next((SourceOfAggregate(**{**row._mapping, "columns": tuple(row.columns)}) for row in found), None)
+
+
 def _depth(found: FoundAggregate, aggregates: dict[Key, FoundAggregate]) -> int:
     above = aggregates.get(found.source)
     return 0 if above is None else 1 + _depth(above, aggregates)

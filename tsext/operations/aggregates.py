@@ -142,19 +142,20 @@ class CreateContinuousAggregate(AggregateOperation, name="create_continuous_aggr
                 "another name",
             )
 
+    def head(self) -> str:
+        """``CREATE MATERIALIZED VIEW … WITH (timescaledb.continuous …) AS``; what follows is the query."""
+        given = {name: getattr(self.target, name) for name in ("materialized_only", "create_group_indexes")}
+        given["chunk_interval"] = self.target.chunk_interval
+        options = ", ".join(["timescaledb.continuous", *_options(given)])
+        exists = "IF NOT EXISTS " if self.if_not_exists else ""
+        return f"CREATE MATERIALIZED VIEW {exists}{self.relation} WITH ({options}) AS"
+
     def sql(self) -> str:
         """``CREATE MATERIALIZED VIEW … WITH (timescaledb.continuous …) AS … WITH NO DATA``.
 
         :raises InvalidObject: if its query is not one SELECT.
         """
-        given = {name: getattr(self.target, name) for name in ("materialized_only", "create_group_indexes")}
-        given["chunk_interval"] = self.target.chunk_interval
-        options = ", ".join(["timescaledb.continuous", *_options(given)])
-        exists = "IF NOT EXISTS " if self.if_not_exists else ""
-        return (
-            f"CREATE MATERIALIZED VIEW {exists}{self.relation} WITH ({options}) AS\n"
-            f"{_checked_query(self.shown, self.target.query)}\nWITH NO DATA"
-        )
+        return f"{self.head()}\n{_checked_query(self.shown, self.target.query)}\nWITH NO DATA"
 
     def arguments(self) -> list[Code]:
         """Name, query, and what differs from the defaults."""

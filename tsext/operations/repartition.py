@@ -12,8 +12,9 @@ from sqlalchemy import Connection
 from tsext import catalog
 from tsext.backfill import ledger
 from tsext.backfill.ledger import Backfill, State
-from tsext.backfill.repartition import swapping
+from tsext.backfill.repartition import aggregates, swapping
 from tsext.backfill.repartition.move import CAPTURE, KIND, RANGES, Move, Spec, place_of
+from tsext.backfill.repartition.replay import replay
 from tsext.errors import BackfillError, FeatureNotSupported, InvalidObject, IrreversibleOperation
 from tsext.model import TIMESCALEDB, Dimension, Hypertable, Interval
 from tsext.model.repartitions import Repartition
@@ -22,6 +23,7 @@ from tsext.operations.declaring import Declaration, DeclaringOperation
 from tsext.operations.hypertables import CreateHypertable, check_now_function, need_uuid
 from tsext.operations.operation import refuse_without
 from tsext.operations.rendering import Code, code_of
+from tsext.operations.repartition_aggregates import made_again
 from tsext.operations.repartition_jobs import moved_jobs
 from tsext.operations.repartition_refusals import refuse
 from tsext.operations.steps import SteppedOperation
@@ -89,7 +91,7 @@ class ShapingOperation(MovingOperation, DeclaringOperation):
             self._refuse_another(connection, under_way)
             return
         found = catalog.hypertable(connection, *self.table)
-        refuse(self, connection, found, self.wanted(found))
+        refuse(self, connection, found, self.wanted(found), self.target.types)
         self.spec(connection)
 
     def is_under_way(self, connection: Connection) -> Backfill | None:
@@ -160,16 +162,19 @@ class ShapingOperation(MovingOperation, DeclaringOperation):
             )
         shape: list[str] = []
         columnstore = ""
+        made: tuple[Mapping[str, Any], ...] = ()
         if wanted is not None:
             shadow = replace(wanted, name=name, schema=place_of(bare))
             self._check_shape(connection, wanted)
             shape = CreateHypertable(shadow).statements()
             columnstore = self._columnstore(connection, name, place_of(bare))
+            made = made_again(connection, relation, place_of(bare))
         target = self.target
         return replace(
             bare,
             shape=tuple(shape),
             columnstore=columnstore,
+            aggregates=made,
             aligned=wanted is not None and wanted.column == by and not wanted.dimensions,
             types=dict(target.types),
             using=dict(target.using),
@@ -416,6 +421,8 @@ class UndoRepartitionHypertable(MovingOperation, name="undo_repartition_hypertab
     def _swap_back(self, connection: Connection, move: Move) -> None:
         move.jobs.pause(connection)
         try:
+            replay(connection, move.back(connection))
+            aggregates.fill(connection, move, back=True)
             swapping.swap_back(connection, move, moved_jobs(connection, move, move.kept))
         except BaseException:
             move.jobs.resume(connection)

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from sqlalchemy import Connection
 
 from tsext import catalog
+from tsext.backfill.repartition.aggregates import aggregates
 from tsext.backfill.repartition.move import Move
-from tsext.model import ColumnstorePolicy, Policy, ReorderPolicy, RetentionPolicy
+from tsext.model import ColumnstorePolicy, Policy, RefreshPolicy, ReorderPolicy, RetentionPolicy
 from tsext.operations.columnstore_policies import AddColumnstorePolicy
 from tsext.operations.policies import AddPolicy
+from tsext.operations.refresh_policies import AddContinuousAggregatePolicy
 from tsext.operations.reorder_policies import AddReorderPolicy
 from tsext.operations.retention import AddRetentionPolicy
 from tsext.sql.jobs import deleted
@@ -20,6 +22,7 @@ ADDED_BY: dict[type[Policy], type[AddPolicy]] = {
     RetentionPolicy: AddRetentionPolicy,
     ColumnstorePolicy: AddColumnstorePolicy,
     ReorderPolicy: AddReorderPolicy,
+    RefreshPolicy: AddContinuousAggregatePolicy,
 }
 
 
@@ -34,8 +37,10 @@ def moved_jobs(connection: Connection, move: Move, other: str) -> list[str]:
     statements: list[str] = []
     if catalog.hypertable(connection, spec.table, other) is not None:
         owner = str(connection.exec_driver_sql("SELECT current_user").scalar_one())
-        for job in catalog.owned_jobs(connection, catalog.key_of(connection, spec.schema, spec.table)):
-            statements += _moved(connection, job, owner)
+        relations = [(spec.schema, spec.table), *((each.schema, each.name) for each in aggregates(move))]
+        for relation in relations:
+            for job in catalog.owned_jobs(connection, catalog.key_of(connection, *relation)):
+                statements += _moved(connection, job, owner)
     return [*statements, *move.jobs.resumed(connection)]
 
 

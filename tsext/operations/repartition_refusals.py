@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import chain
 
 from sqlalchemy import Connection
@@ -24,12 +24,17 @@ _ANY_KEY = "force_custom_plan"
 
 
 def refuse(
-    operation: SteppedOperation, connection: Connection, found: Hypertable | None, wanted: Hypertable | None
+    operation: SteppedOperation,
+    connection: Connection,
+    found: Hypertable | None,
+    wanted: Hypertable | None,
+    types: Collection[str],
 ) -> None:
     """Refuse a table of which something would be lost, or would not follow.
 
     :param found: what it is; None: a plain table.
     :param wanted: what it is to be.
+    :param types: the columns that are to have other types.
     :raises InvalidObject: naming it, with what to do.
     :raises FeatureNotSupported: if what refers to the table would not work any more.
     """
@@ -40,7 +45,14 @@ def refuse(
     obstacles = _obstacles(connection, table, found is not None)
     if found is not None:
         column = wanted.column if wanted is not None and wanted.column != found.column else None
-        obstacles = chain(obstacles, _obstacles_of_hypertable(connection, table, column))
+        why_not = "its columns are to have other types" if types else None
+        why_not = f"they group by ranges of {found.column}" if column is not None else why_not
+        why_not = "a plain table has none" if wanted is None else why_not
+        obstacles = chain(
+            obstacles,
+            _obstacles_of_hypertable(connection, table, column),
+            _obstacles_of_aggregates(connection, table, why_not),
+        )
     for fact, hint in obstacles:
         raise InvalidObject(f"op.{operation.verb}: {operation.shown} {fact}", hint=hint)
     if found is None and wanted is not None:
@@ -100,10 +112,36 @@ def _obstacles_of_hypertable(
             "drop them before, and add them again after this",
         )
     yield from _obstacles_of_jobs(connection, found, column)
-    for aggregate in catalog.continuous_aggregates(connection):
-        if aggregate.source_hypertable == (found.schema, found.name):
-            name = aggregate.aggregate.name
-            yield f"has the continuous aggregate {name}", "drop it before, and create it anew afterwards"
+
+
+def _obstacles_of_aggregates(
+    connection: Connection, found: catalog.MovedTable, why_not: str | None
+) -> Iterator[tuple[str, str]]:
+    """Continuous aggregates that cannot be made anew over the new table.
+
+    :param why_not: none of them can.
+    """
+    aggregates = catalog.aggregates_over(connection, catalog.key_of(connection, found.schema, found.name))
+    names = [".".join(filter(None, each.key)) for each in aggregates]
+    if names and why_not is not None:
+        drops = ", ".join(f'op.drop_continuous_aggregate("{each.aggregate.name}")' for each in aggregates[::-1])
+        yield (
+            f"has continuous aggregates, {', '.join(names)}, and {why_not}",
+            f"drop each before, and create and fill it anew afterwards: {drops}; what they hold of times whose raw "
+            "rows are gone has to be copied into a table of its own first",
+        )
+    taken = [found.name, *(each.aggregate.name for each in aggregates)]
+    for name in {each for each in taken if taken.count(each) > 1}:
+        yield f"and its continuous aggregates are several of the name {name}, in several schemas", "rename one of them"
+    for each in aggregates:
+        name, schema = each.aggregate.name, each.aggregate.schema or str(connection.dialect.default_schema_name)
+        view = catalog.moved_table(connection, name, schema, CAPTURE)
+        for other in view.views if view is not None else ():
+            if other["kind"] != "v":
+                yield (
+                    f"has the continuous aggregate {name}, and {other['name']} cannot be pointed at another one",
+                    f"drop {other['name']}, and create it anew later",
+                )
 
 
 def _obstacles_of_jobs(

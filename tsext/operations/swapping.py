@@ -109,8 +109,7 @@ class CopyAggregatePrivileges(
 
     def sql(self) -> str:
         """A ``DO`` block, because only the server knows the grants."""
-        source, target = regclass(self.name, self.schema), qualified(self.target, self.schema)
-        return "DO " + literal(_COPY_PRIVILEGES.format(source=source, target=literal(target)))
+        return copied_privileges(regclass(self.name, self.schema), qualified(self.target, self.schema))
 
     def statements(self) -> list[str]:
         """None in a downgrade, which drops the aggregate that got them."""
@@ -125,6 +124,15 @@ class CopyAggregatePrivileges(
         reverse = CopyAggregatePrivileges(self.name, self.target, schema=self.schema)
         reverse.undone = not self.undone
         return reverse
+
+
+def copied_privileges(source: str, target: str) -> str:
+    """What gives a continuous aggregate the owner and the grants of another.
+
+    :param source: the other one, as an argument of a function.
+    :param target: as it stands in SQL.
+    """
+    return "DO " + literal(_COPY_PRIVILEGES.format(source=source, target=literal(target)))
 
 
 _COPY_PRIVILEGES = """

@@ -54,6 +54,8 @@ class Spec:
     """The statements that make a hypertable of the new table; none, if it is to be a plain one."""
     columnstore: str = ""
     """The statement that turns on the columnstore of the new table; empty, if it is to have none."""
+    aggregates: tuple[Mapping[str, Any], ...] = ()
+    """How its continuous aggregates are made anew; see :mod:`tsext.backfill.repartition.aggregates`."""
     aligned: bool = False
     """Whether each range of the column is in one chunk of the new table, so that it can be copied straight into it."""
     types: Mapping[str, str] = field(default_factory=dict)
@@ -69,12 +71,13 @@ class Spec:
 
     def as_json(self) -> dict[str, Any]:
         """For the ledger."""
-        return {**asdict(self), "shape": list(self.shape)}
+        return {**asdict(self), "shape": list(self.shape), "aggregates": list(self.aggregates)}
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Spec:
         """From the ledger."""
-        return cls(**{**given, "shape": tuple(given["shape"])})
+        several = {name: tuple(given.get(name, ())) for name in ("shape", "aggregates")}
+        return cls(**{**given, **several})
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from tsext.backfill import ledger
 from tsext.backfill.ledger import Backfill, NewTask, Outcome, Task
-from tsext.backfill.repartition import capture, columnstore, planning, shadow, vanished
+from tsext.backfill.repartition import aggregates, capture, columnstore, planning, shadow, vanished
 from tsext.backfill.repartition.capture import Capture
 from tsext.backfill.repartition.copying import copy
 from tsext.backfill.repartition.locking import in_one_go
@@ -139,7 +139,10 @@ def complete(connection: Connection, backfill: Backfill) -> bool:
             hint="something writes into the new table, or past the triggers straight into chunks of the old one",
         )
     new = [NewTask(_verify_step(round_), move.shadow, *each) for each in ranges]
-    return not ledger.plan(connection, backfill, new)
+    if ledger.plan(connection, backfill, new):
+        return False
+    aggregates.build(connection, move)
+    return True
 
 
 def _verify_step(round_: int) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from tsext import catalog
-from tsext.backfill.repartition import capture, shadow, vanished
+from tsext.backfill.repartition import aggregates, capture, shadow, vanished
 from tsext.backfill.repartition.capture import Capture
 from tsext.backfill.repartition.locking import in_one_go
 from tsext.backfill.repartition.move import Flow, Move, table_of
@@ -91,6 +91,7 @@ class Swap:
         yield f"CREATE SCHEMA IF NOT EXISTS {identifier(self.leaves_for)}"
         yield f"ALTER TABLE {current} SET SCHEMA {identifier(self.leaves_for)}"
         yield f"ALTER TABLE {other} SET SCHEMA {identifier(self.place)}"
+        yield from aggregates.exchange(self.move, self.other, self.leaves_for)
         for column in serial:
             yield f"ALTER SEQUENCE {column.sequence} OWNED BY {current}.{identifier(column.name)}"
         for column in current.columns:
@@ -206,7 +207,8 @@ class _Exchange:
             send(own, "SET LOCAL search_path = ''")
             current = table_of(own, what.move.spec.table, what.place)
             shadow.refuse_altered(own, current, table_of(own, what.move.spec.table, what.other), what.move.spec.types)
-            views = [_view_again(own, each["name"]) for each in current.views]
+            aggregates.refuse_altered(own, what.move)
+            views = [_view_again(own, each) for each in aggregates.views(own, what.move, current)]
             self.referring = current.referring
             self.mark = _mark(own, what.move.table)
             self.said = ";\n".join(what.statements(current, views))
@@ -308,6 +310,7 @@ def clear(connection: Connection, move: Move) -> None:
         flow = _noting(connection, move, schema)
         if flow is not None:
             in_one_go(connection, {move.table: _EXCLUSIVE}, _dropping(move, flow))
+        aggregates.drop(connection, schema)
         send(connection, f"DROP TABLE IF EXISTS {table}")
         with transaction(connection):
             send(connection, f"DROP SCHEMA IF EXISTS {identifier(schema)} CASCADE")

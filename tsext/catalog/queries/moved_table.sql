@@ -60,7 +60,7 @@ SELECT
         ) ORDER BY t.tgname)
         FROM pg_trigger AS t
         WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND NOT starts_with(t.tgname::text, %(ours)s)
-            AND t.tgname <> 'ts_insert_blocker'
+            AND t.tgname NOT IN ('ts_insert_blocker', 'ts_cagg_invalidation_trigger')
     ) AS triggers,
     (
         SELECT json_agg(json_build_object(
