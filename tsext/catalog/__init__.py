@@ -143,6 +143,7 @@ from tsext.catalog.moves import (
     row_estimate,
     source_chunks,
 )
+from tsext.catalog.native import Exclusion, exclusions, partition_keys, partitions
 from tsext.catalog.relations import (
     ColumnFacts,
     ConstraintFacts,
@@ -180,6 +181,7 @@ __all__ = [
     "ConstraintState",
     "DatabaseFacts",
     "Dependent",
+    "Exclusion",
     "FoundAggregate",
     "Heap",
     "Holder",
@@ -233,6 +235,7 @@ __all__ = [
     "database_bytes",
     "database_facts",
     "default_indexes",
+    "exclusions",
     "expansions",
     "expansions_of",
     "expected_timescaledb",
@@ -275,8 +278,10 @@ __all__ = [
     "output_of",
     "own_chunks",
     "page_count",
+    "partition_keys",
     "partitioned",
     "partitioned_relation",
+    "partitions",
     "policies",
     "policy_relation",
     "preloaded",
