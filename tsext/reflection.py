@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
     types,
 )
-from sqlalchemy.dialects.postgresql import DOMAIN
+from sqlalchemy.dialects.postgresql import DOMAIN, ExcludeConstraint
 
 from tsext import autogenerate, catalog
 from tsext.autogenerate.noise import Noise
@@ -180,7 +180,31 @@ def _reflected(connection: Connection, migration: MigrationContext, wanted: Want
     for table in metadata.tables.values():
         _take_out(table, noise)
         _make_plain(table)
+    _complete(connection, metadata)
     return metadata
+
+
+def _complete(connection: Connection, metadata: MetaData) -> None:
+    """What SQLAlchemy can declare, and does not reflect."""
+    tables = {(table.schema, table.name): table for table in metadata.tables.values()}
+    for key, partition_by in catalog.partition_keys(connection).items():
+        if key in tables:
+            tables[key].dialect_options["postgresql"]["partition_by"] = partition_by
+    for each in catalog.exclusions(connection):
+        if each.key in tables:
+            tables[each.key].append_constraint(_exclusion(each))
+
+
+def _exclusion(found: catalog.Exclusion) -> ExcludeConstraint:
+    where: Any = None if found.condition is None else _escaped(text(found.condition))
+    return ExcludeConstraint(
+        *((literal_column(element), operator) for element, operator in found.elements),
+        name=found.name,
+        using=found.using,
+        where=where,
+        deferrable=found.deferrable or None,
+        initially="DEFERRED" if found.deferred else None,
+    )
 
 
 def _serial(migration: MigrationContext, inspector: Inspector) -> Callable[[Any, Table, Any], None]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tsext.autogenerate import aggregates, columnstore, hypertables, jobs, neighbours, policies
+from tsext.autogenerate import aggregates, columnstore, exclusions, hypertables, jobs, neighbours, policies
 from tsext.autogenerate.comparison import Comparison
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
     from alembic.operations import ops
 
-_KINDS = (hypertables, aggregates, columnstore, policies, jobs)
+_KINDS = (hypertables, exclusions, aggregates, columnstore, policies, jobs)
 """Additions are made in this order, removals in the opposite one."""
 
 

@@ -1,4 +1,4 @@
-"""What TimescaleDB or another extension made, and so no model declares."""
+"""What TimescaleDB or another extension made, and partitions: what no model needs to declare."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class Noise:
 
     @cached_property
     def tables(self) -> set[catalog.Key]:
-        return catalog.chunk_tables(self.connection) | catalog.extension_tables(self.connection)
+        ask = self.connection
+        return catalog.chunk_tables(ask) | catalog.extension_tables(ask) | catalog.partitions(ask)
 
     @cached_property
     def indexes(self) -> set[catalog.Key]:
@@ -46,7 +47,7 @@ class Noise:
         return catalog.expansions(self.connection)
 
     def is_table(self, schema: str | None, name: str) -> bool:
-        """Whether a table is not the project's own: a chunk, or an extension's."""
+        """Whether a table is not the project's own: a chunk, a partition, or an extension's."""
         if (schema, name) in self.own or (schema, name) in self.hypertables:
             return False
         return is_internal(schema) or (schema, name) in self.tables

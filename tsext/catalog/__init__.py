@@ -149,6 +149,7 @@ from tsext.catalog.moves import (
     row_estimate,
     source_chunks,
 )
+from tsext.catalog.native import Exclusion, exclusions, partition_keys, partitions
 from tsext.catalog.relations import (
     ColumnFacts,
     ConstraintFacts,
@@ -185,6 +186,7 @@ __all__ = [
     "ConstraintState",
     "DatabaseFacts",
     "Dependent",
+    "Exclusion",
     "FoundAggregate",
     "Heap",
     "Holder",
@@ -242,6 +244,7 @@ __all__ = [
     "database_bytes",
     "database_facts",
     "default_indexes",
+    "exclusions",
     "expansions",
     "expansions_of",
     "expected_timescaledb",
@@ -286,8 +289,10 @@ __all__ = [
     "own_chunks",
     "owned_jobs",
     "page_count",
+    "partition_keys",
     "partitioned",
     "partitioned_relation",
+    "partitions",
     "policies",
     "policy_relation",
     "preloaded",

@@ -33,6 +33,8 @@ class ColumnFacts:
     identity: bool
     has_default: bool
     """Whether it has a DEFAULT, or is generated."""
+    collation: str | None = None
+    """None: that of its type, or of the type that its domain is made of."""
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,7 @@ def alter(reading: Reading, node: Any) -> None:
         return
     if reading.only:
         _refuse_only(reading, name, node)
+    _refuse_of_views(reading, name, node)
     subtypes = [(grammar.enum_name("AlterTableType", each.alter_table_cmd.subtype), each) for each in node.cmds]
     for subtype, each in sorted(subtypes, key=lambda one: _pass(*one)):
         command = each.alter_table_cmd
@@ -83,11 +84,44 @@ def _pass(subtype: str, node: Any) -> int:
 def _refuse_only(reading: Reading, table: Name, node: Any) -> None:
     hypertables.refuse_only(reading, table, node)
     found = reading.find(table)
-    adds = any(
-        grammar.enum_name("AlterTableType", each.alter_table_cmd.subtype) == "AT_AddColumn" for each in node.cmds
-    )
-    if adds and found is not None and found.kind == "p" and found.parts:
-        reading.report(rules.REFUSED, table, what="a column that its partitions do not get", cure="leave ONLY out")
+    if found is None or found.hypertable is not None or not found.parts:
+        return
+    children = "partitions" if found.kind == "p" else "children"
+    for each in node.cmds:
+        if what := _shared(each.alter_table_cmd):
+            reading.report(rules.REFUSED, table, what=f"{what} that its {children} do not get", cure="leave ONLY out")
+
+
+_OF_TABLES = {
+    "AT_AddColumn": "ADD COLUMN", "AT_DropColumn": "DROP COLUMN", "AT_AlterColumnType": "ALTER COLUMN … TYPE",
+    "AT_AddConstraint": "ADD CONSTRAINT", "AT_DropConstraint": "DROP CONSTRAINT", "AT_SetNotNull": "SET NOT NULL",
+    "AT_ValidateConstraint": "VALIDATE CONSTRAINT", "AT_DropNotNull": "DROP NOT NULL",
+    "AT_EnableRowSecurity": "ENABLE ROW LEVEL SECURITY", "AT_ReplicaIdentity": "REPLICA IDENTITY",
+}  # fmt: skip
+"""What neither views nor materialized views have."""
+
+
+def _refuse_of_views(reading: Reading, name: Name, node: Any) -> None:
+    found = reading.find(name)
+    if found is None or found.kind not in ("v", "m") or found.aggregates is not None:
+        return
+    for each in node.cmds:
+        what = _OF_TABLES.get(grammar.enum_name("AlterTableType", each.alter_table_cmd.subtype))
+        if what is not None:
+            reading.report(
+                rules.REFUSED, name, what=f"{what} of a view", cure="CREATE OR REPLACE VIEW, or make it anew"
+            )
+
+
+def _shared(command: Any) -> str:
+    """What a command adds that children must have too; empty if it is nothing."""
+    subtype = grammar.enum_name("AlterTableType", command.subtype)
+    if subtype == "AT_AddColumn":
+        return "a column"
+    if subtype != "AT_AddConstraint":
+        return ""
+    constraint = getattr(command, "def").constraint
+    return "a CHECK" if constraints.kind_of(constraint) == "CONSTR_CHECK" and not constraint.is_no_inherit else ""
 
 
 def _alter_table(reading: Reading, table: Name, subtype: str, command: Any) -> None:

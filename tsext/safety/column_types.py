@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tsext.catalog import ColumnFacts
@@ -27,10 +28,13 @@ def column_type(reading: Reading, table: Name, command: Any) -> None:
         return
     before = reading.type_of(table, command.name)
     change = _change_of(reading, definition, command.name, before)
+    if column is not None:
+        _refuse_identity(reading, table, column, new)
+        change = _in_full(reading, change, column, definition)
     reading.script.change(table).types[command.name] = _target(reading, new)
     work = Work.REWRITE if change.rewrites else _smaller_work(reading, table, column, change)
-    if definition.HasField("coll_clause") and work is None and _is_indexed(reading, table, column):
-        work = Work.BUILD
+    if work is None and definition.HasField("coll_clause") and column is None:
+        work = Work.BUILD  # of indexes that it may have
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, work)
     if reading.is_new(table):
         return
@@ -71,6 +75,28 @@ def _change_of(reading: Reading, definition: Any, name: str, before: types.Type 
     return change
 
 
+def _refuse_identity(reading: Reading, table: Name, column: ColumnFacts, new: types.Type) -> None:
+    if (
+        column.identity
+        and new.name not in ("smallint", "integer", "bigint")
+        and reading.facts.domain_base(new.name) is None
+    ):
+        what = f"an identity {column.name} that is no integer"
+        reading.report(rules.REFUSED, table, what=what, cure="DROP IDENTITY first")
+
+
+def _in_full(reading: Reading, change: types.Change, column: ColumnFacts, definition: Any) -> types.Change:
+    """What else there is to a change, besides the types themselves: domains and collations."""
+    new = types.of_node(definition.type_name)
+    given = definition.coll_clause.collname[-1].string.sval if definition.HasField("coll_clause") else None
+    is_domain = column.base != column.type
+    if is_domain and column.type.rpartition(".")[2] == new.name.rpartition(".")[2]:
+        given = given or column.collation
+    elif is_domain and _target(reading, new).modifiers:
+        change = replace(change, rewrites=True)  # how long the values of a domain may be is not known to the cast
+    return replace(change, reindexes=change.reindexes or (given or "default") != (column.collation or "default"))
+
+
 def _check_readers(reading: Reading, table: Name, name: str, column: ColumnFacts) -> None:
     """Views and so on that read a column do not let its type be changed."""
     found = reading.find(table)
@@ -99,13 +125,6 @@ def _lock_foreign_keys(reading: Reading, table: Name, column: str, work: Work | 
                 reading.lock(name, LockMode.ACCESS_EXCLUSIVE, work if each.validated else None)
 
 
-def _is_indexed(reading: Reading, table: Name, column: ColumnFacts | None) -> bool:
-    found = reading.find(table)
-    if found is None or column is None:
-        return True
-    return any(column.name in each.reads or column.name in each.columns for each in found.indexes.values())
-
-
 def _smaller_work(reading: Reading, table: Name, column: ColumnFacts | None, change: types.Change) -> Work | None:
     """What is done where the rows stay as they are: indexes built anew, CHECKs checked again."""
     found = reading.find(table)
@@ -114,7 +133,8 @@ def _smaller_work(reading: Reading, table: Name, column: ColumnFacts | None, cha
     indexes = [each for each in found.indexes.values() if column.name in each.reads or column.name in each.columns]
     if indexes and (change.reindexes or any(not each.whole or each.has_expressions for each in indexes)):
         return Work.BUILD
-    checks = [each for each in reading.constraints(table) if each.kind == "c" and column.name in each.columns]
+    constraints = reading.constraints(table)
+    checks = [each for each in constraints if each.kind == "c" and each.validated and column.name in each.columns]
     return Work.SCAN if checks else None
 
 

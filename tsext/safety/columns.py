@@ -8,10 +8,11 @@ from tsext.catalog import Dependent, RelationFacts
 from tsext.model.locks import LockMode
 from tsext.safety import constraints, hints, rules, types
 from tsext.safety.constraints import constraints_of, is_proven, kind_of
-from tsext.safety.expressions import is_null, volatile_function
+from tsext.safety.expressions import is_null, text_of, volatile_function
 from tsext.safety.hazards import Work
 from tsext.safety.names import Name, name_in
 from tsext.safety.reading import Reading, cascades
+from tsext.sql import grammar
 
 _EXPRESSION = ("SET EXPRESSION", "add a column beside it, and drop the old one in a contract revision")
 _IN_BATCHES = "op.add_column_with_default, which fills the rows that are there in batches"
@@ -28,6 +29,7 @@ def add_column(reading: Reading, table: Name, command: Any) -> None:
         return
     constraints = constraints_of(column)
     _refuse_lonely(reading, table)
+    _refuse_column(reading, table, column, constraints)
     why = _rewrites(reading, column, constraints)
     state = reading.script.change(table)
     state.columns[column.colname] = None
@@ -50,6 +52,25 @@ def _refuse_lonely(reading: Reading, table: Name) -> None:
     parent = reading.parent(table)
     if parent is not None and parent.kind == "p":
         reading.report(rules.REFUSED, table, what="a column that only a partition has", cure="add it to the parent")
+
+
+_SYSTEM_COLUMNS = frozenset({"tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"})
+
+
+def _refuse_column(reading: Reading, table: Name, column: Any, constraints: dict[str, Any]) -> None:
+    """Names that every table has already, and DEFAULTs that are none."""
+    if column.colname in _SYSTEM_COLUMNS:
+        reading.report(rules.REFUSED, table, what=f"a column {column.colname}, as each table has", cure="rename it")
+    default = constraints.get("CONSTR_DEFAULT")
+    if default is None:
+        return
+    if any(True for _ in grammar.find(default.raw_expr, "SubLink")):
+        reading.report(rules.REFUSED, table, what="a query as DEFAULT", cure="give a value, or call a function")
+    database, type_ = reading.facts.database, types.of_node(column.type_name)
+    labels = database.labels.get(type_.name.rpartition(".")[2]) if database is not None else None
+    given = text_of(default.raw_expr)
+    if labels and given is not None and not type_.array and given not in (*labels, *reading.script.enum_values):
+        reading.report(rules.DOES_NOT_EXIST, what="value", name=f"{given} of {type_}")
 
 
 def _rewrites(reading: Reading, column: Any, constraints: dict[str, Any]) -> tuple[str, str] | None:

@@ -16,6 +16,14 @@ def is_null(expression: Any) -> bool:
     return expression.WhichOneof("node") == "a_const" and bool(expression.a_const.isnull)
 
 
+def text_of(expression: Any) -> str | None:
+    """What a string says that stands there as it is, with or without a cast; None if it is anything else."""
+    while expression.WhichOneof("node") == "type_cast":
+        expression = expression.type_cast.arg
+    is_text = expression.WhichOneof("node") == "a_const" and expression.a_const.WhichOneof("val") == "sval"
+    return str(expression.a_const.sval.sval) if is_text else None
+
+
 def is_constant(expression: Any) -> bool:
     """Whether it is a literal, with or without a cast or a sign."""
     while expression.WhichOneof("node") in ("type_cast", "a_expr"):

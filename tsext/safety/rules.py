@@ -179,8 +179,9 @@ REFRESH_MATERIALIZED_VIEW = _rule(
 VALIDATE_DOMAIN = _rule(
     "alter-domain",
     Axis.LOCK,
-    "the new constraint of domain {name} is checked against every table that uses it, while writes to them wait",
-    "ALTER DOMAIN {name} ADD CONSTRAINT … NOT VALID, and VALIDATE CONSTRAINT in a later revision",
+    "the constraint of domain {name} is checked against every table that uses it, while writes to them wait",
+    "ALTER DOMAIN {name} ADD CONSTRAINT … NOT VALID, which holds for new values; VALIDATE CONSTRAINT is no lighter, "
+    "leave it for a maintenance window, or give each table a CHECK of its own by op.add_check",
 )
 LOCK_TABLE = _rule(
     "lock-table",

@@ -28,8 +28,8 @@ _COERCIBLE = {
 }  # fmt: skip
 """Pairs of types that have the same bytes."""
 
-_NEW_INDEX = {"citext"}
-"""Types that are sorted otherwise than what they have the bytes of."""
+_SAME_INDEX = ({"character varying", "text"}, {"cidr", "inet"}, {"oid", "regclass"})
+"""Those of them that have the same operator classes, so that indexes stay as they are."""
 
 _ZONED = {"timestamp with time zone", "timestamp without time zone"}
 
@@ -43,8 +43,8 @@ _PRECISE = {each for each in _MODIFIED if "time" in each or each == "interval"}
 _MICROSECONDS = 6
 """The greatest precision of times, which says the same as none."""
 
-_ALL_FIELDS = 0x7FFF
-"""``INTERVAL_FULL_RANGE`` in PostgreSQL's timestamp.h."""
+_SECONDS = 1 << 12
+"""In the mask of an interval's fields: with seconds, as ``interval day to second`` has them, nothing is cut off."""
 
 _ORDERED = ("smallint", "integer", "bigint", "numeric")
 
@@ -83,8 +83,8 @@ def of_node(node: Any) -> Type:
     if known == "character" and not modifiers and name == "bpchar" and schema == "pg_catalog":
         modifiers = (1,)
     if known == "interval" and modifiers:
-        # the first says which fields it has: all of them, or some
-        shown, modifiers = (shown, modifiers[1:]) if modifiers[0] == _ALL_FIELDS else (f"interval {modifiers[0]}", ())
+        # the first says which fields it has
+        shown, modifiers = (shown, modifiers[1:]) if modifiers[0] & _SECONDS else (f"interval {modifiers[0]}", ())
     if known in _PRECISE and modifiers == (_MICROSECONDS,):
         modifiers = ()
     return Type(shown, modifiers, bool(len(node.array_bounds)))
@@ -105,6 +105,8 @@ def of_text(text: str) -> Type:
     given = re.search(r"\(([\d,]+)\)", text)
     modifiers = tuple(int(each) for each in given[1].split(",")) if given else ()
     name = re.sub(r"\([\d,]+\)|\[\]", "", text)
+    if name.startswith("interval ") and name.endswith("second"):
+        name = "interval"
     if name in _PRECISE and modifiers == (_MICROSECONDS,):
         modifiers = ()
     return Type(name, modifiers, array)
@@ -135,8 +137,9 @@ def change(old: Type, new: Type, *, utc: bool) -> Change:
     if {old.name, new.name} == _ZONED:
         return Change(rewrites=not (utc and _grows(old, new)), reindexes=True)
     if (old.name, new.name) in _COERCIBLE:
-        grows = not new.modifiers or _grows(old, new)
-        return Change(not grows, reindexes=bool({old.name, new.name} & _NEW_INDEX), narrows=not grows)
+        # a length is cast from one type to the other row by row, even where all values fit
+        reindexes = {old.name, new.name} not in _SAME_INDEX
+        return Change(bool(new.modifiers), reindexes=reindexes, narrows=not _grows(old, new))
     return Change(rewrites=True, narrows=_narrows(old, new))
 
 

@@ -53,7 +53,10 @@ def alter_enum(reading: Reading, node: Any) -> None:
 
 @reads("alter_domain_stmt")
 def alter_domain(reading: Reading, node: Any) -> None:
-    """``ALTER DOMAIN``: a new constraint is checked against every table that has such a column."""
+    """``ALTER DOMAIN``: a new constraint is checked against every table that has such a column.
+
+    Seen with PostgreSQL 17.11 and 18.6: writes wait for VALIDATE CONSTRAINT, too.
+    """
     name = Name.of_list(node.type_name)
     validates = node.subtype in ("O", "V") or (
         node.subtype == "C" and not getattr(node, "def").constraint.skip_validation
@@ -64,12 +67,6 @@ def alter_domain(reading: Reading, node: Any) -> None:
         return
     users = [Name(each.schema, each.name) for each, _ in reading.facts.users_of_type(name.name)]
     for each in users:
-        mode = LockMode.SHARE_UPDATE_EXCLUSIVE if _validates_lightly(reading, node) else LockMode.SHARE
-        reading.lock(each, mode, Work.SCAN)
-    if _validates_lightly(reading, node) or (reading.facts.database is not None and not users):
-        return
-    reading.report(rules.VALIDATE_DOMAIN, *users, name=name)
-
-
-def _validates_lightly(reading: Reading, node: Any) -> bool:
-    return bool(node.subtype == "V") and (reading.facts.database is None or reading.facts.postgresql >= 18)
+        reading.lock(each, LockMode.SHARE, Work.SCAN)
+    if users or reading.facts.database is None:
+        reading.report(rules.VALIDATE_DOMAIN, *users, name=name)

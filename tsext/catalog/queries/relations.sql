@@ -30,7 +30,9 @@ columns AS (
     SELECT a.attrelid AS oid, json_agg(json_build_array(
         a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgenerated <> '',
         CASE t.typtype WHEN 'd' THEN format_type(t.typbasetype, t.typtypmod) ELSE format_type(a.atttypid, a.atttypmod) END,
-        a.attidentity <> '', a.atthasdef
+        a.attidentity <> '', a.atthasdef,
+        (SELECT l.collname FROM pg_collation AS l JOIN pg_type AS b ON b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)
+            WHERE l.oid = a.attcollation AND l.oid <> b.typcollation)
     ) ORDER BY a.attnum) AS found
     FROM pg_attribute AS a
     JOIN chosen ON chosen.oid = a.attrelid AND chosen.kind IN ('r', 'p', 'v', 'm', 'f')

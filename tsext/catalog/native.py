@@ -1,0 +1,47 @@
+"""What PostgreSQL has and SQLAlchemy does not reflect: exclusion constraints, and native partitioning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from tsext.catalog.asking import Key, key, rows
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """An exclusion constraint."""
+
+    key: Key
+    """The table's."""
+    name: str
+    using: str
+    """The access method of its index."""
+    elements: tuple[tuple[str, str], ...]
+    """Each as SQL, with its operator class if it has not the default one; and the operator."""
+    condition: str | None
+    """Of a partial one."""
+    deferrable: bool
+    deferred: bool
+
+
+def exclusions(connection: Connection) -> list[Exclusion]:
+    """All exclusion constraints of tables; one query."""
+    return [
+        Exclusion(
+            key(connection, row.schema, row.table), row.name, row.using,
+            tuple(zip(row.elements, row.operators, strict=True)), row.condition, row.deferrable, row.deferred,
+        )
+        for row in rows(connection, "exclusions")
+    ]  # fmt: skip
+
+
+def partition_keys(connection: Connection) -> dict[Key, str]:
+    """By what tables are partitioned natively, as it stands behind ``PARTITION BY``; one query."""
+    return {key(connection, row.schema, row.name): row.key for row in rows(connection, "partition_keys")}
+
+
+def partitions(connection: Connection) -> set[Key]:
+    """All native partitions; one query."""
+    return {key(connection, *row) for row in rows(connection, "partitions")}
