@@ -20,10 +20,13 @@ from pathlib import Path
 
 import pytest
 
+from tsext.backfill import ledger, workers
+from tsext.backfill.ledger import State
 from tsext.errors import LoadError
-from tsext.loading import arrow_files, commands, csv_files, loads, program
+from tsext.loading import arrow_files, commands, csv_files, loads, planning, program
 from tsext.loading.formats import Format
 from tsext.loading.loads import Request
+from tsext.loading.spec import Spec
 
 HYPERTABLE = (
     "CREATE TABLE ticks (time timestamptz NOT NULL, device int NOT NULL CHECK (device < 100), note text, "
@@ -110,6 +113,13 @@ def test_what_the_server_refuses_is_kept_and_all_else_is_loaded(timescaledb, sma
     assert stored(timescaledb) == sorted(good)
     assert (loaded.rows, loaded.rejected, loaded.state, loaded.chunks_made) == (len(good), len(broken), "done", 5)
     assert loaded.tasks > 10
+    straight = "SELECT count(*) FROM tsext.backfill_task WHERE step = 'copy' AND relation <> 'public.ticks'"
+    assert timescaledb.scalar(straight) > 5
+    # the server counts what a backend writes from 18 on; before, nobody claims to know
+    measured = "SELECT coalesce(min(wal_bytes), 0) FROM tsext.backfill_task WHERE step = 'copy' AND rows > 0"
+    unknown = "SELECT count(*) FROM tsext.backfill_task WHERE step = 'copy' AND wal_bytes IS NULL"
+    knows = int(timescaledb.scalar("SHOW server_version_num")) >= 180000
+    assert ((timescaledb.scalar(measured) > 0), (timescaledb.scalar(unknown) == 0)) == (knows, knows)
     with Path(loaded.rejects).open(newline="") as file:
         rejected = list(csv.DictReader(file))
     lines = path.read_text().splitlines()
@@ -176,6 +186,47 @@ def test_killed_and_interrupted_it_goes_on_where_it_was(timescaledb, database_ur
     tasks = timescaledb.scalar("SELECT count(*) FROM tsext.backfill_task")
     attempts = timescaledb.scalar("SELECT count(*) FROM tsext.backfill_attempt")
     assert attempts <= tasks + 2  # what the two workers were at when they were killed
+
+
+def test_table_and_file_may_change_while_it_goes_on(timescaledb, small_parts, tmp_path, monkeypatch):
+    """A chunk that was to be copied into is gone, the others get a trigger; the file is touched, then another one."""
+    monkeypatch.setattr(planning, "FIRST_STRETCH", 20_000)
+    monkeypatch.setattr(planning, "STRETCH", 40_000)
+    timescaledb.execute(*HYPERTABLE, "CREATE TABLE seen (n bigint)")
+    rows = list(records(3000))
+    path = write(tmp_path / "ticks.csv", rows)
+    request = Request(path, "ticks", header="names")
+
+    def stretch(connection, declared):
+        with ledger.transaction(connection):
+            task = ledger.claim(connection, declared.backfill)
+            ledger.finish(connection, task, planning.perform(connection, declared.backfill, task))
+
+    with workers.connected(timescaledb.engine) as connection:
+        declared = loads._declare(connection, request)
+        ledger.set_state(connection, declared.backfill, State.RUNNING)
+        stretch(connection, declared)
+        os.utime(path)
+        stretch(connection, declared)
+        now = Spec.of(ledger.find(connection, declared.backfill.name))
+        assert now.sha256 == hashlib.sha256(path.read_bytes()[: now.hashed]).hexdigest()
+        assert 20_000 < now.hashed < now.size
+        planned = {each["relation"] for each in ledger.tasks(connection, declared.backfill)} - {"public.ticks"}
+    timescaledb.execute(
+        f"DROP TABLE {min(planned)}",
+        "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN INSERT INTO seen VALUES (new.device); RETURN NULL; END'",
+        "CREATE TRIGGER note AFTER INSERT ON ticks FOR EACH ROW EXECUTE FUNCTION note()",
+    )
+    text = path.read_bytes()
+    path.write_bytes(text.replace(b"2024-01-01 00:0", b"2024-01-01 00:1", 1))
+    with pytest.raises(LoadError, match="has changed since it was begun to be loaded"):
+        loads.load(timescaledb.engine, request)
+    path.write_bytes(text)
+    loaded = loads.load(timescaledb.engine, request)
+    assert (loaded.rows, loaded.rejected) == (len(rows), 0)
+    assert stored(timescaledb) == sorted(map(tuple, rows))
+    assert timescaledb.scalar("SELECT count(*) FROM seen") == len(rows)
 
 
 def test_it_stops_when_too_much_is_rejected(timescaledb, both_drivers, small_parts, tmp_path):
