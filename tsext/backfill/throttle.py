@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import Connection
@@ -32,30 +30,6 @@ def limits_of(backfill: Backfill) -> Settings:
     return Settings().given({f"{PREFIX}{name}": text for name, text in backfill.limits.items()})
 
 
-class _Replicas:
-    """How far replicas are behind.
-
-    The server tells of a replica how long it took to replay what it has replayed last. Where it replays nothing any
-    more, that stays as it is; so here is noted when how much had been written, to know how long it lacks that.
-    """
-
-    LOOKS = 3600
-
-    def __init__(self) -> None:
-        self._looks: deque[tuple[float, int]] = deque(maxlen=self.LOOKS)
-
-    def of(self, server: catalog.Server) -> catalog.Server:
-        """The same server, with the seconds that replicas are behind at least."""
-        now = time.monotonic()
-        self._looks.append((now, server.lsn))
-        replicas = []
-        for each in server.replicas:
-            replayed = server.lsn - (each.bytes or 0)
-            lacking = next((at for at, written in self._looks if written > replayed), now)
-            replicas.append(replace(each, seconds=max(each.seconds or 0.0, now - lacking)))
-        return replace(server, replicas=tuple(replicas))
-
-
 class Throttle:
     """Looks at the server's health from time to time."""
 
@@ -64,7 +38,6 @@ class Throttle:
         self._found: list[Finding] = []
         self._wal: tuple[float, int] | None = None
         """When how much WAL had been written."""
-        self._replicas = _Replicas()
 
     def reasons(self, connection: Connection, backfill: Backfill) -> list[Finding]:
         """Why to wait now, or a moment ago.
@@ -85,7 +58,7 @@ class Throttle:
 
     def _server(self, connection: Connection, limits: Settings) -> Iterator[Finding]:
         age = limits.backfill_transaction_age
-        server = self._replicas.of(catalog.server(connection, older_than=age or timedelta(days=1000)))
+        server = catalog.server(connection, older_than=age or timedelta(days=1000))
         rails = Rails(limits.backfill_replica_lag, limits.backfill_free_disk, limits.backfill_archive_backlog)
         yield from beyond(connection, rails, server)
         for slot in server.slots if limits.backfill_slot_wal is not None else ():

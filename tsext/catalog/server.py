@@ -19,7 +19,7 @@ class Replica:
     name: str
     state: str
     seconds: float | None
-    """How far it was behind what it has replayed last; None while nothing is written, or where it does not tell."""
+    """How far it is behind; None while nothing is written, or where it does not tell."""
     bytes: int | None
     """WAL it has yet to replay."""
 
@@ -75,8 +75,6 @@ class Server:
     data_directory: str | None
     """None if this role may not know."""
     system_identifier: int
-    lsn: int
-    """How many bytes of WAL it has written, or replayed."""
     max_wal_size: int
     """In bytes, as all sizes."""
     maintenance_work_mem: int
