@@ -136,7 +136,7 @@ def test_every_reason_is_named_and_none_lasts(orders, database):
 
 
 def test_replicas_and_the_archive_may_lag_so_far(small_server, database):
-    """A replica stops to replay, and the archiver fails; each holds it by its name, and none for longer than it lasts."""
+    """A replica stops to replay, and the archiver fails: each holds it by its name, and for as long as it lasts."""
     primary, standby = small_server
     database = replace(database, engine=sa.create_engine(primary.url, poolclass=NullPool))
     working = prepared(database, primary.url)

@@ -19,11 +19,13 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
 
 from tsext.backfill import ledger, workers
 from tsext.backfill.ledger import State
 from tsext.errors import LoadError
-from tsext.loading import arrow_files, commands, csv_files, loads, planning, program
+from tsext.loading import arrow_files, commands, csv_files, loads, planning, program, transfer, transfers
 from tsext.loading.formats import Format
 from tsext.loading.loads import Request
 from tsext.loading.spec import Spec
@@ -361,6 +363,76 @@ def test_another_program_may_do_it(timescaledb, tmp_path, monkeypatch):
     assert timescaledb.scalar("SELECT count(*) FROM ticks WHERE word = 'a, b'") == 50
     ((import_id,),) = timescaledb.ask(lambda c: c.exec_driver_sql("SELECT id FROM imports").all())
     assert import_id == f"load-ticks-ticks.csv-{hashlib.sha256(path.read_bytes()).hexdigest()}-10"
+
+
+@pytest.fixture
+def elsewhere(timescaledb):
+    """Another database, with the same extension."""
+    name = f"{timescaledb.engine.url.database}_elsewhere"
+    with timescaledb.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    other = replace(timescaledb, engine=sa.create_engine(timescaledb.engine.url.set(database=name), poolclass=NullPool))
+    other.execute("CREATE EXTENSION timescaledb")
+    try:
+        yield other
+    finally:
+        with timescaledb.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_a_table_of_another_database(timescaledb, database_url, elsewhere, tmp_path, monkeypatch):
+    """What others write there meanwhile is found by comparing, and copied anew; so is what they write later."""
+    half = HYPERTABLE[1].replace("1 day", "12 hours")
+    fill = (
+        "INSERT INTO ticks SELECT timestamptz '2024-01-01 00:00+00' + i * interval '3 minutes', i % 50, 'note ' || i "
+        "FROM generate_series(0, 2399) AS i"
+    )
+    elsewhere.execute(HYPERTABLE[0], half, fill, "CREATE TABLE words (id int PRIMARY KEY, w text)")
+    elsewhere.execute("INSERT INTO words SELECT i, repeat('x', i % 9) FROM generate_series(1, 5000) AS i")
+    timescaledb.execute(*HYPERTABLE, "CREATE TABLE words (w varchar, id int PRIMARY KEY)", "CREATE TABLE odd (w text)")
+    complete = transfer.complete
+
+    def meanwhile(connection, backfill):
+        if ledger.tasks(connection, backfill)[-1]["step"] == transfer.COPY:
+            elsewhere.execute(
+                "UPDATE ticks SET note = 'other' WHERE device = 7 AND time < '2024-01-02 00:00+00'",
+                "DELETE FROM ticks WHERE device = 8 AND time > '2024-01-05 00:00+00'",
+                "INSERT INTO ticks VALUES ('2024-02-01 00:00+00', 1), ('2023-01-01 00:00+00', 1)",
+            )
+        return complete(connection, backfill)
+
+    monkeypatch.setattr(transfer, "complete", meanwhile)
+    url = elsewhere.engine.url.set(password="secret").render_as_string(hide_password=False)
+    request = transfers.Request(url, "ticks")
+    told = transfers.load(timescaledb.engine, request)
+
+    assert (told.state, told.ranges, told.already_done) == ("done", 12, False)
+    assert stored(timescaledb) == stored(elsewhere) and len(stored(timescaledb)) < 2402
+    anew = "SELECT sum(rows), count(*) FILTER (WHERE rows > 0) FROM tsext.backfill_task WHERE step = 'compare'"
+    rows, ranges = timescaledb.ask(lambda c: c.exec_driver_sql(anew).one())
+    assert ranges == 6 and rows < 1200  # the half days of the first and the last day, what is before and behind them
+    assert timescaledb.scalar("SELECT count(*) FROM tsext.backfill_task WHERE source_hash = target_hash") == 12
+    assert "secret" not in timescaledb.scalar("SELECT string_agg(b::text, '') FROM tsext.backfill AS b")
+
+    elsewhere.execute("UPDATE ticks SET note = 'later' WHERE device = 9 AND time < '2024-01-01 12:00+00'")
+    with workers.connected(timescaledb.engine) as connection:
+        (found,) = transfer.verify(connection, ledger.find(connection, told.name))
+    assert "differ where" in found.message
+    assert transfers.load(timescaledb.engine, request).already_done
+    assert stored(timescaledb) != stored(elsewhere)
+    with loader(database_url, tmp_path, "ticks", "--from-database", url, "--catch-up", "--json") as process:
+        output, _ = process.communicate(timeout=60)
+    assert (process.returncode, json.loads(output)["compared_again"]) == (0, True), output
+    assert stored(timescaledb) == stored(elsewhere)
+
+    with pytest.raises(LoadError, match=r"public\.ticks has rows already"):
+        transfers.load(timescaledb.engine, replace(request, name="other"))
+    with pytest.raises(LoadError, match="w is text there and character varying here"):
+        transfers.load(timescaledb.engine, transfers.Request(url, "words"))
+    with pytest.raises(LoadError, match=r"column id is not in both|is not among the columns"):
+        transfers.load(timescaledb.engine, transfers.Request(url, "odd", source="words"))
+    timescaledb.execute("ALTER TABLE words ALTER w TYPE text")
+    assert transfers.load(timescaledb.engine, transfers.Request(url, "words")).rows == 5000
 
 
 def test_the_examples_of_the_page(timescaledb, database_url, tmp_path, monkeypatch, capsys):
