@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import random
 import resource
 import shutil
@@ -21,7 +22,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from contextlib import suppress
+from itertools import count, islice
 from pathlib import Path
 from threading import Lock
 
@@ -102,23 +104,42 @@ class Bench:
             cursor.copy_expert("COPY ticks FROM STDIN (FORMAT csv)", _Part(file, end - begin), 256 * 1024)
         connection.close()
 
-    def batches(self) -> None:
-        """Each worker takes the next 5,000 lines, and commits them."""
-        turn, file = Lock(), self.file.open("rb")
+    def noted_batches(self) -> None:
+        """The same, each with a row in a table that tells that it is loaded, as with an import id."""
+        self.execute("CREATE TABLE batches (import text, first_row bigint, PRIMARY KEY (import, first_row))")
+        self.batches("INSERT INTO batches VALUES ('bench', %s)")
+
+    def batches(self, note: str = "") -> None:
+        """Each worker takes the next 5,000 lines, and commits them.
+
+        :param note: what is said in each transaction, with the number of the first row.
+        """
+        turn, file, rows = Lock(), self.file.open("rb"), count(0, 5000)
 
         def work(_: int) -> None:
             connection = psycopg2.connect(host="127.0.0.1", port=self.cluster.port, user="postgres", dbname="bench")
             while True:
                 with turn:
-                    data = b"".join(islice(file, 5000))
+                    data, first = b"".join(islice(file, 5000)), next(rows)
                 if not data:
                     break
                 with connection, connection.cursor() as cursor:
+                    if note:
+                        cursor.execute(note, [first])
                     cursor.copy_expert("COPY ticks FROM STDIN (FORMAT csv)", io.BytesIO(data))
             connection.close()
 
         with file, ThreadPoolExecutor(self.workers) as threads:
             list(threads.map(work, range(self.workers)))
+
+    def cpu(self) -> tuple[float, float]:
+        """CPU seconds of the server with all its processes, and of this one with those it has waited for."""
+        time.sleep(0.5)  # until nobody is about to end, who would be missed, or counted twice
+        postmaster = int((self.cluster.data / "postmaster.pid").read_text().split()[0])
+        ended = _times(postmaster, own=4)
+        alive = sum(_times(int(each.name)) for each in Path("/proc").glob("[0-9]*") if _parent(each) == postmaster)
+        ours = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return ended + alive, sum(each.ru_utime + each.ru_stime for each in ours)
 
     def tsext(self, patience: float | None = None) -> bool:
         """``tsext load``, in a process of its own; whether it came to its end.
@@ -157,6 +178,21 @@ class Bench:
         subprocess.run(["timescaledb-parallel-copy", "-connection", url, *flags], check=True, capture_output=True)
 
 
+def _parent(process: Path) -> int | None:
+    try:
+        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
+    except FileNotFoundError:  # it has ended meanwhile
+        return None
+
+
+def _times(pid: int, own: int = 2) -> float:
+    """User and system seconds of a process; with ``own=4`` also of the children that it has waited for."""
+    with suppress(FileNotFoundError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11 : 11 + own])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
+
+
 class _Part:
     """Some bytes of a file."""
 
@@ -183,11 +219,12 @@ def main() -> None:
         "COPY": bench.copy,
         f"{given.workers} plain streams, chunks made before": bench.streams,
         f"{given.workers} streams of batches, 5,000 rows each": bench.batches,
+        f"{given.workers} streams of batches, each noted in a row": bench.noted_batches,
         f"tsext load, {given.workers} workers, resumable": bench.tsext,
     }
     if shutil.which("timescaledb-parallel-copy"):
         ways[f"timescaledb-parallel-copy, {given.workers} workers, resumable"] = bench.parallel_copy
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    measured: dict[str, list[tuple[float, ...]]] = {name: [] for name in ways}
     try:
         bench.write()
         if given.kills:
@@ -196,17 +233,21 @@ def main() -> None:
         for _ in range(given.rounds):
             for name, way in ways.items():
                 bench.new_database()
-                begun = time.perf_counter()
+                before, begun = bench.cpu(), time.perf_counter()
                 way()
-                seconds[name].append(time.perf_counter() - begun)
+                seconds = time.perf_counter() - begun
+                spent = (after - earlier for after, earlier in zip(bench.cpu(), before, strict=True))
+                measured[name].append((seconds, *spent))
     finally:
         bench.cluster.stop()
         shutil.rmtree(bench.folder)
-    table = Table("", "s", "rows/s", "ratio to COPY", title=f"{given.rows:,} rows, TimescaleDB {given.version}")
-    plain = statistics.median(seconds["COPY"])
-    for name, each in seconds.items():
-        median = statistics.median(each)
-        table.add_row(name, f"{median:.1f}", f"{given.rows / median:,.0f}", f"{median / plain:.2f}")
+    title = f"{given.rows:,} rows, TimescaleDB {given.version}, medians of {given.rounds}"
+    table = Table("", "s", "rows/s", "server CPU s", "client CPU s", "CPU ratio to COPY", title=title)
+    medians = {name: [statistics.median(each) for each in zip(*found, strict=True)] for name, found in measured.items()}
+    plain = sum(medians["COPY"][1:])
+    for name, (seconds, server, client) in medians.items():
+        cells = (f"{given.rows / seconds:,.0f}", f"{server:.1f}", f"{client:.1f}", f"{(server + client) / plain:.2f}")
+        table.add_row(name, f"{seconds:.1f}", *cells)
     Console(width=110).print(table)
     largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
     print(f"largest process that was started, tsext load with all its workers among them: {largest} MB")

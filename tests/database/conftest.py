@@ -9,7 +9,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import sqlalchemy as sa
@@ -18,7 +18,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy.pool import NullPool
 
-from tsext import catalog
+from tsext import catalog, localdb
 from tsext.autogenerate import include_name
 from tsext.testing import licensed as licensed_server
 
@@ -197,3 +197,31 @@ def engine_of(url):
 def licensed(licensed_url):
     """An empty database on the build under the Timescale licence, with the extension."""
     return Database(licensed_server.engine(licensed_url))
+
+
+_SMALL = {
+    "max_locks_per_transaction": 10, "max_connections": 10, "max_prepared_transactions": 2,
+    "archive_mode": "on", "archive_command": "'/bin/false'",
+}  # fmt: skip
+
+
+@pytest.fixture
+def small_server(timescaledb_server):
+    """A server of its own that has little room, with a standby that does not replay; its archiver always fails."""
+    folder = localdb.state_dir()
+    primary = replace(timescaledb_server, home=folder / "small", fsync=False)
+    standby = replace(primary, home=folder / "small-standby")
+    for cluster in (standby, primary):
+        cluster.reset()
+    try:
+        primary.start()
+        with (primary.data / "postgresql.conf").open("a") as configuration:
+            configuration.writelines(f"{name} = {value}\n" for name, value in _SMALL.items())
+        primary.stop()
+        primary.start()
+        standby.clone(primary)
+        standby.start()
+        yield primary, standby
+    finally:
+        for cluster in (standby, primary):
+            cluster.reset()

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 
+import psycopg2
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
 
 from tsext.backfill import ledger, workers
 from tsext.backfill.ledger import State
@@ -20,13 +25,20 @@ pytestmark = pytest.mark.one_version
 ROWS = 20_000
 
 
+TABLE = (
+    "CREATE TABLE orders (id int PRIMARY KEY, currency text)",
+    f"INSERT INTO orders SELECT i FROM generate_series(1, {ROWS}) AS i",
+)
+
+
 @pytest.fixture
 def orders(database, database_url):
     """A table, and what declares a backfill of it and works on it in a thread."""
-    database.execute(
-        "CREATE TABLE orders (id int PRIMARY KEY, currency text)",
-        f"INSERT INTO orders SELECT i FROM generate_series(1, {ROWS}) AS i",
-    )
+    return prepared(database, database_url)
+
+
+def prepared(database, url):
+    database.execute(*TABLE)
     spec = {"table": "orders", "schema": "public", "set": "currency = 'EUR'", "where": "currency IS NULL"}
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         declared = ledger.declare(connection, "orders", "change", "public.orders", spec=spec)
@@ -35,7 +47,7 @@ def orders(database, database_url):
     @contextmanager
     def working():
         stop = threading.Event()
-        thread = threading.Thread(target=workers.work, args=(database_url, "orders", "worker", stop))
+        thread = threading.Thread(target=workers.work, args=(url, "orders", "worker", stop))
         thread.start()
         try:
             yield declared
@@ -121,6 +133,40 @@ def test_every_reason_is_named_and_none_lasts(orders, database):
         wait_until(lambda: database.scalar("SELECT state FROM tsext.backfill") == State.DONE)
         assert reason(database) == ""
     assert database.scalar("SELECT count(currency) FROM orders") == ROWS
+
+
+def test_replicas_and_the_archive_may_lag_so_far(small_server, database):
+    """A replica stops to replay, and the archiver fails: each holds it by its name, and for as long as it lasts."""
+    primary, standby = small_server
+    database = replace(database, engine=sa.create_engine(primary.url, poolclass=NullPool))
+    working = prepared(database, primary.url)
+    limit(database, database.ask(ledger.find, "orders"), archive_backlog="1", replica_lag="1s")
+
+    def told_while_written():
+        database.execute("INSERT INTO orders VALUES (0, 'EUR') ON CONFLICT (id) DO UPDATE SET currency = 'EUR'")
+        return reason(database)  # a replica tells how far it is as it gets WAL, or each ten seconds
+
+    with ExitStack() as stack:
+        server = stack.enter_context(database.engine.connect().execution_options(isolation_level="AUTOCOMMIT"))
+        replaying = stack.enter_context(closing(psycopg2.connect(standby.url.replace("+psycopg2", ""))))
+        replaying.cursor().execute("SELECT pg_wal_replay_pause()")
+        for each in range(3):
+            server.exec_driver_sql(f"CREATE TABLE other{each} ()")
+            server.exec_driver_sql("SELECT pg_switch_wal()")
+        stack.enter_context(working())
+        both = r"replica-lag: replica \w+ is \d\.\d s behind, .*; archive-backlog: \d WAL files wait to be archived"
+        wait_until(lambda: re.match(both, told_while_written()))
+        since = database.ask(ledger.find, "orders").waits_since
+        assert 0 <= (datetime.now(UTC) - since).total_seconds() < 20
+        server.exec_driver_sql("ALTER SYSTEM SET archive_command = '/bin/true'")
+        server.exec_driver_sql("SELECT pg_reload_conf()")
+        wait_until(lambda: re.fullmatch(r"replica-lag: replica \w+ is .*, more than replica_lag", reason(database)))
+        assert database.scalar("SELECT count(currency) FROM orders") == 1
+        replaying.cursor().execute("SELECT pg_wal_replay_resume()")
+        wait_until(lambda: database.scalar("SELECT state FROM tsext.backfill") == State.DONE)
+    told = database.ask(ledger.find, "orders")
+    assert (told.reason, told.waits_since) == (None, None) and 1 < told.waited < 60
+    assert database.scalar("SELECT count(currency) FROM orders") == ROWS + 1
 
 
 def test_nobody_waits_for_long(orders, database):

@@ -86,6 +86,17 @@ def deleted(project):
     (project.versions / "003_three.py").unlink()
 
 
+def deleted_and_edited(project):
+    deleted(project)
+    edited(project)
+
+
+def deleted_for_another(project):
+    """What is not applied here builds on the same one, so that the newer code is not what would mend it."""
+    deleted(project)
+    project.revision("004_other", "002_two")
+
+
 def renamed(project):
     text = (project.versions / "003_three.py").read_text().replace("003_three", "003_drei")
     (project.versions / "003_three.py").unlink()
@@ -106,7 +117,9 @@ def row_deleted(project):
     ("fault", "says"),
     [
         (edited, "revision 001_one has changed since it was applied (edited: 001_one.py)"),
-        (deleted, "revision 003_three is applied, but its files are gone"),
+        (deleted, "the database is ahead of these files: 003_three is applied, after 002_two"),
+        (deleted_and_edited, "revision 001_one has changed since it was applied (edited: 001_one.py)"),
+        (deleted_for_another, "revision 003_three is applied, but its files are gone"),
         (renamed, "revision 003_three was renamed to 003_drei"),
         (late, "number 2 is used by 2 files"),
         (row_deleted, "alembic_version says that 002_two is applied, migration_history does not"),

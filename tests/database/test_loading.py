@@ -19,11 +19,16 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
 
+from tsext.backfill import ledger, workers
+from tsext.backfill.ledger import State
 from tsext.errors import LoadError
-from tsext.loading import arrow_files, commands, csv_files, loads, program
+from tsext.loading import arrow_files, commands, csv_files, loads, planning, program, transfer, transfers
 from tsext.loading.formats import Format
 from tsext.loading.loads import Request
+from tsext.loading.spec import Spec
 
 HYPERTABLE = (
     "CREATE TABLE ticks (time timestamptz NOT NULL, device int NOT NULL CHECK (device < 100), note text, "
@@ -110,6 +115,13 @@ def test_what_the_server_refuses_is_kept_and_all_else_is_loaded(timescaledb, sma
     assert stored(timescaledb) == sorted(good)
     assert (loaded.rows, loaded.rejected, loaded.state, loaded.chunks_made) == (len(good), len(broken), "done", 5)
     assert loaded.tasks > 10
+    straight = "SELECT count(*) FROM tsext.backfill_task WHERE step = 'copy' AND relation <> 'public.ticks'"
+    assert timescaledb.scalar(straight) > 5
+    # the server counts what a backend writes from 18 on; before, nobody claims to know
+    measured = "SELECT coalesce(min(wal_bytes), 0) FROM tsext.backfill_task WHERE step = 'copy' AND rows > 0"
+    unknown = "SELECT count(*) FROM tsext.backfill_task WHERE step = 'copy' AND wal_bytes IS NULL"
+    knows = int(timescaledb.scalar("SHOW server_version_num")) >= 180000
+    assert ((timescaledb.scalar(measured) > 0), (timescaledb.scalar(unknown) == 0)) == (knows, knows)
     with Path(loaded.rejects).open(newline="") as file:
         rejected = list(csv.DictReader(file))
     lines = path.read_text().splitlines()
@@ -176,6 +188,47 @@ def test_killed_and_interrupted_it_goes_on_where_it_was(timescaledb, database_ur
     tasks = timescaledb.scalar("SELECT count(*) FROM tsext.backfill_task")
     attempts = timescaledb.scalar("SELECT count(*) FROM tsext.backfill_attempt")
     assert attempts <= tasks + 2  # what the two workers were at when they were killed
+
+
+def test_table_and_file_may_change_while_it_goes_on(timescaledb, small_parts, tmp_path, monkeypatch):
+    """A chunk that was to be copied into is gone, the others get a trigger; the file is touched, then another one."""
+    monkeypatch.setattr(planning, "FIRST_STRETCH", 20_000)
+    monkeypatch.setattr(planning, "STRETCH", 40_000)
+    timescaledb.execute(*HYPERTABLE, "CREATE TABLE seen (n bigint)")
+    rows = list(records(3000))
+    path = write(tmp_path / "ticks.csv", rows)
+    request = Request(path, "ticks", header="names")
+
+    def stretch(connection, declared):
+        with ledger.transaction(connection):
+            task = ledger.claim(connection, declared.backfill)
+            ledger.finish(connection, task, planning.perform(connection, declared.backfill, task))
+
+    with workers.connected(timescaledb.engine) as connection:
+        declared = loads._declare(connection, request)
+        ledger.set_state(connection, declared.backfill, State.RUNNING)
+        stretch(connection, declared)
+        os.utime(path)
+        stretch(connection, declared)
+        now = Spec.of(ledger.find(connection, declared.backfill.name))
+        assert now.sha256 == hashlib.sha256(path.read_bytes()[: now.hashed]).hexdigest()
+        assert 20_000 < now.hashed < now.size
+        planned = {each["relation"] for each in ledger.tasks(connection, declared.backfill)} - {"public.ticks"}
+    timescaledb.execute(
+        f"DROP TABLE {min(planned)}",
+        "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN INSERT INTO seen VALUES (new.device); RETURN NULL; END'",
+        "CREATE TRIGGER note AFTER INSERT ON ticks FOR EACH ROW EXECUTE FUNCTION note()",
+    )
+    text = path.read_bytes()
+    path.write_bytes(text.replace(b"2024-01-01 00:0", b"2024-01-01 00:1", 1))
+    with pytest.raises(LoadError, match="has changed since it was begun to be loaded"):
+        loads.load(timescaledb.engine, request)
+    path.write_bytes(text)
+    loaded = loads.load(timescaledb.engine, request)
+    assert (loaded.rows, loaded.rejected) == (len(rows), 0)
+    assert stored(timescaledb) == sorted(map(tuple, rows))
+    assert timescaledb.scalar("SELECT count(*) FROM seen") == len(rows)
 
 
 def test_it_stops_when_too_much_is_rejected(timescaledb, both_drivers, small_parts, tmp_path):
@@ -310,6 +363,76 @@ def test_another_program_may_do_it(timescaledb, tmp_path, monkeypatch):
     assert timescaledb.scalar("SELECT count(*) FROM ticks WHERE word = 'a, b'") == 50
     ((import_id,),) = timescaledb.ask(lambda c: c.exec_driver_sql("SELECT id FROM imports").all())
     assert import_id == f"load-ticks-ticks.csv-{hashlib.sha256(path.read_bytes()).hexdigest()}-10"
+
+
+@pytest.fixture
+def elsewhere(timescaledb):
+    """Another database, with the same extension."""
+    name = f"{timescaledb.engine.url.database}_elsewhere"
+    with timescaledb.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    other = replace(timescaledb, engine=sa.create_engine(timescaledb.engine.url.set(database=name), poolclass=NullPool))
+    other.execute("CREATE EXTENSION timescaledb")
+    try:
+        yield other
+    finally:
+        with timescaledb.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_a_table_of_another_database(timescaledb, database_url, elsewhere, tmp_path, monkeypatch):
+    """What others write there meanwhile is found by comparing, and copied anew; so is what they write later."""
+    half = HYPERTABLE[1].replace("1 day", "12 hours")
+    fill = (
+        "INSERT INTO ticks SELECT timestamptz '2024-01-01 00:00+00' + i * interval '3 minutes', i % 50, 'note ' || i "
+        "FROM generate_series(0, 2399) AS i"
+    )
+    elsewhere.execute(HYPERTABLE[0], half, fill, "CREATE TABLE words (id int PRIMARY KEY, w text)")
+    elsewhere.execute("INSERT INTO words SELECT i, repeat('x', i % 9) FROM generate_series(1, 5000) AS i")
+    timescaledb.execute(*HYPERTABLE, "CREATE TABLE words (w varchar, id int PRIMARY KEY)", "CREATE TABLE odd (w text)")
+    complete = transfer.complete
+
+    def meanwhile(connection, backfill):
+        if ledger.tasks(connection, backfill)[-1]["step"] == transfer.COPY:
+            elsewhere.execute(
+                "UPDATE ticks SET note = 'other' WHERE device = 7 AND time < '2024-01-02 00:00+00'",
+                "DELETE FROM ticks WHERE device = 8 AND time > '2024-01-05 00:00+00'",
+                "INSERT INTO ticks VALUES ('2024-02-01 00:00+00', 1), ('2023-01-01 00:00+00', 1)",
+            )
+        return complete(connection, backfill)
+
+    monkeypatch.setattr(transfer, "complete", meanwhile)
+    url = elsewhere.engine.url.set(password="secret").render_as_string(hide_password=False)
+    request = transfers.Request(url, "ticks")
+    told = transfers.load(timescaledb.engine, request)
+
+    assert (told.state, told.ranges, told.already_done) == ("done", 12, False)
+    assert stored(timescaledb) == stored(elsewhere) and len(stored(timescaledb)) < 2402
+    anew = "SELECT sum(rows), count(*) FILTER (WHERE rows > 0) FROM tsext.backfill_task WHERE step = 'compare'"
+    rows, ranges = timescaledb.ask(lambda c: c.exec_driver_sql(anew).one())
+    assert ranges == 6 and rows < 1200  # the half days of the first and the last day, what is before and behind them
+    assert timescaledb.scalar("SELECT count(*) FROM tsext.backfill_task WHERE source_hash = target_hash") == 12
+    assert "secret" not in timescaledb.scalar("SELECT string_agg(b::text, '') FROM tsext.backfill AS b")
+
+    elsewhere.execute("UPDATE ticks SET note = 'later' WHERE device = 9 AND time < '2024-01-01 12:00+00'")
+    with workers.connected(timescaledb.engine) as connection:
+        (found,) = transfer.verify(connection, ledger.find(connection, told.name))
+    assert "differ where" in found.message
+    assert transfers.load(timescaledb.engine, request).already_done
+    assert stored(timescaledb) != stored(elsewhere)
+    with loader(database_url, tmp_path, "ticks", "--from-database", url, "--catch-up", "--json") as process:
+        output, _ = process.communicate(timeout=60)
+    assert (process.returncode, json.loads(output)["compared_again"]) == (0, True), output
+    assert stored(timescaledb) == stored(elsewhere)
+
+    with pytest.raises(LoadError, match=r"public\.ticks has rows already"):
+        transfers.load(timescaledb.engine, replace(request, name="other"))
+    with pytest.raises(LoadError, match="w is text there and character varying here"):
+        transfers.load(timescaledb.engine, transfers.Request(url, "words"))
+    with pytest.raises(LoadError, match=r"column id is not in both|is not among the columns"):
+        transfers.load(timescaledb.engine, transfers.Request(url, "odd", source="words"))
+    timescaledb.execute("ALTER TABLE words ALTER w TYPE text")
+    assert transfers.load(timescaledb.engine, transfers.Request(url, "words")).rows == 5000
 
 
 def test_the_examples_of_the_page(timescaledb, database_url, tmp_path, monkeypatch, capsys):

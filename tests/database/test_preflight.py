@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from contextlib import closing
-from dataclasses import replace
 from datetime import timedelta
 
 import psycopg2
@@ -22,11 +21,6 @@ from tsext.preflight.situation import State, Touch
 from tsext.preflight.touching import touches
 from tsext.settings import Settings, Size
 
-SMALL = {
-    "max_locks_per_transaction": 10, "max_connections": 10, "max_prepared_transactions": 2,
-    "archive_mode": "on", "archive_command": "'/bin/false'",
-}  # fmt: skip
-
 TICKS = (
     "CREATE EXTENSION timescaledb",
     "CREATE TABLE ticks (time timestamptz NOT NULL, symbol int NOT NULL, note text, PRIMARY KEY (symbol, time))",
@@ -42,28 +36,6 @@ ALL_OK = dict.fromkeys(checking.CHECKS, State.OK)
 def ticks(timescaledb):
     timescaledb.execute(*TICKS[1:])
     return timescaledb
-
-
-@pytest.fixture
-def small_server(timescaledb_server):
-    """A server of its own that has little room, with a standby that does not replay; its archiver always fails."""
-    folder = localdb.state_dir()
-    primary = replace(timescaledb_server, home=folder / "small", fsync=False)
-    standby = replace(primary, home=folder / "small-standby")
-    for cluster in (standby, primary):
-        cluster.reset()
-    try:
-        primary.start()
-        with (primary.data / "postgresql.conf").open("a") as configuration:
-            configuration.writelines(f"{name} = {value}\n" for name, value in SMALL.items())
-        primary.stop()
-        primary.start()
-        standby.clone(primary)
-        standby.start()
-        yield primary, standby
-    finally:
-        for cluster in (standby, primary):
-            cluster.reset()
 
 
 def states(connection, pending, **settings):

@@ -14,6 +14,7 @@ KINDS = {
     "change": "tsext.backfill.change",
     "repartition": "tsext.backfill.repartition",
     "load": "tsext.loading.copying",
+    "transfer": "tsext.loading.transfer",
 }
 """Kind to module."""
 

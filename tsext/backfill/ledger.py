@@ -19,8 +19,8 @@ from tsext.history import bookkeeping
 from tsext.sql.sending import send
 from tsext.sql.stored import stored
 
-SINCE = 4
-"""The version of the bookkeeping that brings the ledger."""
+SINCE, WRITTEN = 4, 6
+"""The version of the bookkeeping that brings the ledger, and the one that it is written as now."""
 
 
 class State(StrEnum):
@@ -63,6 +63,10 @@ class Backfill:
     declared_at: datetime
     begun_at: datetime | None
     ended_at: datetime | None
+    waits_since: datetime | None = None
+    """Since when there has been a reason to wait, if it is at work."""
+    waited: float = 0.0
+    """Seconds that it has waited before."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,6 @@ class Outcome:
     bytes: int = 0
     source_hash: str | None = None
     target_hash: str | None = None
-    wal_bytes: int = 0
     seen: int | None = None
     """How many of the expected rows were gone through; None: as many as were written."""
     position: str | None = None
@@ -131,7 +134,8 @@ class Progress:
     failed: int
     rows: int
     bytes: int
-    wal_bytes: int
+    wal_bytes: int | None
+    """Written by the backends of its workers; None: not measured, as before PostgreSQL 18."""
     seen: int
     """Rows that were gone through."""
     expected: int | None
@@ -186,6 +190,13 @@ def transaction(connection: Connection, level: str = "READ COMMITTED") -> Iterat
 # --- backfills
 
 
+def make_room(connection: Connection) -> None:
+    """Make the ledger, or bring it up to what is written now, in the transaction that is open, if there is one."""
+    if (version := bookkeeping.version(connection)) < WRITTEN:
+        for statement in bookkeeping.script(version):
+            send(connection, statement)
+
+
 def declare(
     connection: Connection,
     name: str,
@@ -200,9 +211,7 @@ def declare(
 
     :raises BackfillError: if there is another one of this name.
     """
-    if (version := bookkeeping.version(connection)) < SINCE:
-        for statement in bookkeeping.script(version):
-            connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+    make_room(connection)
     given = {"name": name, "kind": kind, "source": source, "target": target, "spec": json.dumps(spec)}
     connection.exec_driver_sql(
         "INSERT INTO tsext.backfill (name, kind, source, target, spec, revision) "
@@ -251,11 +260,13 @@ def current(connection: Connection, backfill: Backfill) -> Backfill | None:
     return None if row is None else _backfill(row)
 
 
-_SELECT = f"SELECT {', '.join(each.name for each in fields(Backfill))} FROM tsext.backfill"
+_SELECT = "SELECT * FROM tsext.backfill"
+
+_KNOWN = {each.name for each in fields(Backfill)}
 
 
 def _backfill(row: Mapping[Any, Any]) -> Backfill:
-    return Backfill(**{**row, "state": State(row["state"])})
+    return Backfill(**{**{name: row[name] for name in row if name in _KNOWN}, "state": State(row["state"])})
 
 
 def set_state(
@@ -265,22 +276,14 @@ def set_state(
 
     :param only: from which states; none: from any.
     """
-    query = """
-        UPDATE tsext.backfill
-        SET state = %(state)s, reason = %(reason)s,
-            begun_at = CASE WHEN %(state)s = 'running' THEN coalesce(begun_at, clock_timestamp()) ELSE begun_at END,
-            ended_at = CASE WHEN %(state)s IN ('done', 'failed', 'cancelled', 'finished') THEN clock_timestamp() END
-        WHERE id = %(id)s AND (state = ANY (%(only)s) OR %(any)s)
-    """
     only = list(only)
     given = {"state": str(state), "reason": reason, "id": backfill.id, "only": list(map(str, only)), "any": not only}
-    return bool(connection.exec_driver_sql(query, given).rowcount)
+    return bool(connection.exec_driver_sql(query("set_state"), given).rowcount)
 
 
 def say(connection: Connection, backfill: Backfill, reason: str | None) -> None:
     """Say why it waits; None: it does not."""
-    query = "UPDATE tsext.backfill SET reason = %(reason)s WHERE id = %(id)s AND state = 'running'"
-    connection.exec_driver_sql(query, {"reason": reason, "id": backfill.id})
+    connection.exec_driver_sql(query("say"), {"reason": reason, "id": backfill.id})
 
 
 def limit(connection: Connection, backfill: Backfill, limits: dict[str, str | None]) -> None:
@@ -386,10 +389,7 @@ def begin_attempt(connection: Connection, task: Task, worker: str, host: str, pi
     return int(connection.exec_driver_sql(query, given).scalar_one())
 
 
-def end_attempt(connection: Connection, attempt: int, error: str | None = None) -> None:
-    """Note how it ended."""
-    query = (
-        "UPDATE tsext.backfill_attempt SET ended_at = clock_timestamp(), error = %(error)s "
-        "WHERE id = %(id)s AND ended_at IS NULL"
-    )
-    connection.exec_driver_sql(query, {"id": attempt, "error": error})
+def end_attempt(connection: Connection, attempt: int, error: str | None = None, wal_bytes: int | None = None) -> None:
+    """Note how it ended, and how much WAL was written for it, if that is known."""
+    given = {"id": attempt, "error": error, "wal_bytes": wal_bytes}
+    connection.exec_driver_sql(query("end_attempt"), given)

@@ -22,7 +22,7 @@ from tsext.backfill.throttle import Throttle, limits_of
 from tsext.errors import Finding
 from tsext.locks.watchdog import Watchdog
 from tsext.settings import Settings
-from tsext.sql.sending import sqlstate
+from tsext.sql.sending import send, sqlstate
 
 log = logging.getLogger("alembic.tsext")
 
@@ -178,7 +178,7 @@ class Worker:
 
     def _sit(self) -> bool:
         """Take up a task, and stay with it until it is done; whether it is."""
-        sitting = Sitting()
+        sitting, written = Sitting(), self._written()
         try:
             while not sitting.is_done and self._may_go_on():
                 begun = time.monotonic()
@@ -189,8 +189,18 @@ class Worker:
             self._failed(sitting, error)
             return False
         if sitting.attempt is not None:
-            self._note(ledger.end_attempt, sitting.attempt)
+            now = self._written()
+            wal_bytes = None if now is None or written is None else now - written
+            self._note(ledger.end_attempt, sitting.attempt, None, wal_bytes)
         return sitting.is_done
+
+    def _written(self) -> int | None:
+        """Bytes of WAL that the backend has written; None where the server counts that for all together only."""
+        if (self.connection.dialect.server_version_info or (0,)) < (18,) or self.watchdog is None:
+            return None
+        send(self.connection, "SELECT pg_stat_force_next_flush()")  # what was counted is told when a transaction ends
+        query = "SELECT wal_bytes::bigint FROM pg_stat_get_backend_wal(pg_backend_pid())"
+        return int(self.connection.exec_driver_sql(query).scalar_one())
 
     def _transact(self, sitting: Sitting) -> bool:
         """Do a task, or some more of the one at hand; whether there was any."""

@@ -65,6 +65,8 @@ def work_on(connection: Connection, name: str) -> int:
 @contextmanager
 def _worker(connection: Connection, name: str, worker: str, stop: threading.Event) -> Iterator[Worker]:
     backfill = ledger.find(connection, name)
+    with ledger.transaction(connection):
+        ledger.make_room(connection)
     watchdog = watching(connection, backfill)
     with watchdog or nullcontext():
         yield Worker(connection, backfill, worker, stop, watchdog)

@@ -131,11 +131,13 @@ def _status(config: Config, options: argparse.Namespace) -> int:
     told, progress, console = report.backfill, report.progress, _console()
     console.print(escape(f"{told.name}: {told.kind} of {told.source}, {told.state}"), highlight=False)
     facts = {
-        "waits" if told.state is State.RUNNING else "why": told.reason,
+        "waits" if told.state is State.RUNNING else "why": _why(told),
+        "waited before": f"{told.waited:.0f} s" if told.waited >= 1 else None,
         "revision": told.revision,
         "done": f"{progress.fraction:.1%}: {progress.done} of {progress.tasks} tasks, {progress.rows:,} rows written",
         "rate": f"{progress.rows_per_second:,.0f} rows/s" if progress.rows_per_second and progress.workers else None,
         "left": _left(report) or None,
+        "WAL": _wal(progress),
         "limits": ", ".join(f"{name}={text}" for name, text in told.limits.items()) or None,
         **{f"at work: {each['worker']}": f"{each['step']} {each['relation']}" for each in report.attempts},
         **{f"task {each['id']} {each['state']}": each["error"] for each in report.tasks if each["error"]},
@@ -144,6 +146,17 @@ def _status(config: Config, options: argparse.Namespace) -> int:
         if value is not None:
             console.print(escape(f"  {fact}: {value}"), highlight=False)
     return 0
+
+
+def _why(told: Backfill) -> str | None:
+    since = f" (since {told.waits_since:%Y-%m-%d %H:%M:%S%z})" if told.waits_since else ""
+    return f"{told.reason}{since}" if told.reason else None
+
+
+def _wal(progress: ledger.Progress) -> str | None:
+    if progress.wal_bytes is not None:
+        return f"{progress.wal_bytes:,} bytes"
+    return "not measured: PostgreSQL tells it from 18 on" if progress.done else None
 
 
 def _change(config: Config, options: argparse.Namespace) -> int:

@@ -184,6 +184,7 @@ def change_state(config: Config, name: str, action: str) -> Backfill:
     state, states = _CHANGES[action]
     with connected(config) as connection:
         found = ledger.find(connection, name)
+        ledger.make_room(connection)
         if action == "retry":
             ledger.retry(connection, found)
         who = f"by {records.client()}" if action in ("pause", "cancel") else None

@@ -27,7 +27,7 @@ _DRIFT = {"checksum-mismatch", "file-renamed"}
 """What is found of revisions whose files have changed since they were applied."""
 
 
-_DELETED = "revision-deleted"
+_NEWER = ("revision-deleted", "database-ahead")
 
 
 class Position(StrEnum):
@@ -101,7 +101,7 @@ def _standing(connection: Connection, target: Target, at: Read) -> Standing:
     applied = frozenset({each.revision for each in at.project.behind(heads)} | recorded & known)
     position = _position(set(heads) - known, {finding.rule for finding in findings}, known - applied)
     if position is Position.AHEAD:  # then alembic_version tells nothing of the project's own revisions
-        findings = tuple(finding for finding in findings if finding.rule == _DELETED)
+        findings = tuple(finding for finding in findings if finding.rule in _NEWER)
     newest = max((record.applied_at for record in records), default=None)
     now = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
     return Standing(

@@ -57,10 +57,13 @@ def verify(
     """
     scripts = {each.revision: each for each in project.ordered}
     recorded = {record.revision: record for record in records if record.revision}
-    findings = [finding for record in records for finding in _of_record(project, scripts, record)]
+    ahead = _ahead(scripts, recorded, heads)
+    findings = [finding for each in records if each not in ahead for finding in _of_record(project, scripts, each)]
     if not records and heads:
         return [_never_recorded(heads)]
-    applied = {each.revision for each in project.behind(heads)}
+    if ahead:
+        findings.append(_newer(ahead, project))
+    applied = {each.revision for each in project.behind(scripts if ahead else heads)}
     findings += _unlike_alembic(applied, recorded, heads, scripts)
     findings += _late(project, recorded, applied, bridged)
     return findings
@@ -79,6 +82,29 @@ def _of_record(project: Project, scripts: Mapping[str, Script], record: Revision
         files = project.files(scripts[record.revision])
         if files.checksum != record.checksum or files.checksums.keys() != record.files.keys():
             yield _changed(files, record)
+
+
+def _ahead(
+    scripts: Mapping[str, Script], recorded: Mapping[str, RevisionRecord], heads: Collection[str]
+) -> list[RevisionRecord]:
+    """What is applied and has no files here, if that is no more than what follows all that has."""
+    unknown = sorted((each for name, each in recorded.items() if name not in scripts), key=lambda each: each.version)
+    newest = max((recorded[name].version for name in scripts if name in recorded), default=0)
+    names = {each.revision for each in unknown}
+    continues = scripts.keys() <= recorded.keys() and names.issuperset(heads)
+    return unknown if scripts and unknown and continues and unknown[0].version > newest else []
+
+
+def _newer(ahead: Collection[RevisionRecord], project: Project) -> Finding:
+    names = ", ".join(str(each.revision) for each in ahead)
+    files = ", ".join(name for each in ahead for name in each.files)
+    last = " ".join(project.script.get_heads())
+    return Finding(
+        "database-ahead",
+        f"the database is ahead of these files: {names} {'are' if len(ahead) > 1 else 'is'} applied, after {last}",
+        f"check out the newer code; or, with it, take that back: alembic downgrade {last}; "
+        f"if files were deleted, restore {files} from version control",
+    )
 
 
 def _gone(project: Project, record: RevisionRecord) -> Finding:

@@ -18,7 +18,7 @@ from typing import Any
 
 from tsext.errors import LoadError
 from tsext.loading.formats import Format
-from tsext.loading.sources import Mark, Outline, Range, Sample, Stamp
+from tsext.loading.sources import Mark, Outline, Range, Sample, Stamp, Written
 
 LARGEST = 1_000_000
 """Rows of a part."""
@@ -117,10 +117,10 @@ class ArrowPart:
         stamp = Stamp.of(self.path)
         return stamp.size * (self.end - self.begin) // max(1, _groups(self.path, stamp).begins[-1])
 
-    def open(self) -> _Written:
+    def open(self) -> Written:
         """Its rows as CSV."""
         groups = _groups(self.path, Stamp.of(self.path))
-        return _Written(_csv(groups, each) for each in groups.rows(self.begin, self.end))
+        return Written(_csv(groups, each) for each in groups.rows(self.begin, self.end))
 
     def text(self) -> bytes:
         """The same at once."""
@@ -133,29 +133,6 @@ class ArrowPart:
         if middle == self.begin:
             return []
         return [ArrowPart(self.path, self.begin, middle), ArrowPart(self.path, middle, self.end)]
-
-
-class _Written:
-    """Texts, as a file."""
-
-    def __init__(self, texts: Iterator[bytes]) -> None:
-        self._texts = texts
-        self._held = io.BytesIO()
-
-    def __enter__(self) -> _Written:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._held.close()
-
-    def read(self, size: int = -1) -> bytes:
-        """The next bytes."""
-        while not (block := self._held.read(size)):
-            text = next(self._texts, None)
-            if text is None:
-                return b""
-            self._held = io.BytesIO(text)
-        return block
 
 
 def _csv(groups: _Groups, rows: Any) -> bytes:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -21,11 +22,12 @@ from tsext.backfill.ledger import transaction
 from tsext.loading.formats import copy_statement
 from tsext.loading.rejects import query
 from tsext.loading.sources import Part, Sample
-from tsext.loading.spec import Spec
 from tsext.sql.quoting import qualified
-from tsext.sql.sending import copy_in
+from tsext.sql.sending import copy_in, send, sqlstate
 
 log = logging.getLogger("alembic.tsext")
+
+_NO_SUCH_TABLE = ("42P01", "3F000")
 
 
 @dataclass(frozen=True)
@@ -38,26 +40,41 @@ class Placed:
     """How many chunks were missing, and have been made."""
 
 
-def place(connection: Connection, key: tuple[str, str], spec: Spec, samples: Sequence[Sample]) -> Placed:
+class Records(Protocol):
+    """How records are to be read."""
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """In their order."""
+
+    @property
+    def reading(self) -> Mapping[str, str]:
+        """Settings of the session that decide how a time is read."""
+
+    def values(self, record: bytes) -> list[str | None]:
+        """What a record holds; None for a null."""
+
+
+def place(connection: Connection, key: tuple[str, str], records: Records, samples: Sequence[Sample]) -> Placed:
     """Make the chunks that are missing for some records of a file, and tell the chunks of all of them.
 
     :param connection: in autocommit mode.
     :param key: schema and name of the table.
     """
     relation = qualified(key[1], key[0])
-    column = _column(connection, key, relation, spec)
-    times = None if column is None else _times(connection, spec, column, samples)
+    column = _column(connection, key, relation, records)
+    times = None if column is None else _times(connection, records, column, samples)
     if times is None:
         return Placed([None] * len(samples))
     known = [(time, each.part) for time, each in zip(times, samples, strict=True) if time is not None]
     missing, made = _uncovered(known, catalog.chunk_spans(connection, *key)), 0
     while missing:
-        chunk = _make(connection, relation, spec, missing[0][1])
+        chunk = _make(connection, relation, records, missing[0][1])
         made += chunk is not None
         # by a record that is refused, or one whose chunk others have made meanwhile, the next one is tried
         spans = catalog.chunk_spans(connection, *key, chunk) if chunk is not None else []
         missing = _uncovered(missing[1:], spans)
-    spans = sorted(catalog.fillable_chunks(connection, key, spec.columns))
+    spans = sorted(catalog.fillable_chunks(connection, key, records.columns))
     return Placed([_chunk(spans, each) for each in times], made)
 
 
@@ -67,10 +84,25 @@ def _chunk(spans: Sequence[catalog.Span], time: int | None) -> str | None:
     return spans[at].chunk if at >= 0 and time is not None and time < spans[at].end else None
 
 
-def _column(connection: Connection, key: tuple[str, str], relation: str, spec: Spec) -> tuple[str, str] | None:
+def is_fillable(connection: Connection, key: tuple[str, str], columns: Sequence[str], chunk: str) -> bool:
+    """Whether rows may still be copied straight into a chunk; if so, that stays until the transaction ends."""
+    send(connection, "SAVEPOINT tsext_chunk")
+    try:
+        # as any INSERT does; whoever makes it other than it is now, needs a lock that has to wait for these
+        send(connection, f"LOCK TABLE ONLY {qualified(key[1], key[0])}, ONLY {chunk} IN ROW EXCLUSIVE MODE")
+    except DBAPIError as error:
+        if sqlstate(error) not in _NO_SUCH_TABLE:
+            raise
+        send(connection, "ROLLBACK TO SAVEPOINT tsext_chunk")
+        return False
+    send(connection, "RELEASE SAVEPOINT tsext_chunk")
+    return bool(catalog.fillable_chunks(connection, key, columns, chunk))
+
+
+def _column(connection: Connection, key: tuple[str, str], relation: str, records: Records) -> tuple[str, str] | None:
     """Name and type of the column that alone decides the chunk; None if there is none, or rows must not be tried."""
     found = catalog.hypertable(connection, key[1], key[0])
-    if found is None or found.dimensions or found.functions or found.column not in spec.columns:
+    if found is None or found.dimensions or found.functions or found.column not in records.columns:
         return None
     if catalog.insert_triggers(connection, relation):
         log.info("%s has triggers, so its chunks are made while it is loaded", relation)
@@ -82,18 +114,18 @@ def _column(connection: Connection, key: tuple[str, str], relation: str, spec: S
 
 
 def _times(
-    connection: Connection, spec: Spec, column: tuple[str, str], samples: Sequence[Sample]
+    connection: Connection, records: Records, column: tuple[str, str], samples: Sequence[Sample]
 ) -> list[int | None] | None:
     """The times of samples in TimescaleDB's unit, as far as they have one; None, if the server does not say."""
     name, type_ = column
-    source, place = spec.source(), spec.columns.index(name)
+    place = records.columns.index(name)
     texts = []
     for sample in samples:
-        values = source.values(sample.text)
+        values = records.values(sample.text)
         texts.append(values[place] if place < len(values) else None)
     try:
         with transaction(connection):
-            connection.exec_driver_sql(query("session"), spec.reading)
+            connection.exec_driver_sql(query("session"), records.reading)
             return catalog.internal_times(connection, texts, type_)
     except DBAPIError as error:
         log.info("the chunks are made while it is loaded: %s", str(error.orig).strip())
@@ -112,12 +144,12 @@ def _uncovered(times: Iterable[tuple[int, Part]], spans: Iterable[catalog.Span])
     return left
 
 
-def _make(connection: Connection, relation: str, spec: Spec, sample: Part) -> str | None:
+def _make(connection: Connection, relation: str, records: Records, sample: Part) -> str | None:
     """The chunk of a record, as it stands in SQL; None if none was made."""
-    statement = copy_statement(relation, spec.columns, sample.copy_options)
+    statement = copy_statement(relation, records.columns, sample.copy_options)
     try:
         with transaction(connection):
-            connection.exec_driver_sql(query("session"), spec.reading)
+            connection.exec_driver_sql(query("session"), records.reading)
             connection.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
             with sample.open() as data:
                 copy_in(connection, statement, data)

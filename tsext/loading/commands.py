@@ -13,9 +13,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from sqlalchemy import Engine
 
 from tsext.backfill import ledger
-from tsext.loading import program
+from tsext.errors import LoadError
+from tsext.loading import program, transfers
 from tsext.loading.formats import Format
 from tsext.loading.loads import Loaded, Request, load
+from tsext.loading.transfers import Transferred
 
 EPILOG = (
     "Exit codes: 0 all rows are loaded, 3 all but the rejected ones, 130 interrupted, anything else: it failed. "
@@ -30,7 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``tsext load``."""
     parser.epilog = EPILOG
     parser.add_argument("target", metavar="TABLE", help="table or hypertable, as it is written in SQL")
-    parser.add_argument("file", metavar="FILE", help="CSV file; or Parquet, Arrow (.parquet, .arrow, .feather)")
+    parser.add_argument(
+        "file", metavar="FILE", nargs="?", help="CSV file; or Parquet, Arrow (.parquet, .arrow, .feather)"
+    )
+    parser.add_argument("--from-database", metavar="URL", help="instead of a file: copy a table of another database")
+    parser.add_argument("--from-table", metavar="TABLE", help="its name there, if it is another one")
+    parser.add_argument(
+        "--catch-up", action="store_true", help="compare once more what is copied, and copy again what differs"
+    )
     parser.add_argument("--workers", type=_positive, default=2, help="how many load at once (default 2)")
     parser.add_argument("--delimiter", default=",", help="one character (default ,); \\t is a tabulator")
     header = parser.add_mutually_exclusive_group()
@@ -96,12 +105,28 @@ def request(options: argparse.Namespace) -> Request:
     )
 
 
+def transfer(options: argparse.Namespace) -> transfers.Request:
+    """The same for a table of another database."""
+    return transfers.Request(
+        url=options.from_database,
+        table=options.target,
+        source=options.from_table,
+        name=options.load_name,
+        columns=options.columns,
+        catch_up=options.catch_up,
+        workers=options.workers,
+    )
+
+
 def run(options: argparse.Namespace, engine: Engine) -> int:
     """Load; returns the exit code."""
     begun = time.monotonic()
-    asked = request(options)
+    _refuse_both(options)
     with _Bar(Console(stderr=True), quiet=options.json) as bar:
-        loaded = load(engine, asked, bar.show)
+        if options.from_database:
+            loaded: Loaded | Transferred = transfers.load(engine, transfer(options), bar.show)
+        else:
+            loaded = load(engine, request(options), bar.show)
     seconds = time.monotonic() - begun
     if options.json:
         print(json.dumps({**asdict(loaded), "seconds": round(seconds, 3)}, indent=2))
@@ -109,10 +134,33 @@ def run(options: argparse.Namespace, engine: Engine) -> int:
         print("\n".join(_told(loaded, seconds)))
     if loaded.interrupted:
         return INTERRUPTED
-    return WITH_REJECTS if loaded.rejected else 0
+    return WITH_REJECTS if isinstance(loaded, Loaded) and loaded.rejected else 0
 
 
-def _told(loaded: Loaded, seconds: float) -> list[str]:
+_OF_BOTH = ("target", "file", "workers", "columns", "load_name", "json", "from_database", "from_table", "catch_up")
+"""Arguments that are not about a file alone."""
+
+
+def _refuse_both(options: argparse.Namespace) -> None:
+    """Refuse what makes no sense together."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    if not options.from_database:
+        if not options.file or options.from_table or options.catch_up:
+            raise LoadError(
+                "what is to be loaded?", hint="name a file; or --from-database URL, with which the others go"
+            )
+        return
+    defaults = {each.dest: each.default for each in parser._actions if each.dest not in _OF_BOTH}
+    given = [name for name, default in defaults.items() if getattr(options, name, default) != default]
+    if options.file or given:
+        said = "a file" if options.file else "--" + given[0].replace("_", "-")
+        raise LoadError(f"{said} and --from-database do not go together", hint="leave out one of them")
+
+
+def _told(loaded: Loaded | Transferred, seconds: float) -> list[str]:
+    if isinstance(loaded, Transferred):
+        return _told_of_table(loaded, seconds)
     rows = f"{loaded.rows:,} rows".replace(",", " ")
     if loaded.already_done:
         lines = [f"{loaded.name} is loaded already: {rows}; nothing was done"]
@@ -126,6 +174,16 @@ def _told(loaded: Loaded, seconds: float) -> list[str]:
     if loaded.rejected:
         lines.append(f"rejected: {loaded.rejected}, see {loaded.rejects}")
     return lines
+
+
+def _told_of_table(loaded: Transferred, seconds: float) -> list[str]:
+    rows = f"{loaded.rows:,} rows".replace(",", " ")
+    if loaded.interrupted:
+        return [f"interrupted, with {rows}; {loaded.ranges_left} ranges are left", "the same command goes on with them"]
+    what = f"{loaded.source} of {loaded.database}"
+    if loaded.already_done and not loaded.compared_again:
+        return [f"{what} is copied already; nothing was done: to compare once more: --catch-up"]
+    return [f"copied {what} into {loaded.table}, and found both the same: {rows} written in {seconds:.1f} s"]
 
 
 class _Bar:

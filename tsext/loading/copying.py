@@ -12,23 +12,20 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from tsext import catalog
 from tsext.backfill.ledger import Backfill, Outcome, Task
-from tsext.loading import planning, program, rejects
+from tsext.loading import chunks, planning, program, rejects
 from tsext.loading.formats import copy_statement
 from tsext.loading.rejects import Reject
 from tsext.loading.sources import Part, Range
 from tsext.loading.spec import Spec, refuse_changed
-from tsext.sql.quoting import identifier, qualified
-from tsext.sql.sending import copy_in, send, sqlstate
+from tsext.sql.quoting import identifier
+from tsext.sql.sending import copy_in, sqlstate
 
 _OF_A_RECORD = ("22", "23", "44", "54", "P0")
 """Classes of SQLSTATE that are a matter of what a record holds: what is no number, a key that is there, a trigger's
 refusal …; a COPY that fails by any other fails as a whole."""
 
 _UNIQUE_VIOLATION, _CHECK_VIOLATION = "23505", "23514"
-
-_NO_SUCH_TABLE = ("42P01", "3F000")
 
 _TRUSTED = 4
 """How often in a row the line that an error names may be where a part is divided, until it is halved."""
@@ -50,28 +47,15 @@ def perform(connection: Connection, backfill: Backfill, task: Task) -> Outcome:
     # rows and the note that they are loaded are lost together, or neither; the state at the end is flushed behind them
     connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
     part = spec.source().part(Range.read(task.lower or "", task.upper or ""))
-    chunk = task.relation if task.relation != backfill.source and _is_fillable(connection, key, spec, task) else None
+    chunk = task.relation if task.relation != backfill.source else None
+    if chunk is not None and not chunks.is_fillable(connection, key, spec.columns, chunk):
+        chunk = None
     copying = Copying(connection, backfill.source, spec, chunk)
     copying.load(part)
     refuse_changed(connection, backfill)
     rejects.add(connection, backfill.id, copying.rejects, spec.max_rejects)
     seen = copying.rows + copying.skipped + len(copying.rejects)
     return Outcome(copying.rows, part.size, seen=seen)
-
-
-def _is_fillable(connection: Connection, key: tuple[str, str], spec: Spec, task: Task) -> bool:
-    """Whether rows may still be copied straight into the chunk; if so, that stays until the transaction ends."""
-    connection.exec_driver_sql("SAVEPOINT tsext_chunk")
-    try:
-        # as any INSERT does; whoever makes it other than it is now, needs a lock that has to wait for these
-        send(connection, f"LOCK TABLE ONLY {qualified(key[1], key[0])}, ONLY {task.relation} IN ROW EXCLUSIVE MODE")
-    except DBAPIError as error:
-        if sqlstate(error) not in _NO_SUCH_TABLE:
-            raise
-        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT tsext_chunk")
-        return False
-    connection.exec_driver_sql("RELEASE SAVEPOINT tsext_chunk")
-    return bool(catalog.fillable_chunks(connection, key, spec.columns, task.relation))
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import BinaryIO, NamedTuple
@@ -81,7 +81,7 @@ class Format:
         )
 
 
-def copy_statement(relation: str, columns: list[str], options: str) -> str:
+def copy_statement(relation: str, columns: Iterable[str], options: str) -> str:
     """``COPY … FROM STDIN``.
 
     :param relation: as it stands in SQL.

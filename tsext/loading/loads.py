@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +11,15 @@ from sqlalchemy import Connection, Engine
 
 from tsext import catalog
 from tsext.backfill import ledger, workers
-from tsext.backfill.ledger import Backfill, NewTask, Progress, State
+from tsext.backfill.ledger import Backfill, NewTask, Progress
 from tsext.errors import LoadError
 from tsext.history import bookkeeping
-from tsext.loading import chunks, planning, program, rejects
+from tsext.loading import attending, chunks, planning, program, rejects
 from tsext.loading.formats import Format
 from tsext.loading.rejects import query
 from tsext.loading.sources import Outline, Range, Stamp, digest
 from tsext.loading.spec import CHANGED, Spec
 from tsext.sql.quoting import qualified
-
-SINCE = 5
-"""The version of the bookkeeping that has room for rejected records."""
-
-LIMITS: dict[str, str | None] = {"rest": "0", "wal_rate": "off", "blocked": "10min"}
-"""What of the limits of a backfill is other for a load, which is to be quick. Nobody waits for it but who needs a chunk
-that it has just made, or has the same key; its own workers among them."""
-
-_DONE = (State.DONE, State.FINISHED)
 
 _CALLED = {
     "sha256": "the content of the file",
@@ -138,26 +128,13 @@ def load(engine: Engine, request: Request, watch: Callable[[Progress], None] = l
     with workers.connected(engine) as connection:
         declared = _declare(connection, request)
         if not declared.is_done:
-            _open_again(connection, declared.backfill)
-        single = catalog.takes_one_client(connection)
-    interrupted = False
-    try:
-        if not declared.is_done and single:
-            workers.run(engine, declared.backfill.name, workers=1)
-        elif not declared.is_done:
-            with workers.connected(engine) as beside:
-                look = partial(_look, beside, declared.backfill, watch)
-                workers.run(engine, declared.backfill.name, workers=1 if request.tool else request.workers, tell=look)
-    except KeyboardInterrupt:
-        interrupted = True
+            attending.open_again(connection, declared.backfill)
+    count = 1 if request.tool else request.workers
+    interrupted = not declared.is_done and attending.attend(engine, declared.backfill, count, watch)
     found = replace(_stands(engine, request, declared), interrupted=interrupted)
-    if found.state not in _DONE and not interrupted:
-        fact, _, cure = (found.reason or "others have stopped it").partition("\n  hint: ")
-        raise LoadError(
-            f"{found.name} {'has' if found.state == State.FAILED else 'is'} {found.state}: {fact}",
-            hint=f"{cure or 'when the cause is gone, the same command goes on'}; "
-            f"{found.tasks - found.tasks_left} of {found.tasks} parts are loaded, with {found.rows} rows",
-        )
+    if not interrupted:
+        told = f"{found.tasks - found.tasks_left} of {found.tasks} parts are loaded, with {found.rows} rows"
+        attending.refuse_stopped(found.name, found.state, found.reason, told)
     return found
 
 
@@ -168,7 +145,7 @@ def _declare(connection: Connection, request: Request) -> _Declared:
     """Enter a load in the ledger with all its tasks at once, or find it there."""
     path = request.path
     key = _found_table(connection, request.table)
-    if bookkeeping.version(connection) < SINCE:
+    if bookkeeping.version(connection) < bookkeeping.VERSION:
         bookkeeping.upgrade(connection)
     known = {each.name: each for each in ledger.backfills(connection)}.get(request.load_name)
     if known is not None:
@@ -186,7 +163,7 @@ def _declare(connection: Connection, request: Request) -> _Declared:
     with ledger.transaction(connection):
         backfill = ledger.declare(connection, request.load_name, "load", relation, spec=spec.as_json())
         ledger.plan(connection, backfill, [first])
-        ledger.limit(connection, backfill, LIMITS)
+        ledger.limit(connection, backfill, attending.LIMITS)
     return _Declared(backfill, spec, is_done=False)
 
 
@@ -246,7 +223,7 @@ def _refuse_twice(connection: Connection, request: Request, relation: str, stamp
             continue
         if Spec.of(each).is_of(stamp, request.path):
             raise LoadError(
-                f"what is in {request.path} is {'loaded' if each.state in _DONE else 'being loaded'} into "
+                f"what is in {request.path} is {'loaded' if each.state in attending.DONE else 'being loaded'} into "
                 f"{request.table} already, as {each.name}",
                 hint=f"to go on with it: --load-name {each.name}; to load the rows once more: another --load-name",
             )
@@ -263,7 +240,7 @@ def _known(connection: Connection, request: Request, known: Backfill, key: tuple
     spec, stamp = Spec.of(known), Stamp.of(path)
     if not spec.is_of(stamp, path):
         raise LoadError(f"{path} has changed since it was begun to be loaded as {known.name}", hint=CHANGED)
-    done = known.state in _DONE
+    done = known.state in attending.DONE
     asked = replace(spec, **request.asked, columns=request.columns or spec.columns, modified=stamp.modified)
     _refuse_others(known, spec, asked)
     changed = {name: value for name, value in asked.as_json().items() if value != known.spec.get(name)}
@@ -288,26 +265,7 @@ def _shown(was: Any, now: Any) -> str:
     return f"{was!r}, now {now!r}"
 
 
-def _open_again(connection: Connection, backfill: Backfill) -> None:
-    """What had failed or was stopped, is asked for once more."""
-    with ledger.transaction(connection):
-        ledger.retry(connection, backfill)
-        stopped = (State.FAILED, State.PAUSED, State.CANCELLED)
-        ledger.set_state(connection, backfill, State.RUNNING, only=stopped)
-
-
-# --- while it runs, and after
-
-
-def _look(connection: Connection, backfill: Backfill, watch: Callable[[Progress], None]) -> None:
-    """Tell how far it is, and stop all workers as soon as a task has failed for good."""
-    progress, now = ledger.progress(connection, backfill), ledger.current(connection, backfill)
-    spec = Spec.of(now or backfill)
-    if spec.hashed < spec.size:  # not all of it is planned yet
-        progress = replace(progress, expected=progress.seen * spec.size // max(1, progress.bytes))
-    watch(progress)
-    if ledger.count(connection, backfill, "failed"):
-        ledger.set_state(connection, backfill, State.FAILED, only=[State.RUNNING])
+# --- after it
 
 
 def _stands(engine: Engine, request: Request, declared: _Declared) -> Loaded:
@@ -317,7 +275,6 @@ def _stands(engine: Engine, request: Request, declared: _Declared) -> Loaded:
         tasks = ledger.tasks(connection, backfill)
         copied = [each for each in tasks if each["step"] != planning.STEP]
         progress = ledger.progress(connection, backfill)
-        failed = [each["error"] for each in tasks if each["state"] == "failed"]
         rejected = rejects.rejected(connection, backfill.id)
     path = request.rejects or request.path.with_name(f"{request.path.name}.rejects.csv")
     if rejected:
@@ -327,7 +284,7 @@ def _stands(engine: Engine, request: Request, declared: _Declared) -> Loaded:
         table=backfill.source,
         file=declared.spec.path,
         state=str(backfill.state),
-        reason=failed[0] if failed else backfill.reason,
+        reason=attending.why(connection, backfill),
         already_done=declared.is_done,
         rows=progress.rows,
         skipped=progress.seen - progress.rows - len(rejected),

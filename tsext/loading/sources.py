@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -26,6 +27,29 @@ class Readable(Protocol):
 
     def read(self, size: int = -1, /) -> bytes:
         """At most so many bytes; none at the end."""
+
+
+class Written:
+    """Texts, as a file."""
+
+    def __init__(self, texts: Iterator[bytes]) -> None:
+        self._texts = texts
+        self._held = io.BytesIO()
+
+    def __enter__(self) -> Written:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes."""
+        while not (block := self._held.read(size)):
+            text = next(self._texts, None)
+            if text is None:
+                return b""
+            self._held = io.BytesIO(text)
+        return block
 
 
 class Part(Protocol):

@@ -93,6 +93,10 @@ class Spec:
             return ArrowFile(Path(self.path))
         return CsvFile(Path(self.path), Format(**self.format), header=bool(self.header))
 
+    def values(self, record: bytes) -> list[str | None]:
+        """What a record holds."""
+        return self.source().values(record)
+
     def is_of(self, stamp: Stamp, path: Path) -> bool:
         """Whether a file is the one that was declared, as far as that has been gone through; reads it."""
         return stamp.size == self.size and digest(path, stamp, self.hashed) == self.sha256

@@ -4,7 +4,7 @@ SELECT count(*) AS tasks,
        count(*) FILTER (WHERE state = 'failed') AS failed,
        coalesce(sum(rows), 0)::bigint AS rows,
        coalesce(sum(bytes), 0)::bigint AS bytes,
-       coalesce(sum(wal_bytes), 0)::bigint AS wal_bytes,
+       sum(wal_bytes)::bigint AS wal_bytes,
        coalesce(sum(seen), 0)::bigint AS seen,
        coalesce(sum(greatest(expected, seen)) FILTER (WHERE state <> 'done'), 0)::bigint
            + coalesce(sum(seen) FILTER (WHERE state = 'done'), 0)::bigint AS expected,

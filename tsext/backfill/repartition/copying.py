@@ -39,7 +39,7 @@ def copy(connection: Connection, query: str, target: str, columns: str, *, freez
             return Copied(result.rowcount, 0)
     into = f"COPY {target} ({columns}) FROM STDIN (FORMAT binary{', FREEZE' if freeze else ''})"
     with reader(connection.engine) as source:
-        return _pumped(source, f"COPY ({query}) TO STDOUT (FORMAT binary)", connection, into)
+        return pipe(source, f"COPY ({query}) TO STDOUT (FORMAT binary)", connection, into)
 
 
 @contextmanager
@@ -54,18 +54,23 @@ def reader(engine: Engine) -> Iterator[Any]:
         source.close()
 
 
-def _pumped(source: Any, read: str, connection: Connection, write: str) -> Copied:
+def pipe(source: Any, read: str, connection: Connection, write: str) -> Copied:
+    """Let what one connection of psycopg2 reads be written on another connection, by ``COPY`` on both.
+
+    :param read: ``COPY … TO STDOUT``.
+    :param write: ``COPY … FROM STDIN``.
+    """
     outlet, inlet = os.pipe()
     failed: list[BaseException] = []
 
-    def pump() -> None:
+    def read_on() -> None:
         try:
             with os.fdopen(inlet, "wb", BLOCK) as into, source.cursor() as cursor:
                 cursor.copy_expert(read, into, BLOCK)
         except BaseException as error:  # whatever it is, the writer gets too few rows
             failed.append(error)
 
-    thread = threading.Thread(target=pump, name="tsext-backfill-read", daemon=True)
+    thread = threading.Thread(target=read_on, name="tsext-backfill-read", daemon=True)
     with os.fdopen(outlet, "rb", BLOCK) as file:
         counted = _Counted(file)
         thread.start()
