@@ -15,7 +15,7 @@ from tsext.backfill.repartition.locking import in_one_go
 from tsext.backfill.repartition.move import Move, table_of
 from tsext.backfill.repartition.planning import COPY, COPY_CHUNK
 from tsext.backfill.repartition.replay import replay
-from tsext.backfill.repartition.sessions import SETTLED, beside, transaction
+from tsext.backfill.repartition.sessions import beside, transaction
 from tsext.backfill.repartition.verifying import compare
 from tsext.errors import BackfillError, Finding
 from tsext.sql.quoting import identifier
@@ -42,29 +42,29 @@ def prepare(connection: Connection, backfill: Backfill) -> None:
     move.jobs.pause(connection)
     if ledger.tasks(connection, backfill):
         return
-    if not move.is_begun(connection):
+    if not move.is_begun(connection) or not Capture(move.forth(connection)).is_installed(connection):
         _begin(connection, move)
+    with transaction(connection):
+        vanished.learn(connection, move)
     tasks = planning.plan(connection, move)
     indexing.drop_of_chunks(connection, move)
     ledger.plan(connection, backfill, tasks)
 
 
 def _begin(connection: Connection, move: Move) -> None:
-    """All at once: a table whose changes are noted has a new one beside it."""
+    """Make the new table, anew if another try came to nothing; and then note changes, for which writers wait."""
+    with transaction(connection):
+        send(connection, f"DROP TABLE IF EXISTS {move.shadow}")
+        send(connection, f"DROP SCHEMA IF EXISTS {identifier(move.place)} CASCADE")
+        send(connection, f"CREATE SCHEMA {identifier(move.place)}")
+        shadow.create(connection, move)
+        indexing.create_on_root(connection, move)
+        noting = Capture(move.forth(connection))
+        send(connection, ";\n".join([indexing.known(move), vanished.known(move), *noting.log]))
 
     def begin(own: Connection) -> None:
-        send(own, f"LOCK TABLE ONLY {move.table} IN SHARE ROW EXCLUSIVE MODE")
-        send(own, f"CREATE SCHEMA IF NOT EXISTS {identifier(move.place)}")
-        shadow.create(own, move)
-        send(own, indexing.known(move))
-        indexing.create_on_root(own, move)
-        noting = Capture(move.forth(own))
-        for statement in noting.log:
-            send(own, statement)
+        send(own, noting.lock("SHARE ROW EXCLUSIVE"))
         noting.install(own)
-        send(own, vanished.known(move))
-        send(own, SETTLED)
-        vanished.learn(own, move)
 
     in_one_go(connection, {move.table: "ShareRowExclusiveLock"}, begin)
 
