@@ -68,6 +68,8 @@ class Writer(threading.Thread):
     pause: float
     seconds: list[float] = field(default_factory=list)
     stopped: threading.Event = field(default_factory=threading.Event)
+    now: int = 0
+    """Seconds after the end of the data, to which rows are added that are new."""
 
     def __post_init__(self) -> None:
         super().__init__(daemon=True)
@@ -87,10 +89,11 @@ class Writer(threading.Thread):
         """Now, or late."""
         at = f"'2026-01-01 00:00+00'::timestamptz + {numbers.random() * DAYS * 86400} * INTERVAL '1 second'"
         near = f"time BETWEEN {at} AND {at} + INTERVAL '1 second'"
+        self.now += 1
         return numbers.choice(
             [
-                "INSERT INTO ticks SELECT '2026-01-31'::timestamptz + g * INTERVAL '1 ms', 'W', 1, 1 "
-                "FROM generate_series(1, 50) AS g",
+                f"INSERT INTO ticks SELECT '2026-01-31'::timestamptz + {self.now} * INTERVAL '1 s' "
+                "+ g * INTERVAL '1 ms', 'W', 1, 1 FROM generate_series(1, 50) AS g",
                 f"INSERT INTO ticks VALUES ({at}, 'late', 1, 1)",
                 f"UPDATE ticks SET price = price + 1 WHERE {near}",
                 f"DELETE FROM ticks WHERE {near} AND symbol = 'SYM7'",

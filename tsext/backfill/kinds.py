@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -27,6 +28,9 @@ class Kind(Protocol):
 
         An outcome with a position leaves the task open there: it is committed, and the same worker goes on with it.
         """
+
+    def attend(self, connection: Connection) -> AbstractContextManager[None]:
+        """What a worker keeps open for as long as it works, beside its connection."""
 
     def prepare(self, connection: Connection, backfill: Backfill) -> None:
         """Plan the tasks, before the first is begun; one worker at a time, and it may run again.
@@ -69,3 +73,9 @@ def of(backfill: Backfill) -> Kind:
 def can(kind: Kind, what: str) -> bool:
     """Whether a kind has one of the optional functions."""
     return hasattr(kind, what)
+
+
+def attended(connection: Connection, backfill: Backfill) -> AbstractContextManager[None]:
+    """What a worker keeps open for the kind of a backfill."""
+    kind = of(backfill)
+    return kind.attend(connection) if can(kind, "attend") else nullcontext()

@@ -16,7 +16,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from tsext.backfill import ledger
+from tsext.backfill import kinds, ledger
 from tsext.backfill.ledger import Backfill, State
 from tsext.backfill.worker import Worker, is_lost, told, watching
 from tsext.errors import BackfillError
@@ -68,7 +68,7 @@ def _worker(connection: Connection, name: str, worker: str, stop: threading.Even
     with ledger.transaction(connection):
         ledger.make_room(connection)
     watchdog = watching(connection, backfill)
-    with watchdog or nullcontext():
+    with watchdog or nullcontext(), kinds.attended(connection, backfill):
         yield Worker(connection, backfill, worker, stop, watchdog)
 
 

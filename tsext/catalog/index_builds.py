@@ -110,12 +110,8 @@ def indexes_of_parts(
 
 
 def _known(connection: Connection, index: str) -> set[tuple[str, str]]:
-    found = timescaledb(connection)
-    matched = found is not None and found.number >= MATCHED_SINCE
-    return {
-        (row.schema, row.name)
-        for row in rows(connection, "chunk_indexes" if matched else "chunk_indexes_2_21", index=index)
-    }
+    query = "chunk_indexes" if indexes_are_matched(connection) else "chunk_indexes_2_21"
+    return {(row.schema, row.name) for row in rows(connection, query, index=index)}
 
 
 def index_table(connection: Connection, name: str, schema: str | None = None) -> tuple[str, str] | None:
@@ -149,11 +145,51 @@ def index_builders(connection: Connection, table: IndexedTable) -> list[int]:
     return [each.pid for each in rows(connection, "index_builders", relation=str(table))]
 
 
-def register_chunk_index(connection: Connection, table: IndexedTable, index: str, root: BuiltIndex) -> None:
-    """Tell TimescaleDB up to 2.21 that an index of a chunk is that of the hypertable; needs its owner's rights."""
-    query = text("register_chunk_index")
-    chunk = {"chunk_schema": table.schema, "chunk": table.name}
-    connection.exec_driver_sql(query, {**chunk, "index": index, "root_schema": root.schema, "root": root.name})
+def register_chunk_index(connection: Connection, chunk: str, index: str, root: str) -> None:
+    """Tell TimescaleDB up to 2.21 that an index of a chunk is that of the hypertable; needs its owner's rights.
+
+    :param chunk: as it stands in SQL.
+    :param index: the name of the chunk's.
+    :param root: the name of the hypertable's.
+    """
+    connection.exec_driver_sql(text("register_chunk_index"), {"chunk": chunk, "index": index, "root": root})
+
+
+@dataclass(frozen=True)
+class ChunkKey:
+    """A key or an index of a chunk."""
+
+    schema: str
+    name: str
+    constraint: str | None
+    """The one that owns it."""
+    method: str
+    """``pg_am.amname``."""
+    tablespace: str | None
+    """If it is not the default one."""
+    creation: str
+    """What makes it again; in whatever tablespace is the default one."""
+    root: str | None
+    """Up to TimescaleDB 2.21, the name of that of the hypertable, which TimescaleDB has to be told."""
+
+
+def chunk_keys(connection: Connection, name: str, schema: str) -> dict[str, list[ChunkKey]]:
+    """The keys and indexes that the chunks of a hypertable have, by chunk as it stands in SQL."""
+    roots: dict[tuple[str, str], str] = {}
+    if not indexes_are_matched(connection):
+        root, *_ = indexed_tables(connection, name, schema)
+        roots = {known: each.name for each in root.indexes for known in _known(connection, str(each))}
+    found: dict[str, list[ChunkKey]] = {}
+    for row in rows(connection, "chunk_keys", relation=qualified(name, schema)):
+        given = (row.schema, row.name, row.constraint, row.method, row.tablespace, row.creation)
+        found.setdefault(row.chunk, []).append(ChunkKey(*given, roots.get((row.schema, row.name))))
+    return found
+
+
+def indexes_are_matched(connection: Connection) -> bool:
+    """Whether TimescaleDB tells by definitions which indexes of chunks are those of a hypertable."""
+    found = timescaledb(connection)
+    return found is not None and found.number >= MATCHED_SINCE
 
 
 def may_create_in(connection: Connection, schema: str) -> bool:

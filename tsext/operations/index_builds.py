@@ -132,8 +132,7 @@ def _build_on_hypertable(connection: Connection, wanted: Build, whole: Indexed) 
     if root is None or not root.valid:
         send(connection, wanted.create_on_root(whole.root))
     _build_on_parts(connection, wanted)
-    version = catalog.timescaledb(connection)
-    if version is not None and version.number < catalog.MATCHED_SINCE and catalog.may_register_chunk_index(connection):
+    if not catalog.indexes_are_matched(connection) and catalog.may_register_chunk_index(connection):
         _register(connection, wanted)
 
 
@@ -144,7 +143,7 @@ def _register(connection: Connection, wanted: Build) -> None:
     assert root is not None
     for chunk in whole.parts:
         for index in wanted.alike(chunk)[:1]:
-            catalog.register_chunk_index(connection, chunk, index.name, root)
+            catalog.register_chunk_index(connection, str(chunk), index.name, root.name)
 
 
 # --- partitioned tables

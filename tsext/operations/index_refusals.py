@@ -81,7 +81,7 @@ def _refuse_twin(wanted: Build, root: IndexedTable) -> None:
 def _refuse_not_enforced(connection: Connection, root: IndexedTable) -> None:
     found = catalog.timescaledb(connection)
     version = found.number if found is not None else (0,)
-    if version < catalog.MATCHED_SINCE and not catalog.may_register_chunk_index(connection):
+    if not catalog.indexes_are_matched(connection) and not catalog.may_register_chunk_index(connection):
         raise FeatureNotSupported(
             f"below TimescaleDB 2.22, only the owner of the extension can build a unique index of hypertable {root} "
             "concurrently, because ON CONFLICT would not find it otherwise",

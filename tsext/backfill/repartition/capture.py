@@ -54,6 +54,8 @@ _REFERENCING = {
     "delete": "OLD TABLE AS tsext_before",
 }
 
+_EVENTS = (*_REFERENCING, "truncate")
+
 
 @dataclass(frozen=True)
 class Capture:
@@ -110,22 +112,20 @@ class Capture:
 
     def install(self, connection: Connection) -> None:
         """Create the triggers, in the transaction that is open."""
-        for event in (*_REFERENCING, "truncate"):
-            send(connection, "SAVEPOINT tsext_trigger")
-            try:
-                send(connection, self.statement_trigger(event))
-            except DBAPIError as error:
-                if sqlstate(error) != _NOT_SUPPORTED or event == "truncate":
-                    raise
-                send(connection, "ROLLBACK TO SAVEPOINT tsext_trigger")
-                send(connection, self.row_trigger(event))
-            send(connection, "RELEASE SAVEPOINT tsext_trigger")
+        if not _tried(connection, self.triggers):
+            for event in _EVENTS:
+                if not _tried(connection, self.statement_trigger(event)):
+                    send(connection, self.row_trigger(event))
+
+    @property
+    def triggers(self) -> str:
+        """All of them, as statements that are sent as one; for each statement."""
+        return "; ".join(map(self.statement_trigger, _EVENTS))
 
     @property
     def removal(self) -> list[str]:
         """``DROP TRIGGER`` of all."""
-        events = (*_REFERENCING, "truncate")
-        return [f"DROP TRIGGER IF EXISTS {CAPTURE}_{event} ON {self.flow.source}" for event in events]
+        return [f"DROP TRIGGER IF EXISTS {CAPTURE}_{event} ON {self.flow.source}" for event in _EVENTS]
 
     def is_installed(self, connection: Connection) -> bool:
         """Whether all that is written is noted."""
@@ -134,7 +134,21 @@ class Capture:
             "AND starts_with(tgname::text, %(ours)s) AND tgenabled <> 'D'"
         )
         found = connection.exec_driver_sql(query, {"t": self.flow.source, "ours": CAPTURE}).scalar_one()
-        return int(found) == len(_REFERENCING) + 1
+        return int(found) == len(_EVENTS)
+
+
+def _tried(connection: Connection, statements: str) -> bool:
+    """Send statements; whether the server can do that."""
+    send(connection, "SAVEPOINT tsext_trigger")
+    try:
+        send(connection, statements)
+    except DBAPIError as error:
+        if sqlstate(error) != _NOT_SUPPORTED:
+            raise
+        send(connection, "ROLLBACK TO SAVEPOINT tsext_trigger")
+        return False
+    send(connection, "RELEASE SAVEPOINT tsext_trigger")
+    return True
 
 
 def _function(name: str, body: str) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
 import psycopg2
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from tsext import catalog
+from tsext.backfill.repartition.sessions import beside, transaction
 from tsext.sql.sending import BLOCK, copy_in
 
 
@@ -38,20 +38,9 @@ def copy(connection: Connection, query: str, target: str, columns: str, *, freez
         with connection.exec_driver_sql(given, execution_options={"no_parameters": True}) as result:
             return Copied(result.rowcount, 0)
     into = f"COPY {target} ({columns}) FROM STDIN (FORMAT binary{', FREEZE' if freeze else ''})"
-    with reader(connection.engine) as source:
-        return pipe(source, f"COPY ({query}) TO STDOUT (FORMAT binary)", connection, into)
-
-
-@contextmanager
-def reader(engine: Engine) -> Iterator[Any]:
-    """A connection of psycopg2 to read from, whichever driver the engine has: it is faster at this than psycopg."""
-    url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    options = "-c timezone=UTC -c row_security=off -c client_connection_check_interval=1s"
-    source = psycopg2.connect(url, application_name="tsext-backfill", options=options)
-    try:
-        yield source
-    finally:
-        source.close()
+    with beside(connection) as another, transaction(another):
+        read = f"COPY ({query}) TO STDOUT (FORMAT binary)"
+        return pipe(another.connection.dbapi_connection, read, connection, into)
 
 
 def pipe(source: Any, read: str, connection: Connection, write: str) -> Copied:

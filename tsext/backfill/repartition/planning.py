@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from sqlalchemy import Connection
 
@@ -20,6 +20,9 @@ COPY, COPY_CHUNK = "copy", "copy chunk"
 
 LARGEST = 4_000_000
 """Rows of one task; a chunk that seems to have more is divided."""
+
+_AT_ONCE = 20
+"""Chunks that are made in one transaction."""
 
 _SAMPLE = 1_000
 """Rows of a range that are looked at for the partitions that they go to."""
@@ -70,13 +73,23 @@ def _places(connection: Connection, move: Move, flow: Flow) -> Iterator[Place]:
     ends = [] if move.spec.aligned else _ends(connection, move)
     while True:
         with transaction(connection):
-            query = f"SELECT min({flow.column})::text FROM {flow.source} WHERE {after}"
-            first = connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalar()
-            if first is None:
-                return
-            place = _place(connection, move, flow, ends, str(first))
-        yield place
-        after = flow.within(place.upper, None)
+            made = list(islice(_following(connection, move, flow, ends, after), _AT_ONCE))
+        yield from made
+        if len(made) < _AT_ONCE:
+            return
+        after = flow.within(made[-1].upper, None)
+
+
+def _following(connection: Connection, move: Move, flow: Flow, ends: list[str], after: str) -> Iterator[Place]:
+    while True:
+        query = f"SELECT min({flow.column})::text FROM {flow.source} WHERE {after}"
+        first = connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalar()
+        if first is None:
+            return
+        place = _place(connection, move, flow, ends, str(first))
+        if place is not None:
+            yield place
+            after = flow.within(place.upper, None)
 
 
 def _ends(connection: Connection, move: Move) -> list[str]:
@@ -87,24 +100,19 @@ def _ends(connection: Connection, move: Move) -> list[str]:
         return [each.upper for each in catalog.source_chunks(connection, move.spec.table, move.spec.schema)]
 
 
-def _place(connection: Connection, move: Move, flow: Flow, ends: list[str], first: str) -> Place:
-    """The range that begins with a value."""
+def _place(connection: Connection, move: Move, flow: Flow, ends: list[str], first: str) -> Place | None:
+    """The range that begins with a value; None if somebody has just deleted that."""
     if not move.spec.shape:
         return Place(first, _end(connection, flow, ends, first), flow.target)
-    seed = flow.rows(f"{flow.column} = {literal(first)}::{flow.type} LIMIT 1")
-    send(connection, f"INSERT INTO {flow.target} ({flow.columns}) OVERRIDING SYSTEM VALUE {seed}")
-    chunk = _chunks(connection, flow)[0]
+    chunks = _made(connection, flow, f"{flow.column} = {literal(first)}::{flow.type} LIMIT 1")
+    if not chunks:
+        return None
     if move.spec.aligned:
-        found = catalog.chunk_range(connection, chunk)
-        place = Place(found.lower, found.upper, chunk)
-    else:
-        upper = _end(connection, flow, ends, first) if ends else catalog.chunk_range(connection, chunk).upper
-        place = Place(first, upper, flow.target)
-        sample = flow.rows(f"{flow.within(first, upper)} LIMIT {_SAMPLE}")
-        send(connection, f"INSERT INTO {flow.target} ({flow.columns}) OVERRIDING SYSTEM VALUE {sample}")
-    # what licences other than Timescale's have no function for: a chunk is there once it has had a row
-    send(connection, f"TRUNCATE {', '.join(_chunks(connection, flow))}")
-    return place
+        found = catalog.chunk_range(connection, chunks[0])
+        return Place(found.lower, found.upper, chunks[0])
+    upper = _end(connection, flow, ends, first) if ends else catalog.chunk_range(connection, chunks[0]).upper
+    _made(connection, flow, f"{flow.within(first, upper)} LIMIT {_SAMPLE}")
+    return Place(first, upper, flow.target)
 
 
 def _end(connection: Connection, flow: Flow, ends: list[str], first: str) -> str:
@@ -115,7 +123,14 @@ def _end(connection: Connection, flow: Flow, ends: list[str], first: str) -> str
     return str(connection.exec_driver_sql(query, {"ends": ends, "first": first}).scalar_one() or "infinity")
 
 
-def _chunks(connection: Connection, flow: Flow) -> list[str]:
-    """Those of the new table that have rows."""
-    query = f"SELECT DISTINCT tableoid::regclass::text FROM {flow.target}"
-    return list(connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalars())
+def _made(connection: Connection, flow: Flow, where: str) -> list[str]:
+    """Have the chunks made that rows of the source go to; they are empty."""
+    # what licences other than Timescale's have no function for: a chunk is there once it has had a row
+    query = (
+        f"WITH made AS (INSERT INTO {flow.target} ({flow.columns}) OVERRIDING SYSTEM VALUE {flow.rows(where)} "
+        "RETURNING tableoid) SELECT DISTINCT tableoid::regclass::text FROM made"
+    )
+    chunks = list(connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalars())
+    if chunks:
+        send(connection, f"TRUNCATE {', '.join(chunks)}")
+    return chunks

@@ -26,6 +26,9 @@ _ROWS_OF_A_RANGE = 100
 _AT_ONCE = 50
 """Ranges whose rows are deleted, written or compared by one statement."""
 
+_AT_ONCE_IN_TIME = 10
+"""The same where others wait: after each it is seen whether there is time for more."""
+
 
 _ANY_NUMBER = "SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0"
 """However many rows of the columnstore the ranges share batches with."""
@@ -40,7 +43,7 @@ class Replayed:
     seconds: float
 
 
-def replay(connection: Connection, flow: Flow, seconds: float | None = None) -> Replayed:
+def replay(connection: Connection, flow: Flow, seconds: float | None = None, most: int | None = None) -> Replayed:
     """Bring over what is noted, in a transaction, or in the one that is open; compared afterwards.
 
     All of it sees the source as it was at one moment: a row whose change is seen is in a range that is noted, and a
@@ -48,6 +51,7 @@ def replay(connection: Connection, flow: Flow, seconds: float | None = None) -> 
 
     :param connection: in autocommit mode.
     :param seconds: how long it may take; None: as long as it takes.
+    :param most: how many ranges to replace at most; None: as many as :func:`most_ranges` gives.
     :raises TimeoutError: if it has taken longer.
     :raises RevisionFailed: if the new table does not then have the same rows.
     """
@@ -55,17 +59,18 @@ def replay(connection: Connection, flow: Flow, seconds: float | None = None) -> 
         begun = time.monotonic()
         if flow.columnstore:
             send(connection, _ANY_NUMBER)
-        dirty = take(connection, flow, _most(connection, flow))
+        dirty = take(connection, flow, most_ranges(connection, flow) if most is None else most)
         rows = 0
+        at_once = _AT_ONCE if seconds is None else _AT_ONCE_IN_TIME
         for work in (_delete, _insert, _compare):
-            for part in _batched([each.within(flow) for each in dirty], _AT_ONCE):
+            for part in _batched([each.within(flow) for each in dirty], at_once):
                 rows += work(connection, flow, part)
                 if seconds is not None and time.monotonic() - begun > seconds:
                     raise TimeoutError(f"changes of {flow.source} take longer than {seconds} s to bring over")
     return Replayed(len(dirty), rows, time.monotonic() - begun)
 
 
-def _most(connection: Connection, flow: Flow) -> int:
+def most_ranges(connection: Connection, flow: Flow) -> int:
     """How many ranges are worth their while: to replace a few rows more costs less than another range."""
     return min(MOST, max(_FEWEST, catalog.row_estimate(connection, flow.source) // _ROWS_OF_A_RANGE))
 

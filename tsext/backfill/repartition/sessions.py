@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from tsext import catalog
 from tsext.backfill import ledger, workers
@@ -19,14 +19,65 @@ SETTLED = "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; SET LOC
 """How bounds are read and written as text; and no row is left out in silence."""
 
 
+_BESIDE = "tsext_beside"
+"""Where a connection has the one beside it."""
+
+
+class _Beside:
+    """Another connection in autocommit mode, made when it is needed, and anew after an error."""
+
+    def __init__(self, engine: Engine) -> None:
+        url = engine.url.set(drivername="postgresql+psycopg2")  # which copies faster than psycopg does
+        self.engine = engine if engine.dialect.driver == "psycopg2" else workers.engine_of(url)
+        self._open = ExitStack()
+        self._made: Connection | None = None
+
+    @property
+    def connection(self) -> Connection:
+        """The connection."""
+        if self._made is None:
+            self._made = self._open.enter_context(workers.connected(self.engine))
+        return self._made
+
+    def drop(self) -> None:
+        """Close it, in whatever state it is."""
+        if self._made is not None:
+            self._made.invalidate()
+        self.close()
+
+    def close(self) -> None:
+        """Close it."""
+        self._made = None
+        self._open.close()
+
+
+@contextmanager
+def attend(connection: Connection) -> Iterator[None]:
+    """Keep the connection beside one, once there is one: to make it takes as long as to copy some thousand rows."""
+    info, kept = connection.info, _Beside(connection.engine)
+    info[_BESIDE] = kept
+    try:
+        yield
+    finally:
+        del info[_BESIDE]
+        kept.close()
+
+
 @contextmanager
 def beside(connection: Connection) -> Iterator[Connection]:
-    """Another connection in autocommit mode; the same, where one is all there can be."""
+    """Another connection of psycopg2, in autocommit mode; the same one, where one is all there can be."""
     if catalog.takes_one_client(connection):
         yield connection
         return
-    with workers.connected(connection.engine) as another:
-        yield another
+    kept: _Beside | None = connection.info.get(_BESIDE)
+    another = kept or _Beside(connection.engine)
+    try:
+        yield another.connection
+    except BaseException:
+        another.drop()
+        raise
+    if kept is None:
+        another.close()
 
 
 @contextmanager

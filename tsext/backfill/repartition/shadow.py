@@ -66,23 +66,6 @@ def policies(table: str, source: catalog.MovedTable) -> Iterator[str]:
 # --- keys and indexes
 
 
-def keys(connection: Connection, move: Move) -> dict[str, str]:
-    """What makes each key and index of the new table, by its name; keys first."""
-    source = table_of(connection, move.spec.table, move.spec.schema)
-    root, *_ = catalog.indexed_tables(connection, source.name, source.schema)
-    found = {
-        each["name"]: f"ALTER TABLE {move.shadow} ADD CONSTRAINT {identifier(each['name'])} {each['definition']}"
-        for each in source.constraints
-        if each["kind"] in KEYS
-    }
-    for index in root.indexes:
-        if not index.constraint and index.valid:
-            unique = "UNIQUE " if index.definition.startswith("UNIQUE ") else ""
-            definition = index.definition.removeprefix("UNIQUE ")
-            found[index.name] = f"CREATE {unique}INDEX {identifier(index.name)} ON {move.shadow} {definition}"
-    return found
-
-
 def replica_identity(move: Move, source: catalog.MovedTable) -> Iterator[str]:
     """By what subscribers know its rows; needs the keys."""
     if source.replica_identity == "i" and source.identity_index is not None:

@@ -8,14 +8,14 @@ from sqlalchemy import Connection
 
 from tsext.backfill import ledger
 from tsext.backfill.ledger import Backfill, NewTask, Outcome, Task
-from tsext.backfill.repartition import aggregates, capture, columnstore, planning, shadow, vanished
+from tsext.backfill.repartition import aggregates, capture, columnstore, indexing, planning, shadow, vanished
 from tsext.backfill.repartition.capture import Capture
 from tsext.backfill.repartition.copying import copy
 from tsext.backfill.repartition.locking import in_one_go
 from tsext.backfill.repartition.move import Move, table_of
 from tsext.backfill.repartition.planning import COPY, COPY_CHUNK
 from tsext.backfill.repartition.replay import replay
-from tsext.backfill.repartition.sessions import SETTLED, beside, transaction
+from tsext.backfill.repartition.sessions import beside, transaction
 from tsext.backfill.repartition.verifying import compare
 from tsext.errors import BackfillError, Finding
 from tsext.sql.quoting import identifier
@@ -23,7 +23,8 @@ from tsext.sql.sending import send
 
 log = logging.getLogger("alembic.tsext")
 
-KEY, VERIFY = "key", "verify"
+KEY, KEY_CHUNK, ANALYZE, VERIFY = "key", "key chunk", "analyze", "verify"
+"""Steps: a key or index of the whole table, all those of one chunk, what the planner is told, a range compared."""
 
 ROUNDS = 3
 """How often what differs is copied again."""
@@ -41,25 +42,29 @@ def prepare(connection: Connection, backfill: Backfill) -> None:
     move.jobs.pause(connection)
     if ledger.tasks(connection, backfill):
         return
-    if not move.is_begun(connection):
+    if not move.is_begun(connection) or not Capture(move.forth(connection)).is_installed(connection):
         _begin(connection, move)
-    ledger.plan(connection, backfill, planning.plan(connection, move))
+    with transaction(connection):
+        vanished.learn(connection, move)
+    tasks = planning.plan(connection, move)
+    indexing.drop_of_chunks(connection, move)
+    ledger.plan(connection, backfill, tasks)
 
 
 def _begin(connection: Connection, move: Move) -> None:
-    """All at once: a table whose changes are noted has a new one beside it."""
+    """Make the new table, anew if another try came to nothing; and then note changes, for which writers wait."""
+    with transaction(connection):
+        send(connection, f"DROP TABLE IF EXISTS {move.shadow}")
+        send(connection, f"DROP SCHEMA IF EXISTS {identifier(move.place)} CASCADE")
+        send(connection, f"CREATE SCHEMA {identifier(move.place)}")
+        shadow.create(connection, move)
+        indexing.create_on_root(connection, move)
+        noting = Capture(move.forth(connection))
+        send(connection, ";\n".join([indexing.known(move), vanished.known(move), *noting.log]))
 
     def begin(own: Connection) -> None:
-        send(own, f"LOCK TABLE ONLY {move.table} IN SHARE ROW EXCLUSIVE MODE")
-        send(own, f"CREATE SCHEMA IF NOT EXISTS {identifier(move.place)}")
-        shadow.create(own, move)
-        noting = Capture(move.forth(own))
-        for statement in noting.log:
-            send(own, statement)
+        send(own, noting.lock("SHARE ROW EXCLUSIVE"))
         noting.install(own)
-        send(own, vanished.known(move))
-        send(own, SETTLED)
-        vanished.learn(own, move)
 
     in_one_go(connection, {move.table: "ShareRowExclusiveLock"}, begin)
 
@@ -69,12 +74,17 @@ def perform(connection: Connection, backfill: Backfill, task: Task) -> Outcome:
     move = Move.of(backfill)
     if task.step in (COPY, COPY_CHUNK):
         return _copy(connection, move, task)
+    if task.step.startswith(VERIFY):
+        return _verify(connection, move, task)
     if task.step == KEY:
-        return _build(connection, move, task)
-    if task.step == columnstore.CONVERT:
+        indexing.build_on_root(connection, move, task.relation)
+    elif task.step == KEY_CHUNK:
+        indexing.build(connection, move, task.relation)
+    elif task.step == columnstore.CONVERT:
         columnstore.convert(connection, task.relation)
-        return Outcome(0)
-    return _verify(connection, move, task)
+    else:
+        send(connection, f"ANALYZE {task.relation}")
+    return Outcome(0)
 
 
 def _copy(connection: Connection, move: Move, task: Task) -> Outcome:
@@ -85,13 +95,9 @@ def _copy(connection: Connection, move: Move, task: Task) -> Outcome:
     with transaction(connection):
         query = flow.rows(flow.within(task.lower, task.upper))
         copied = copy(connection, query, task.relation, flow.columns, freeze=whole)
+    if whole:
+        indexing.build(connection, move, task.relation)
     return Outcome(copied.rows, copied.bytes)
-
-
-def _build(connection: Connection, move: Move, task: Task) -> Outcome:
-    send(connection, "SELECT set_config('maintenance_work_mem', '256MB', true)")
-    send(connection, shadow.keys(connection, move)[task.relation])
-    return Outcome(0)
 
 
 def _verify(connection: Connection, move: Move, task: Task) -> Outcome:
@@ -116,10 +122,11 @@ def complete(connection: Connection, backfill: Backfill) -> bool:
         return True
     tasks = ledger.tasks(connection, backfill)
     steps = {each["step"] for each in tasks}
-    keys = shadow.keys(connection, move)
-    if keys and KEY not in steps:
-        # no key can be violated: all have the column, and what is in one range was copied as it was at one moment
-        return not ledger.plan(connection, backfill, [NewTask(KEY, name) for name in keys])
+    # no key can be violated: all have the column, and what is in one range was copied as it was at one moment
+    if chunks := indexing.without(connection, move):
+        return not ledger.plan(connection, backfill, [NewTask(KEY_CHUNK, each) for each in chunks])
+    if KEY not in steps and (keys := indexing.missing(connection, move)):
+        return not ledger.plan(connection, backfill, [NewTask(KEY, each.name) for each in keys])
     if columnstore.CONVERT not in steps and ledger.plan(connection, backfill, columnstore.tasks(connection, move)):
         return False
     catch_up(connection, move)
@@ -128,7 +135,6 @@ def complete(connection: Connection, backfill: Backfill) -> bool:
     if round_ == 1:
         for statement in shadow.replica_identity(move, table_of(connection, move.spec.table, move.spec.schema)):
             send(connection, statement)
-        send(connection, f"ANALYZE {move.shadow}")
         ranges = _ranges(tasks)
     else:
         ranges = [(each["lower"], each["upper"]) for each in wrong]
@@ -139,6 +145,8 @@ def complete(connection: Connection, backfill: Backfill) -> bool:
             hint="something writes into the new table, or past the triggers straight into chunks of the old one",
         )
     new = [NewTask(_verify_step(round_), move.shadow, *each) for each in ranges]
+    if round_ == 1:
+        new.insert(0, NewTask(ANALYZE, move.shadow))
     if ledger.plan(connection, backfill, new):
         return False
     aggregates.build(connection, move)

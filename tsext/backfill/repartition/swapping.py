@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -16,7 +16,7 @@ from tsext.backfill.repartition import aggregates, capture, shadow, vanished
 from tsext.backfill.repartition.capture import Capture
 from tsext.backfill.repartition.locking import in_one_go
 from tsext.backfill.repartition.move import Flow, Move, table_of
-from tsext.backfill.repartition.replay import replay
+from tsext.backfill.repartition.replay import most_ranges, replay
 from tsext.backfill.repartition.sessions import SETTLED, commit, transaction
 from tsext.errors import LockNotAvailable
 from tsext.sql.quoting import identifier, literal, qualified
@@ -24,14 +24,14 @@ from tsext.sql.sending import send
 
 log = logging.getLogger("alembic.tsext")
 
-LONGEST = (0.12, 0.12, 0.12, 0.25, 0.5, 1.0)
+LONGEST = (0.03, 0.03, 0.06, 0.12, 0.12, 0.25, 0.5, 1.0)
 """Seconds that bringing over what is left may take while others wait; after that, the lock is given back first.
 
 From one try to the next, the last for all that follow: on a server that is so busy that it never ends in time, it is
 better to make others wait for once than never to come to an end.
 """
 
-_QUICK = 0.05
+_QUICK = 0.02
 """Seconds that it should take, before it is worth to ask for the lock."""
 
 _TRIES = 20
@@ -42,6 +42,9 @@ _ROUNDS = 10
 _FEWER = 0.7
 
 _EXCLUSIVE = "AccessExclusiveLock"
+
+_COMMITTED_AT_ONCE = "SET LOCAL synchronous_commit = off"
+"""Nobody waits for the disk: what others write then into the new table is written to the WAL after the swap."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,11 @@ class Swap:
         """What it locks, and how: also the tables whose foreign keys go from the one to the other."""
         current = table_of(connection, self.move.spec.table, self.place)
         return dict.fromkeys((*current.referring, *current.referred, self.move.table), _EXCLUSIVE)
+
+    @property
+    def noting_back(self) -> Capture:
+        """What notes, afterwards, the changes of the table that has taken the place."""
+        return Capture(replace(self.flow, home=identifier(self.leaves_for)))
 
     # --- what is said
 
@@ -210,8 +218,13 @@ class _Exchange:
             aggregates.refuse_altered(own, what.move)
             views = [_view_again(own, each) for each in aggregates.views(own, what.move, current)]
             self.referring = current.referring
+            capture.refuse_lost(own, self.noting)
+            self.most = most_ranges(own, what.flow)
             self.mark = _mark(own, what.move.table)
-            self.said = ";\n".join(what.statements(current, views))
+            self.said = ";\n".join([*self._locks("ACCESS EXCLUSIVE"), *what.statements(current, views)])
+            if what.is_forth:
+                made = f"CREATE SCHEMA IF NOT EXISTS {identifier(what.leaves_for)}"
+                send(own, ";\n".join([made, *what.noting_back.log]))
         last = float("inf")
         for _ in range(_ROUNDS):
             if what.is_forth:
@@ -226,37 +239,32 @@ class _Exchange:
     def work(self, own: Connection) -> None:
         """All in one transaction."""
         what = self.what
-        self._lock(own, "SHARE ROW EXCLUSIVE")
+        send(own, "; ".join(self._locks("SHARE ROW EXCLUSIVE")))
         begun = time.monotonic()
-        capture.refuse_lost(own, self.noting)
         if _mark(own, what.move.table) != self.mark:
             raise TimeoutError(f"{what.move.table} was altered meanwhile")
         if what.is_forth:
-            send(own, SETTLED)
-            vanished.notice(own, what.move)
-        replay(own, what.flow, self.longest)
-        self._lock(own, "ACCESS EXCLUSIVE")
+            send(own, f"{SETTLED}; {vanished.noticing(what.move)}")
+        replay(own, what.flow, self.longest, self.most)
         send(own, self.said)
-        _note_from_now_on(own, what)
-        for statement in self.more:
-            send(own, statement)
+        if what.is_forth:
+            what.noting_back.install(own)
+        send(own, ";\n".join([*self.more, _COMMITTED_AT_ONCE]))
         commit(own)
         self.seconds = time.monotonic() - begun
 
-    def _lock(self, own: Connection, mode: str) -> None:
+    def _locks(self, mode: str) -> list[str]:
         """Those that refer to the table first, as who writes into one of them looks into the table afterwards."""
-        send(
-            own,
-            "; ".join([*(f"LOCK TABLE ONLY {each} IN {mode} MODE" for each in self.referring), self.noting.lock(mode)]),
-        )
+        return [*(f"LOCK TABLE ONLY {each} IN {mode} MODE" for each in self.referring), self.noting.lock(mode)]
 
 
 def _mark(connection: Connection, table: str) -> str:
     """What differs once anybody has altered a table."""
     query = (
         "SELECT (SELECT string_agg(xmin::text, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = c.oid) || ' ' "
-        "|| coalesce((SELECT string_agg(xmin::text || oid, ' ' ORDER BY oid) FROM pg_constraint WHERE c.oid "
-        "IN (conrelid, confrelid) AND conparentid = 0), '') || ' ' "
+        "|| coalesce((SELECT string_agg(xmin::text || oid, ' ' ORDER BY oid) FROM pg_constraint "
+        "WHERE conrelid = c.oid), '') || ' ' "
+        # foreign keys to it have triggers here, too
         "|| coalesce((SELECT string_agg(xmin::text || oid, ' ' ORDER BY oid) FROM pg_trigger "
         "WHERE tgrelid = c.oid), '') || ' ' "
         "|| coalesce((SELECT string_agg(xmin::text || indexrelid, ' ' ORDER BY indexrelid) FROM pg_index "
@@ -264,16 +272,6 @@ def _mark(connection: Connection, table: str) -> str:
         "FROM pg_catalog.pg_class AS c WHERE c.oid = to_regclass(%(table)s)"
     )
     return str(connection.exec_driver_sql(query, {"table": table}).scalar_one())
-
-
-def _note_from_now_on(own: Connection, what: Swap) -> None:
-    """For the way back; what noted changes of the table that has left is not needed any more."""
-    if what.is_forth:
-        send(own, f"DROP SCHEMA {what.flow.home} CASCADE")
-        noting = Capture(what.move.back(own))
-        for statement in noting.log:
-            send(own, statement)
-        noting.install(own)
 
 
 def _view_again(connection: Connection, view: str) -> str:
@@ -291,7 +289,11 @@ def _view_again(connection: Connection, view: str) -> str:
 
 
 def validate(connection: Connection, move: Move) -> None:
-    """Make sure that foreign keys hold, as they are created without looking at the rows; goes on after a kill."""
+    """What nobody has to wait for during the swap; goes on after a kill.
+
+    Foreign keys are made sure to hold, as they are created without looking at the rows; and what noted the changes of
+    the old table, for the swap, is dropped.
+    """
     for schema in (move.place, move.kept):
         query = "SELECT obj_description(to_regnamespace(%(schema)s), 'pg_namespace')"
         left = connection.exec_driver_sql(query, {"schema": identifier(schema)}).scalar()
@@ -299,6 +301,8 @@ def validate(connection: Connection, move: Move) -> None:
             send(connection, statement)
         if left:
             send(connection, f"COMMENT ON SCHEMA {identifier(schema)} IS NULL")
+    if move.is_swapped(connection):
+        send(connection, f"DROP SCHEMA IF EXISTS {identifier(move.place)} CASCADE")
 
 
 def clear(connection: Connection, move: Move) -> None:

@@ -32,12 +32,16 @@ def learn(connection: Connection, move: Move) -> None:
 
 def notice(connection: Connection, move: Move) -> None:
     """Note the ranges of the chunks that are gone as changed."""
+    send(connection, noticing(move))
+
+
+def noticing(move: Move) -> str:
+    """What does that."""
     type_ = move.spec.type
-    send(
-        connection,
+    return (
         f"WITH gone AS (DELETE FROM {_list(move)} AS k "
         "WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = k.oid) RETURNING lower, upper) "
-        f"INSERT INTO {identifier(move.place)}.tsext_changes SELECT lower::{type_}, upper::{type_} FROM gone",
+        f"INSERT INTO {identifier(move.place)}.tsext_changes SELECT lower::{type_}, upper::{type_} FROM gone"
     )
 
 
