@@ -147,12 +147,10 @@ def _refuse_both(options: argparse.Namespace) -> None:
     add_arguments(parser)
     if not options.from_database:
         if not options.file or options.from_table or options.catch_up:
-            raise LoadError(
-                "what is to be loaded?", hint="name a file; or --from-database URL, with which the others go"
-            )
+            raise LoadError("what is to be loaded?", hint="name a file; or --from-database URL")
         return
-    defaults = {each.dest: each.default for each in parser._actions if each.dest not in _OF_BOTH}
-    given = [name for name, default in defaults.items() if getattr(options, name, default) != default]
+    untouched = vars(parser.parse_args(["table"]))
+    given = [name for name in untouched if name not in _OF_BOTH and getattr(options, name) != untouched[name]]
     if options.file or given:
         said = "a file" if options.file else "--" + given[0].replace("_", "-")
         raise LoadError(f"{said} and --from-database do not go together", hint="leave out one of them")

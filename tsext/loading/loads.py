@@ -276,6 +276,7 @@ def _stands(engine: Engine, request: Request, declared: _Declared) -> Loaded:
         copied = [each for each in tasks if each["step"] != planning.STEP]
         progress = ledger.progress(connection, backfill)
         rejected = rejects.rejected(connection, backfill.id)
+        reason = attending.why(connection, backfill)
     path = request.rejects or request.path.with_name(f"{request.path.name}.rejects.csv")
     if rejected:
         rejects.write(path, rejected)
@@ -284,7 +285,7 @@ def _stands(engine: Engine, request: Request, declared: _Declared) -> Loaded:
         table=backfill.source,
         file=declared.spec.path,
         state=str(backfill.state),
-        reason=attending.why(connection, backfill),
+        reason=reason,
         already_done=declared.is_done,
         rows=progress.rows,
         skipped=progress.seen - progress.rows - len(rejected),

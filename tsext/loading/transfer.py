@@ -114,7 +114,9 @@ def source_of(url: str) -> Iterator[Connection]:
 
 
 def prepare(connection: Connection, backfill: Backfill) -> None:
-    """Plan the ranges, and make the chunks that are missing for one row of each."""
+    """Plan the ranges, unless that is done, and make the chunks that are missing for one row of each."""
+    if ledger.tasks(connection, backfill):  # of other chunks, which may be there by now, others would be made
+        return
     spec = Spec.of(backfill)
     with source_of(spec.url) as source:
         bounds = [None, *_bounds(source, spec), None]
