@@ -393,7 +393,7 @@ def test_a_table_of_another_database(timescaledb, database_url, elsewhere, tmp_p
     complete = transfer.complete
 
     def meanwhile(connection, backfill):
-        if ledger.tasks(connection, backfill)[-1]["step"] == transfer.COPY:
+        if backfill.source == "public.ticks" and ledger.tasks(connection, backfill)[-1]["step"] == transfer.COPY:
             elsewhere.execute(
                 "UPDATE ticks SET note = 'other' WHERE device = 7 AND time < '2024-01-02 00:00+00'",
                 "DELETE FROM ticks WHERE device = 8 AND time > '2024-01-05 00:00+00'",

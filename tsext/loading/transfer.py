@@ -16,8 +16,9 @@ from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any
 
+import psycopg2
 from sqlalchemy import Connection, create_engine, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from tsext import catalog
@@ -96,20 +97,13 @@ class Spec:
 def source_of(url: str) -> Iterator[Connection]:
     """A connection to the other database, in autocommit mode; by psycopg2, which is the faster one at this.
 
-    :raises LoadError: if there is none to be had.
+    :raises DBAPIError: if there is none to be had; a worker tries again, as if it had lost its own.
     """
     known = make_url(url).set(drivername="postgresql+psycopg2")
     options = "-c TimeZone=UTC -c DateStyle=ISO,YMD -c IntervalStyle=postgres -c row_security=off"
     arguments = {"application_name": "tsext-backfill", "options": f"{options} -c client_connection_check_interval=1s"}
     engine = create_engine(known.set(password=passwords.get(url)), poolclass=NullPool, connect_args=arguments)
-    try:
-        connection = engine.connect()
-    except DBAPIError as error:
-        raise LoadError(
-            f"{url} cannot be reached: {str(error.orig).strip()}",
-            hint="a password that is not in the URL is looked for in PGPASSWORD and in ~/.pgpass, wherever workers run",
-        ) from error
-    with connection.execution_options(isolation_level="AUTOCOMMIT"):
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         yield connection
 
 
@@ -187,17 +181,23 @@ def _copy(connection: Connection, source: Connection, backfill: Backfill, task: 
     spec = Spec.of(backfill)
     where = spec.within(task.lower, task.upper)
     read = f"COPY (SELECT {spec.names} FROM {spec.source} WHERE {where}) TO STDOUT (FORMAT binary)"
-    driver = source.connection.dbapi_connection
     chunk = _chunk(connection, backfill, task)
     if chunk is not None:
         send(connection, "SAVEPOINT tsext_copy")
         try:
-            return pipe(driver, read, connection, f"COPY {chunk} ({spec.names}) FROM STDIN (FORMAT binary)")
+            return _piped(source, read, connection, f"COPY {chunk} ({spec.names}) FROM STDIN (FORMAT binary)")
         except DBAPIError as error:
             if sqlstate(error) != _CHECK_VIOLATION:
                 raise
             send(connection, "ROLLBACK TO SAVEPOINT tsext_copy")
-    return pipe(driver, read, connection, f"COPY {backfill.source} ({spec.names}) FROM STDIN (FORMAT binary)")
+    return _piped(source, read, connection, f"COPY {backfill.source} ({spec.names}) FROM STDIN (FORMAT binary)")
+
+
+def _piped(source: Connection, read: str, connection: Connection, write: str) -> Copied:
+    try:
+        return pipe(source.connection.dbapi_connection, read, connection, write)
+    except psycopg2.Error as error:  # of the source, where SQLAlchemy is not asked
+        raise OperationalError(read, None, error) from error
 
 
 def _chunk(connection: Connection, backfill: Backfill, task: Task) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, Engine, make_url
+from sqlalchemy.exc import DBAPIError
 
 from tsext import catalog
 from tsext.backfill import ledger, workers
@@ -120,8 +121,14 @@ def _declare(connection: Connection, request: Request) -> Backfill:
         raise LoadError(f"there is no table {request.table}", hint="create it first, as it is to be")
     if bookkeeping.version(connection) < bookkeeping.VERSION:
         bookkeeping.upgrade(connection)
-    with source_of(request.url) as source:
-        spec = _spec(connection, source, request, relation)
+    try:
+        with source_of(request.url) as source:
+            spec = _spec(connection, source, request, relation)
+    except DBAPIError as error:
+        raise LoadError(
+            f"{request.url} cannot be read: {str(error.orig).strip()}",
+            hint="a password that is not in the URL is looked for in PGPASSWORD and in ~/.pgpass, wherever workers run",
+        ) from error
     known = {each.name: each for each in ledger.backfills(connection)}.get(request.load_name)
     if known is None:
         _refuse_filled(connection, relation)
