@@ -3,9 +3,11 @@
 import threading
 
 import pytest
+from alembic.config import Config
 
 from tsext import catalog
-from tsext.errors import FeatureNotSupported, InvalidObject
+from tsext.command import backfills
+from tsext.errors import BackfillError, FeatureNotSupported, InvalidObject
 
 VENUES = """
 CREATE TABLE "Venues" (id int NOT NULL, since date NOT NULL, name text,
@@ -28,6 +30,12 @@ SELECT conrelid::regclass || ' ' || conname || ' ' || confrelid::regclass || ' '
 ORDER BY 1
 """
 FORTH = 'op.repartition_hypertable("Venues", "since", chunk_time_interval=timedelta(days={}))'
+
+
+def finish(database, name):
+    config = Config()
+    config.set_main_option("sqlalchemy.url", database.engine.url.render_as_string(hide_password=False))
+    backfills.finish(config, name)
 
 
 def keys(database):
@@ -104,10 +112,16 @@ def test_foreign_keys_to_the_table_follow_it(timescaledb):
             assert len([each for each in database.hypertables if each.schema is None]) == hypertables
     refused(database, "INSERT INTO fills (venue, since) VALUES (7, '2020-01-01')")
     refused(database, 'DELETE FROM "Venues" WHERE id = 39')
-    database.run('op.repartition_hypertable("Venues", chunk_time_interval=timedelta(days=20))')
-    assert keys(database) == before
-    database.run('op.convert_to_table("Venues")')
-    assert keys(database) == before
+    for code, hypertables in (
+        ('op.repartition_hypertable("Venues", chunk_time_interval=timedelta(days=20))', 1),
+        ('op.convert_to_table("Venues")', 0),
+    ):
+        with pytest.raises(BackfillError, match="has given Venues another shape, and may still be undone"):
+            database.run(code)
+        finish(database, "repartition_Venues")
+        database.run(code)
+        assert keys(database) == before
+        assert len([each for each in database.hypertables if each.schema is None]) == hypertables
     refused(database, "INSERT INTO fills (venue, since) VALUES (7, '2020-01-01')")
     refused(database, 'DELETE FROM "Venues" WHERE id = 39')
     database.execute('DELETE FROM "Venues" WHERE id = 3')
