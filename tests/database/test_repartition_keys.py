@@ -3,10 +3,9 @@
 import threading
 
 import pytest
-from alembic.config import Config
 
 from tsext import catalog
-from tsext.command import backfills
+from tsext.backfill import kinds, ledger
 from tsext.errors import BackfillError, FeatureNotSupported, InvalidObject
 
 VENUES = """
@@ -30,12 +29,6 @@ SELECT conrelid::regclass || ' ' || conname || ' ' || confrelid::regclass || ' '
 ORDER BY 1
 """
 FORTH = 'op.repartition_hypertable("Venues", "since", chunk_time_interval=timedelta(days={}))'
-
-
-def finish(database, name):
-    config = Config()
-    config.set_main_option("sqlalchemy.url", database.engine.url.render_as_string(hide_password=False))
-    backfills.finish(config, name)
 
 
 def keys(database):
@@ -83,6 +76,13 @@ class Referrer(threading.Thread):
         assert self.error is None, self.error
 
 
+def finish(connection):
+    connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+    found = ledger.find(connection, "repartition_Venues")
+    kinds.of(found).finish(connection, found)
+    ledger.set_state(connection, found, ledger.State.FINISHED)
+
+
 def refused(database, statement):
     with pytest.raises(Exception, match="violates foreign key constraint"):
         database.execute(statement)
@@ -118,7 +118,7 @@ def test_foreign_keys_to_the_table_follow_it(timescaledb):
     ):
         with pytest.raises(BackfillError, match="has given Venues another shape, and may still be undone"):
             database.run(code)
-        finish(database, "repartition_Venues")
+        database.ask(finish)
         database.run(code)
         assert keys(database) == before
         assert len([each for each in database.hypertables if each.schema is None]) == hypertables

@@ -14,7 +14,6 @@ from tsext.backfill import ledger
 from tsext.backfill.ledger import Backfill, State
 from tsext.backfill.repartition import aggregates, swapping
 from tsext.backfill.repartition.move import CAPTURE, KIND, RANGES, Move, Spec, place_of
-from tsext.backfill.repartition.replay import replay
 from tsext.errors import BackfillError, FeatureNotSupported, InvalidObject, IrreversibleOperation
 from tsext.model import TIMESCALEDB, Dimension, Hypertable, Interval
 from tsext.model.repartitions import Repartition
@@ -421,7 +420,7 @@ class UndoRepartitionHypertable(MovingOperation, name="undo_repartition_hypertab
     def _swap_back(self, connection: Connection, move: Move) -> None:
         move.jobs.pause(connection)
         try:
-            replay(connection, move.back(connection))
+            swapping.catch_up_back(connection, move)
             aggregates.fill(connection, move, back=True)
             swapping.swap_back(connection, move, moved_jobs(connection, move, move.kept))
         except BaseException:

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 import psycopg2
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from tsext import catalog
 from tsext.backfill.repartition.sessions import beside, transaction
@@ -71,12 +72,17 @@ def pipe(source: Any, read: str, connection: Connection, write: str) -> Copied:
             file.close()  # so that the reader does not wait for us
             thread.join()
             if failed and not isinstance(failed[0], BrokenPipeError | psycopg2.extensions.QueryCanceledError):
-                raise failed[0] from None
+                raise _told(failed[0], read) from None
             raise
         thread.join()
     if failed:
-        raise failed[0]
+        raise _told(failed[0], read)
     return Copied(rows, counted.bytes)
+
+
+def _told(error: BaseException, statement: str) -> BaseException:
+    """An error of the driver as SQLAlchemy tells it, by which a worker knows what may pass."""
+    return OperationalError(statement, None, error) if isinstance(error, psycopg2.Error) else error
 
 
 class _Counted:

@@ -45,7 +45,7 @@ def prepare(connection: Connection, backfill: Backfill) -> None:
     if not move.is_begun(connection) or not Capture(move.forth(connection)).is_installed(connection):
         _begin(connection, move)
     with transaction(connection):
-        vanished.learn(connection, move)
+        vanished.learn(connection, move, identifier(move.place))
     tasks = planning.plan(connection, move)
     indexing.drop_of_chunks(connection, move)
     ledger.plan(connection, backfill, tasks)
@@ -60,7 +60,7 @@ def _begin(connection: Connection, move: Move) -> None:
         shadow.create(connection, move)
         indexing.create_on_root(connection, move)
         noting = Capture(move.forth(connection))
-        send(connection, ";\n".join([indexing.known(move), vanished.known(move), *noting.log]))
+        send(connection, ";\n".join([indexing.known(move), vanished.known(noting.flow.home), *noting.log]))
 
     def begin(own: Connection) -> None:
         send(own, noting.lock("SHARE ROW EXCLUSIVE"))
@@ -174,8 +174,8 @@ def catch_up(connection: Connection, move: Move) -> None:
         capture.refuse_lost(another, Capture(flow))
         for _ in range(_ROUNDS_OF_REPLAY):
             with transaction(another):
-                vanished.learn(another, move)
-                vanished.notice(another, move)
+                vanished.learn(another, move, flow.home)
+                vanished.notice(another, move, flow.home)
             if replay(another, flow).seconds < _QUICK:
                 return
 

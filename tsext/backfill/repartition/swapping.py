@@ -178,6 +178,15 @@ def swap_back(connection: Connection, move: Move, more: Sequence[str] = ()) -> f
     return _exchange(connection, Swap(move, flow, move.kept, move.place), more)
 
 
+def catch_up_back(connection: Connection, move: Move) -> None:
+    """Bring over to the old table what has changed in the new one, which is in place; it may take long."""
+    flow = move.back(connection)
+    with transaction(connection):
+        vanished.learn(connection, move, flow.home)
+        vanished.notice(connection, move, flow.home)
+    replay(connection, flow)
+
+
 def _exchange(connection: Connection, what: Swap, more: Sequence[str]) -> float:
     exchange = _Exchange(what, more)
     for attempt in range(_TRIES):
@@ -187,6 +196,9 @@ def _exchange(connection: Connection, what: Swap, more: Sequence[str]) -> float:
         except TimeoutError as error:
             log.info("%s; once more", error)
             continue
+        with transaction(connection):
+            if what.is_forth:  # those that came with the last changes
+                vanished.learn(connection, what.move, identifier(what.leaves_for))
         log.info("%s swapped: writers waited for %.0f ms", what.move.table, 1000 * exchange.seconds)
         validate(connection, what.move)
         return exchange.seconds
@@ -223,14 +235,16 @@ class _Exchange:
             self.mark = _mark(own, what.move.table)
             self.said = ";\n".join([*self._locks("ACCESS EXCLUSIVE"), *what.statements(current, views)])
             if what.is_forth:
-                made = f"CREATE SCHEMA IF NOT EXISTS {identifier(what.leaves_for)}"
-                send(own, ";\n".join([made, *what.noting_back.log]))
+                home = what.noting_back.flow.home
+                made = [f"CREATE SCHEMA IF NOT EXISTS {home}", *what.noting_back.log, vanished.known(home)]
+                send(own, ";\n".join(made))
+                send(own, SETTLED)
+                vanished.learn(own, what.move, home, what.other)
         last = float("inf")
         for _ in range(_ROUNDS):
-            if what.is_forth:
-                with transaction(own):
-                    vanished.learn(own, what.move)
-                    vanished.notice(own, what.move)
+            with transaction(own):
+                vanished.learn(own, what.move, what.flow.home)
+                vanished.notice(own, what.move, what.flow.home)
             took = replay(own, what.flow).seconds
             if took < _QUICK or took > _FEWER * last:
                 return
@@ -243,8 +257,7 @@ class _Exchange:
         begun = time.monotonic()
         if _mark(own, what.move.table) != self.mark:
             raise TimeoutError(f"{what.move.table} was altered meanwhile")
-        if what.is_forth:
-            send(own, f"{SETTLED}; {vanished.noticing(what.move)}")
+        send(own, f"{SETTLED}; {vanished.noticing(what.move, what.flow.home)}")
         replay(own, what.flow, self.longest, self.most)
         send(own, self.said)
         if what.is_forth:
