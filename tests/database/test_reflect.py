@@ -220,6 +220,7 @@ def test_columnstores_and_continuous_aggregates(licensed):
         "WITH NO DATA",
         'ALTER MATERIALIZED VIEW "Hourly %" SET (timescaledb.compress)',
         'CREATE INDEX hourly_symbol ON "Hourly %" (symbol, h DESC)',
+        """CREATE INDEX odd ON "Hourly %" ((symbol || ':x%'), lower(symbol) DESC) WHERE avg > 0""",
     )
     text = reflected(licensed, [None])
     assert text.count("Columnstore(") == 2

@@ -10,6 +10,7 @@ from tsext.catalog.aggregates import (
     continuous_aggregates,
     extent,
     is_query_of,
+    is_same_index,
 )
 from tsext.catalog.asking import Key
 from tsext.catalog.asking import key as key_of
@@ -259,6 +260,7 @@ __all__ = [
     "is_assignable",
     "is_in_columnstore",
     "is_query_of",
+    "is_same_index",
     "is_there",
     "job_applications",
     "jobs",

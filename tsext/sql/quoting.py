@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -55,6 +56,11 @@ def identifier(name: str) -> str:
     if name in _ALSO_RESERVED or not name.isprintable():
         return _preparer().quote_identifier(name)
     return _preparer().quote(name)
+
+
+def escaped(sql: str) -> str:
+    """SQL as ``sqlalchemy.text()`` must be given it: with a backslash before what it would take for a parameter."""
+    return re.sub(r"(?<![:\w]):\w+(?![:\w])", r"\\\g<0>", sql)
 
 
 def _check_name(name: str) -> None:
