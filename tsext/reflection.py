@@ -197,8 +197,11 @@ def _complete(connection: Connection, metadata: MetaData) -> None:
 
 def _exclusion(found: catalog.Exclusion) -> ExcludeConstraint:
     where: Any = None if found.condition is None else _escaped(text(found.condition))
+    elements: list[Any] = [
+        (literal_column(sql) if name is None else name, operator) for name, sql, operator in found.elements
+    ]
     return ExcludeConstraint(
-        *((literal_column(element), operator) for element, operator in found.elements),
+        *elements,
         name=found.name,
         using=found.using,
         where=where,

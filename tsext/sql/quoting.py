@@ -151,12 +151,17 @@ def _datetime(value: datetime) -> str:
 
 def _json(value: object) -> str:
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InvalidObject(
             f"this is not JSON: {error}",
             hint="use only null, bool, finite numbers, strings, lists and objects in it",
         ) from error
+    if r"\u0000" in text.replace(r"\\", ""):
+        raise InvalidObject(
+            f"the JSON {text} holds a NUL character, which PostgreSQL's jsonb cannot store", hint="remove it"
+        )
+    return text
 
 
 def duration(value: timedelta) -> str:
