@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -33,6 +32,7 @@ from tsext.errors import InvalidObject
 from tsext.model import ContinuousAggregate, Job, Object, TableObject
 from tsext.operations.rendering import Code, arguments_of, code_of
 from tsext.sql.dialect import dialect
+from tsext.sql.quoting import escaped
 
 _FOUND: tuple[Callable[[Connection], Iterable[TableObject]], ...] = (
     catalog.hypertables,
@@ -197,8 +197,11 @@ def _complete(connection: Connection, metadata: MetaData) -> None:
 
 def _exclusion(found: catalog.Exclusion) -> ExcludeConstraint:
     where: Any = None if found.condition is None else _escaped(text(found.condition))
+    elements: list[Any] = [
+        (literal_column(sql) if name is None else name, operator) for name, sql, operator in found.elements
+    ]
     return ExcludeConstraint(
-        *((literal_column(element), operator) for element, operator in found.elements),
+        *elements,
         name=found.name,
         using=found.using,
         where=where,
@@ -270,7 +273,7 @@ def _escaped(expression: Any) -> Any:
     """SQL text as ``text()`` must be given it: with a backslash before what it would take for a parameter."""
     if not isinstance(expression, TextClause):
         return expression
-    return literal_column(re.sub(r"(?<![:\w]):\w+(?![:\w])", r"\\\g<0>", expression.text))
+    return literal_column(escaped(expression.text))
 
 
 def _render_type(kind: str, item: Any, context: AutogenContext) -> str | bool:

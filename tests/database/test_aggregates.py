@@ -93,13 +93,23 @@ def test_options_and_indexes_change_in_place(licensed):
     fill(licensed)
     licensed.run('op.refresh_continuous_aggregate("hourly", None, None)')
     before = look(licensed)
-    indexes = [AggregateIndex("a", "price DESC NULLS LAST"), AggregateIndex("c", "bucket", using="brin")]
+    indexes = [
+        AggregateIndex("a", "price DESC NULLS LAST"),
+        AggregateIndex("c", "bucket", using="brin"),
+        AggregateIndex("d", ["(LOWER(symbol)) DESC", "bucket", "(price*2)"], where="symbol<>':x%' and price>0"),
+    ]
     new = ContinuousAggregate("hourly", HOURLY, materialized_only=False, chunk_interval="1 day", indexes=indexes)
     revision = licensed.migrate(models(new))
     assert "old_materialized_only=True" in revision.upgrade
     assert "create_continuous_aggregate" not in revision.upgrade
-    assert found(licensed)[0].indexes == new.indexes
+    *plain, printed = found(licensed)[0].indexes
+    assert plain == indexes[:2]
+    assert printed.columns == ("(lower(symbol)) DESC", "bucket", "(price * 2::numeric)")
     assert_clean(licensed, models(new))
+    other = replace(indexes[2], where="symbol <> ':x%' AND price > 1")
+    changed = licensed.autogenerate(models(replace(new, indexes=[*indexes[:2], other])))
+    assert changed.upgrade.count("op.") == 2 and 'op.drop_index("d"' in changed.upgrade.replace("'", '"')
+    assert licensed.autogenerate(models(replace(new, indexes=plain))).upgrade.count("op.") == 1
     assert licensed.scalar("SELECT count(*) FROM hourly") == 120
     licensed.run(revision.downgrade)
     assert look(licensed) == before

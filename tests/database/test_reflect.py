@@ -71,6 +71,9 @@ HYPERTABLES = (
     'CONSTRAINT fk FOREIGN KEY (at, device) REFERENCES "My Schema"."Ticks \'n\' %")',
     "CREATE TABLE conditions (time timestamptz NOT NULL)",
     "SELECT create_hypertable('conditions', by_range('time', INTERVAL '90 minutes'))",
+    'CREATE TABLE held ("At" bigint NOT NULL, rooms int8range, EXCLUDE USING gist (rooms WITH &&, "At" WITH =))',
+    "SELECT create_hypertable('held', by_range('At', 100))",
+    "INSERT INTO held VALUES (1, '[1,2]'), (300, '[1,2]')",
 )
 BOTH = (None, "My Schema")
 
@@ -94,13 +97,13 @@ def odd(timescaledb):
 def test_autogenerate_finds_nothing(odd):
     metadata = metadata_of(reflected(odd))
     assert odd.autogenerate(metadata, include_schemas=True, compare_type=True).is_empty
-    assert len(metadata.tables) == 11
+    assert len(metadata.tables) == 12
     odd.execute("ALTER TABLE rooms DROP CONSTRAINT plain")
     revision = odd.migrate(metadata, include_schemas=True)  # what is declared and missing comes back
     assert revision.upgrade.count("op.create_exclude_constraint") == 1 and "plain" in revision.upgrade
     assert odd.autogenerate(metadata, include_schemas=True).is_empty
     odd.run(revision.downgrade)
-    assert odd.scalar("SELECT count(*) FROM pg_constraint WHERE contype = 'x'") == 1
+    assert odd.scalar("SELECT count(*) FROM pg_constraint WHERE contype = 'x' AND conname ~ 'Odd'") == 1
     metadata.tables["rooms"].constraints.clear()  # what is not declared is left alone
     assert odd.autogenerate(metadata, include_schemas=True).is_empty
     only_here = metadata_of(reflected(odd, [None]))
@@ -128,7 +131,7 @@ def test_an_empty_database_made_of_it_is_the_same(odd):
         'DROP TABLE "My Schema"."Odd ""table"" 100%" CASCADE',
         "DROP TABLE child, a, b, empty_one, rooms, parts, to_parts",
     )
-    odd.execute(*views, "DROP TABLE alarm", "DROP TABLE conditions", 'DROP TABLE "My Schema"."Ticks \'n\' %"')
+    odd.execute(*views, "DROP TABLE alarm", "DROP TABLE conditions, held", 'DROP TABLE "My Schema"."Ticks \'n\' %"')
     odd.execute('CREATE SEQUENCE "My Schema"."Odd ""table"" 100%_serial_one_seq"', "DROP TYPE plain_mood")
     odd.execute('DROP TYPE "My Schema"."Mood"')
     metadata = metadata_of(text)
@@ -138,7 +141,7 @@ def test_an_empty_database_made_of_it_is_the_same(odd):
     assert reflected(odd) == text
     hypertables, objects = odd.look()
     assert hypertables == before[0]
-    gone = {"conditions_time_idx", "Ticks 'n' %_At_idx", "Ticks 'n' %_device_At_idx"}
+    gone = {"conditions_time_idx", "held_At_idx", "Ticks 'n' %_At_idx", "Ticks 'n' %_device_At_idx"}
     assert objects == [each for each in before[1] if each[2] not in gone and each[1] != "v"]
 
 
@@ -220,6 +223,7 @@ def test_columnstores_and_continuous_aggregates(licensed):
         "WITH NO DATA",
         'ALTER MATERIALIZED VIEW "Hourly %" SET (timescaledb.compress)',
         'CREATE INDEX hourly_symbol ON "Hourly %" (symbol, h DESC)',
+        """CREATE INDEX odd ON "Hourly %" ((symbol || ':x%'), lower(symbol) DESC) WHERE avg > 0""",
     )
     text = reflected(licensed, [None])
     assert text.count("Columnstore(") == 2

@@ -94,6 +94,7 @@ def test_what_belongs_to_it_is_declared_under_its_name():
         (lambda: ContinuousAggregate("h", QUERY, indexes=[AggregateIndex("ix", "a")] * 2), "index ix twice"),
         (lambda: AggregateIndex("", ["a"]), "name of an index of a continuous aggregate is ''"),
         (lambda: AggregateIndex("ix", []), "index ix has no columns"),
+        (lambda: AggregateIndex("ix", ["a"], where=" "), "index ix has an empty condition"),
     ],
 )
 def test_declarations_that_make_no_sense_are_refused(make, fact):

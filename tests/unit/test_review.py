@@ -143,6 +143,42 @@ def test_what_asks_the_database_cannot_be_read_beyond_that(revisions):
     assert revisions.read("001_a", downgrade=True).stop.waivers == ()
 
 
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ("rows = op.get_bind().execute(sa.text('SELECT 1')).fetchall()", "no attribute 'fetchall'"),
+        ("sa.inspect(op.get_bind())", "No inspection system"),
+        ("op.execute('SELECT 1').scalar()", "no attribute 'scalar'"),
+        ("with op.batch_alter_table('t', recreate='always') as t: t.drop_column('a')", "table reflection"),
+        ("import os; os.environ['NOT_SET']", "NOT_SET"),
+        ("raise SystemExit('set TENANT first')", "set TENANT first"),
+        ("1 / 0", "division by zero"),
+    ],
+)
+def test_whatever_stops_it_is_a_finding(revisions, body, why):
+    revisions.write("001_a", f"def upgrade():\n    op.execute('ANALYZE a')\n    {body}\n")
+    (verdict,) = review.judge([revisions.read("001_a")], safety.Facts())
+    (hazard,) = (each for each in verdict.hazards if each.rule == "unreadable-revision")
+    assert why in hazard.message and hazard.statement.line == revisions.line("001_a", body)
+
+
+def test_a_revision_that_can_do_without_a_database_is_read_so(revisions):
+    revisions.write(
+        "001_a",
+        """
+        from alembic import context
+
+        def upgrade():
+            if context.is_offline_mode():
+                op.execute("UPDATE a SET b = 1")
+            else:
+                op.get_bind().execute(sa.text("SELECT 1")).scalar()
+        """,
+    )
+    reading = revisions.read("001_a")
+    assert (reading.stop, texts(reading)) == (None, ["UPDATE a SET b = 1"])
+
+
 # --- waivers
 
 

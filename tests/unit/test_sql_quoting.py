@@ -141,7 +141,10 @@ def test_literal(value: object, sql: str) -> None:
     import_module("postgast").parse(f"SELECT {sql}")
 
 
-@pytest.mark.parametrize("value", [b"x", object(), {"a": object()}, [float("nan")], "a\0b", "\ud800", {"a": "\ud800"}])
+@pytest.mark.parametrize(
+    "value",
+    [b"x", object(), {"a": object()}, [float("nan")], "a\0b", "\ud800", {"a": "\ud800"}, {"a": ["b\0"]}, {"\\\0": 1}],
+)
 def test_what_is_no_constant_is_refused(value: object) -> None:
     with pytest.raises(InvalidObject) as refusal:
         literal(value)

@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self
 
+from alembic.autogenerate import render, renderers
+from alembic.autogenerate.api import AutogenContext
+from alembic.migration import MigrationContext
 from alembic.operations import ops
 from sqlalchemy import MetaData, Table, literal_column
 
@@ -19,6 +22,7 @@ from tsext.model import (
     AggregateIndex,
     ContinuousAggregate,
     aggregates_of,
+    is_expression,
     objects_in,
 )
 from tsext.operations.aggregates import AlterContinuousAggregate, CreateContinuousAggregate, DropContinuousAggregate
@@ -30,7 +34,8 @@ from tsext.operations.swapping import (
     RenameContinuousAggregate,
 )
 from tsext.sql import grammar
-from tsext.sql.quoting import LONGEST_NAME, identifier
+from tsext.sql.dialect import dialect
+from tsext.sql.quoting import LONGEST_NAME, escaped, identifier
 
 _KEPT = ("_old", *(f"_old{number}" for number in range(2, 10)))
 """What is added to the name of an aggregate in whose place a new one came."""
@@ -70,7 +75,7 @@ def _completed(comparison: Comparison, found: Mapping[catalog.Key, catalog.Found
                 renamed.append(swaps[key])
                 yield from swaps[key].renamed(for_a_moment=True)
         elif key in found:
-            yield from changes(found[key].aggregate, wanted[key])
+            yield from changes(_alike(comparison, found[key].aggregate, wanted[key]), wanted[key])
         else:
             yield from created(wanted[key], again=bool(swaps))
     for swap in reversed(renamed):
@@ -79,6 +84,18 @@ def _completed(comparison: Comparison, found: Mapping[catalog.Key, catalog.Found
         yield swap.filled()
     for swap in swaps.values():
         yield from swap.swapped()
+
+
+def _alike(comparison: Comparison, found: ContinuousAggregate, wanted: ContinuousAggregate) -> ContinuousAggregate:
+    """What is found, with those of its indexes as they are declared that differ in how they are written only."""
+    declared = {each.name: each for each in wanted.indexes or ()}
+
+    def written(index: AggregateIndex) -> AggregateIndex:
+        other = declared.get(index.name)
+        same = other is not None and catalog.is_same_index(comparison.connection, found, index, other)
+        return other if same and other is not None else index
+
+    return replace(found, indexes=tuple(map(written, found.indexes or ())))
 
 
 def silence(comparison: Comparison) -> None:
@@ -298,13 +315,20 @@ def beside(name: str, suffix: str) -> str:
 class _CreateIndex(ops.CreateIndexOp):
     @classmethod
     def of(cls, aggregate: ContinuousAggregate, index: AggregateIndex, *, again: bool = False) -> Self:
-        columns: list[Any] = [literal_column(identifier(name) + way) if way else name for name, way in index.parts]
+        columns: list[Any] = [_indexed(name, way) for name, way in index.parts]
         given: dict[str, Any] = {} if index.using == "btree" else {"postgresql_using": index.using}
+        given |= {} if index.where is None else {"postgresql_where": literal_column(escaped(index.where))}
         given |= {"if_not_exists": True} if again else {}
         return cls(index.name, aggregate.name, columns, schema=aggregate.schema, **given)
 
     def reverse(self) -> _DropIndex:
         return _DropIndex(self)
+
+
+def _indexed(name: str, way: str) -> Any:
+    if is_expression(name):
+        return literal_column(name + way)
+    return literal_column(identifier(name) + way) if way else name
 
 
 class _DropIndex(ops.DropIndexOp):
@@ -319,3 +343,12 @@ class _DropIndex(ops.DropIndexOp):
 
     def reverse(self) -> _CreateIndex:
         return self.created
+
+
+@renderers.dispatch_for(_CreateIndex)
+@renderers.dispatch_for(_DropIndex)
+def _render(context: AutogenContext, op: _CreateIndex | _DropIndex) -> str:
+    """As Alembic does, but for percent signs, which the dialect of a driver doubles."""
+    plain = AutogenContext(MigrationContext.configure(dialect=dialect()), opts=context.opts, autogenerate=False)
+    plain.imports = context.imports
+    return render._drop_index(plain, op) if isinstance(op, _DropIndex) else render._add_index(plain, op)

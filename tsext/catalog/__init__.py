@@ -12,6 +12,7 @@ from tsext.catalog.aggregates import (
     continuous_aggregates,
     extent,
     is_query_of,
+    is_same_index,
     source_of_aggregate,
 )
 from tsext.catalog.asking import Key
@@ -275,6 +276,7 @@ __all__ = [
     "is_assignable",
     "is_in_columnstore",
     "is_query_of",
+    "is_same_index",
     "is_there",
     "job_applications",
     "jobs",

@@ -14,6 +14,7 @@ from tsext.catalog.extensions import timescaledb
 from tsext.catalog.hypertables import resolved
 from tsext.errors import PreflightFailed
 from tsext.model import AggregateIndex, ContinuousAggregate
+from tsext.sql.quoting import qualified
 from tsext.sql.sending import sqlstate
 
 _AS_IT_IS = {"no_parameters": True}
@@ -106,8 +107,14 @@ def _aggregate(connection: Connection, row: Any) -> ContinuousAggregate:
 
 
 def _index(found: dict[str, Any]) -> AggregateIndex:
-    columns = tuple(f"{name}{_direction(option)}" for name, option in found["columns"])
-    return AggregateIndex(found["name"], columns, found["using"])
+    parts = ((_expression(sql) if name is None else name, option) for name, option, sql in found["columns"])
+    columns = tuple(f"{indexed}{_direction(option)}" for indexed, option in parts)
+    return AggregateIndex(found["name"], columns, found["using"], found["where"])
+
+
+def _expression(sql: str) -> str:
+    """In parentheses, in which the server prints what is no call of a function."""
+    return sql if sql.startswith("(") else f"({sql})"
 
 
 def _direction(option: int) -> str:
@@ -145,6 +152,20 @@ def is_query_of(connection: Connection, query: str, aggregate: ContinuousAggrega
     :raises PreflightFailed: if the role or the transaction may not make a temporary view.
     """
     return query == aggregate.query or _printed(connection, query) == aggregate.query
+
+
+def is_same_index(
+    connection: Connection, aggregate: ContinuousAggregate, one: AggregateIndex, other: AggregateIndex
+) -> bool:
+    """Whether two indexes are the same, however their expressions are written; the server decides, as of queries."""
+    if one == other:
+        return True
+    if one.form != other.form:
+        return False
+    view = qualified(aggregate.name, aggregate.schema)
+    selected = [", ".join(f"{sql} AS e{n}" for n, sql in enumerate(each.expressions)) for each in (one, other)]
+    printed = [_printed(connection, f"SELECT {each} FROM {view}") for each in selected]
+    return printed[0] is not None and printed[0] == printed[1]
 
 
 def _printed(connection: Connection, query: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -18,8 +19,8 @@ class Exclusion:
     name: str
     using: str
     """The access method of its index."""
-    elements: tuple[tuple[str, str], ...]
-    """Each as SQL, with its operator class if it has not the default one; and the operator."""
+    elements: tuple[tuple[str | None, str, str], ...]
+    """Of each the column; as SQL, with its operator class, where that alone would not say it all; and the operator."""
     condition: str | None
     """Of a partial one."""
     deferrable: bool
@@ -28,13 +29,13 @@ class Exclusion:
 
 def exclusions(connection: Connection) -> list[Exclusion]:
     """All exclusion constraints of tables; one query."""
-    return [
-        Exclusion(
-            key(connection, row.schema, row.table), row.name, row.using,
-            tuple(zip(row.elements, row.operators, strict=True)), row.condition, row.deferrable, row.deferred,
-        )
-        for row in rows(connection, "exclusions")
-    ]  # fmt: skip
+    return [_exclusion(connection, row) for row in rows(connection, "exclusions")]
+
+
+def _exclusion(connection: Connection, row: Any) -> Exclusion:
+    elements = tuple(zip(row.columns, row.elements, row.operators, strict=True))
+    table = key(connection, row.schema, row.table)
+    return Exclusion(table, row.name, row.using, elements, row.condition, row.deferrable, row.deferred)
 
 
 def partition_keys(connection: Connection) -> dict[Key, str]:

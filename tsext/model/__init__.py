@@ -8,6 +8,7 @@ from tsext.model.aggregates import (
     AggregateIndex,
     ContinuousAggregate,
     aggregates_of,
+    is_expression,
 )
 from tsext.model.columnstore import COLUMNSTORE, SPARSE_INDEXES, UNSET_COLUMNS, Columnstore, Ordering, SparseIndex
 from tsext.model.declarations import declared, objects_of
@@ -73,6 +74,7 @@ __all__ = [
     "estimated",
     "facts_of",
     "interval",
+    "is_expression",
     "jobs_of",
     "microseconds",
     "objects_in",

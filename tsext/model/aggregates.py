@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import KW_ONLY, InitVar, dataclass
+from dataclasses import KW_ONLY, InitVar, dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
@@ -48,20 +48,25 @@ class AggregateIndex(Object):
 
     :param name: needed, because what the server would choose has a number of this database in it.
     :param columns: names of columns, each with its direction if it is not ascending: ``"bucket DESC"``, or
-        ``sa.desc("bucket")``.
+        ``sa.desc("bucket")``; or expressions in parentheses, as SQL has them: ``"(lower(symbol)) DESC"``.
     :param using: the method.
+    :param where: the condition of a partial index, as SQL. Expressions and conditions are compared as the server
+        prints them.
     :raises InvalidObject: without a name or a column.
     """
 
     name: str
     columns: tuple[str, ...]
     using: str = "btree"
+    where: str | None = None
 
     def __post_init__(self) -> None:
         check_name("name of an index of a continuous aggregate", self.name)
         given: Any = self.columns
         columns = (given,) if isinstance(given, str | ClauseElement) else tuple(given)
         object.__setattr__(self, "columns", tuple(str(each).removesuffix(" ASC") for each in columns))
+        if self.where is not None and not self.where.strip():
+            raise InvalidObject(f"index {self.name} has an empty condition", hint="leave where out, or give SQL")
         names = [name for name, _ in self.parts]
         if not names or len(set(names)) < len(names):
             raise InvalidObject(
@@ -71,8 +76,25 @@ class AggregateIndex(Object):
 
     @property
     def parts(self) -> tuple[tuple[str, str], ...]:
-        """Each column, and its direction as it follows the column in SQL."""
+        """Each column or expression, and its direction as it follows the column in SQL."""
         return tuple(map(_parts, self.columns))
+
+    @property
+    def expressions(self) -> tuple[str, ...]:
+        """What is SQL, and can be written in more than one way: expressions, and the condition."""
+        return (*filter(is_expression, (name for name, _ in self.parts)), *([self.where] if self.where else ()))
+
+    @property
+    def form(self) -> AggregateIndex:
+        """The same without that."""
+        parts = enumerate(self.parts)
+        columns = (f"({place}){way}" if is_expression(name) else name + way for place, (name, way) in parts)
+        return replace(self, columns=tuple(columns), where="true" if self.where else None)
+
+
+def is_expression(column: str) -> bool:
+    """Whether what is indexed is no column, but an expression."""
+    return column.startswith("(") and column.endswith(")")
 
 
 def _parts(indexed: str) -> tuple[str, str]:

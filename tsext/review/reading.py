@@ -9,9 +9,13 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
+from typing import Any
 
+from alembic import context as alembic_context
 from alembic import op
+from alembic.config import Config
 from alembic.operations import MigrateOperation, Operations
+from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 
@@ -40,7 +44,7 @@ class Sent:
 class Stop:
     """Where a revision stopped, since there was no database for it to ask."""
 
-    error: Exception
+    error: Exception | SystemExit
     path: Path
     line: int
     waivers: tuple[Waiver, ...]
@@ -98,10 +102,10 @@ def read(script: Script, settings: Settings, *, downgrade: bool = False) -> Read
         )
     stop = None
     # What a revision prints is for its run, and would be in the way of a report in JSON.
-    with waivers.noting() as notes.assurances, _as_op(context), redirect_stdout(io.StringIO()):
+    with waivers.noting() as notes.assurances, _as_op(context), _offline(), redirect_stdout(io.StringIO()):
         try:
             function()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             stop = notes.stop(error)
     operations = tuple(notes.operations)
     return Reading(script.revision, Path(script.path), tuple(notes.sent), stop, script, downgrade, operations)
@@ -115,6 +119,23 @@ def _as_op(context: MigrationContext) -> Iterator[None]:
         yield
     if outer is not None:
         outer._install_proxy()
+
+
+@contextmanager
+def _offline() -> Iterator[None]:
+    """Let ``context.is_offline_mode()`` say so, for revisions that can do without a database, and ask that."""
+    at_work: EnvironmentContext | None = getattr(alembic_context, "_proxy", None)
+    if at_work is None:
+        none: Any = None  # no files are read
+        with EnvironmentContext(Config(), none, as_sql=True):
+            yield
+        return
+    before = at_work.context_opts
+    at_work.context_opts = {**before, "as_sql": True}
+    try:
+        yield
+    finally:
+        at_work.context_opts = before
 
 
 def _in_file(file: files.SqlFile, statement: files.Statement, *, in_transaction: bool | None = None) -> Statement:
@@ -162,7 +183,7 @@ class _Notes(io.TextIOBase):
         statement_ = _in_file(file, found, in_transaction=self.in_transaction)
         self._note(statement_, tuple(_assured(file, each) for each in found.assured))
 
-    def stop(self, error: Exception) -> Stop:
+    def stop(self, error: Exception | SystemExit) -> Stop:
         """Where and under which waivers an exception ended the reading."""
         lines = [line for path, line in _places(error.__traceback__) if path == self.path]
         return Stop(error, Path(self.path), lines[-1] if lines else 1, self.assurances.at(error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -55,6 +56,11 @@ def identifier(name: str) -> str:
     if name in _ALSO_RESERVED or not name.isprintable():
         return _preparer().quote_identifier(name)
     return _preparer().quote(name)
+
+
+def escaped(sql: str) -> str:
+    """SQL as ``sqlalchemy.text()`` must be given it: with a backslash before what it would take for a parameter."""
+    return re.sub(r"(?<![:\w]):\w+(?![:\w])", r"\\\g<0>", sql)
 
 
 def _check_name(name: str) -> None:
@@ -145,12 +151,17 @@ def _datetime(value: datetime) -> str:
 
 def _json(value: object) -> str:
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InvalidObject(
             f"this is not JSON: {error}",
             hint="use only null, bool, finite numbers, strings, lists and objects in it",
         ) from error
+    if r"\u0000" in text.replace(r"\\", ""):
+        raise InvalidObject(
+            f"the JSON {text} holds a NUL character, which PostgreSQL's jsonb cannot store", hint="remove it"
+        )
+    return text
 
 
 def duration(value: timedelta) -> str:

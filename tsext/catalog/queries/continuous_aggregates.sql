@@ -10,14 +10,16 @@ JOIN timescaledb_information.dimensions AS d
   ON d.hypertable_schema = a.materialization_hypertable_schema
  AND d.hypertable_name = a.materialization_hypertable_name AND d.dimension_number = 1
 LEFT JOIN LATERAL (
-    SELECT json_agg(json_build_object('name', k.name, 'using', k.using, 'columns', k.columns) ORDER BY k.name)
+    SELECT json_agg(json_build_object('name', k.name, 'using', k.using, 'columns', k.columns, 'where', k.condition) ORDER BY k.name)
              FILTER (WHERE NOT k.made AND k.plain) AS own,
            bool_or(k.made AND json_array_length(k.columns) > 1) AS grouped
     FROM (
         SELECT c.relname AS name, m.amname AS using,
                c.relname ~ '^_materialized_hypertable_[0-9]+_.*idx[0-9]*$' AS made,
-               x.indpred IS NULL AND x.indexprs IS NULL AND NOT x.indisunique AND x.indnkeyatts = x.indnatts AS plain,
-               (SELECT json_agg(json_build_array(f.attname, o.option) ORDER BY o.place)
+               NOT x.indisunique AND x.indnkeyatts = x.indnatts AS plain,
+               pg_get_expr(x.indpred, x.indrelid, true) AS condition,
+               (SELECT json_agg(json_build_array(
+                    f.attname, o.option, pg_get_indexdef(x.indexrelid, o.place::int, true)) ORDER BY o.place)
                 FROM unnest(x.indkey, x.indoption) WITH ORDINALITY AS o (attnum, option, place)
                 LEFT JOIN pg_attribute AS f ON f.attrelid = x.indrelid AND f.attnum = o.attnum) AS columns
         FROM pg_namespace AS n

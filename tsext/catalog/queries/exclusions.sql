@@ -10,6 +10,13 @@ SELECT
         WHERE position <= i.indnkeyatts ORDER BY position
     ) AS elements,
     ARRAY(
+        SELECT CASE WHEN o.opcdefault THEN a.attname::text END
+        FROM unnest(i.indclass::oid[], i.indkey::int2[]) WITH ORDINALITY AS u (opclass, attnum, position)
+        JOIN pg_opclass AS o ON o.oid = u.opclass
+        LEFT JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = u.attnum
+        WHERE position <= i.indnkeyatts ORDER BY position
+    ) AS columns,
+    ARRAY(
         SELECT CASE WHEN pg_operator_is_visible(o.oid) THEN o.oprname::text
             ELSE format('OPERATOR(%I.%s)', s.nspname, o.oprname) END
         FROM unnest(k.conexclop) WITH ORDINALITY AS u (operator, position)
