@@ -131,7 +131,9 @@ def test_an_empty_database_made_of_it_is_the_same(odd):
         'DROP TABLE "My Schema"."Odd ""table"" 100%" CASCADE',
         "DROP TABLE child, a, b, empty_one, rooms, parts, to_parts",
     )
-    odd.execute(*views, "DROP TABLE alarm", "DROP TABLE conditions, held", 'DROP TABLE "My Schema"."Ticks \'n\' %"')
+    odd.execute(
+        *views, "DROP TABLE alarm", "DROP TABLE conditions", "DROP TABLE held", 'DROP TABLE "My Schema"."Ticks \'n\' %"'
+    )
     odd.execute('CREATE SEQUENCE "My Schema"."Odd ""table"" 100%_serial_one_seq"', "DROP TYPE plain_mood")
     odd.execute('DROP TYPE "My Schema"."Mood"')
     metadata = metadata_of(text)
