@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from tsext import catalog
 from tsext.backfill import kinds, ledger, workers
@@ -216,6 +218,7 @@ def test_continuous_aggregates_are_made_anew_with_their_history(ticks):
     call(ticks, *REFRESHED.split(";\n"))
     groups, relations, before = ticks.scalar(GROUPS), listed(ticks, RELATIONS), jobs(ticks)
     ticks.run(FORTH)
+    assert not re.search("tsext_(new|old)", ticks.autogenerate(sa.MetaData()).upgrade)
     assert ticks.scalar(GROUPS) == groups
     assert listed(ticks, RELATIONS) == relations
     assert jobs(ticks) == before
