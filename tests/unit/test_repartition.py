@@ -1,7 +1,7 @@
 """What a move into another shape says to the server, how its verbs stand in a revision, and what they refuse."""
 
 import textwrap
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -10,9 +10,13 @@ from alembic.operations.ops import UpgradeOps
 
 from tsext import Dimension
 from tsext.backfill.hashing import Value, digest_query
+from tsext.backfill.jobs import TableJobs
+from tsext.backfill.repartition import aggregates
 from tsext.backfill.repartition.capture import Capture, Dirty
-from tsext.backfill.repartition.move import Carried, Flow
+from tsext.backfill.repartition.move import Carried, Flow, Move, Spec
+from tsext.catalog import TimescaleInfo
 from tsext.errors import FeatureNotSupported, InvalidObject, IrreversibleOperation
+from tsext.model import License
 from tsext.model.repartitions import Repartition
 from tsext.operations.repartition import ConvertToTable, RepartitionHypertable, UndoRepartitionHypertable
 
@@ -70,6 +74,33 @@ def test_rows_are_hashed_by_the_types_of_their_columns():
         f"SELECT sum(n)::bigint, coalesce(sum(hash), 0)::text FROM (SELECT {what} FROM t AS rows WHERE n < 5 "
         f"UNION ALL SELECT {what} FROM t AS rows WHERE n > 7) AS parts"
     )
+
+
+def test_jobs_are_those_of_the_table_and_those_that_name_it():
+    assert TableJobs("Ticks", "app").where(TimescaleInfo("2.23.0", License.TIMESCALE)) == (
+        "((hypertable_schema, hypertable_name) = ('app', 'Ticks') OR job_id >= 1000 AND hypertable_name IS NULL AND "
+        "EXISTS (SELECT FROM jsonb_path_query(config, '$.**') AS v WHERE jsonb_typeof(v) = 'string' AND v #>> '{}' IN "
+        "('Ticks', '\"Ticks\"', 'app.Ticks', 'app.\"Ticks\"')))"
+    )
+
+
+def test_aggregates_change_places_with_their_indexes():
+    spec = Spec(
+        "app", "t", "at", "date", aggregates=({"name": "Daily", "schema": "app", "head": "", "indexes": ["ix"]},)
+    )
+    move = Move(Spec.of(spec.as_json()), datetime(2026, 1, 2, tzinfo=UTC))
+    forth = list(aggregates.exchange(move, move.place, move.kept))
+    assert forth == [
+        'ALTER MATERIALIZED VIEW app."Daily" SET SCHEMA tsext_old_20260102_app_t',
+        'ALTER MATERIALIZED VIEW tsext_new_app_t."Daily" SET SCHEMA app',
+        "ALTER INDEX _timescaledb_internal.ix RENAME TO ix_tsext_old_20260102_app_t",
+        "ALTER INDEX _timescaledb_internal.ix_tsext_new_app_t RENAME TO ix",
+    ]
+    back = list(aggregates.exchange(move, move.kept, move.place))
+    assert back[2:] == [
+        "ALTER INDEX _timescaledb_internal.ix RENAME TO ix_tsext_new_app_t",
+        "ALTER INDEX _timescaledb_internal.ix_tsext_old_20260102_app_t RENAME TO ix",
+    ]
 
 
 STANDS = """op.repartition_hypertable(

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from tsext import catalog
 from tsext.backfill import ledger
 from tsext.backfill.ledger import Backfill, State
-from tsext.backfill.repartition import aggregates, swapping
+from tsext.backfill.repartition import swapping
 from tsext.backfill.repartition.move import CAPTURE, KIND, RANGES, Move, Spec, place_of
 from tsext.errors import BackfillError, FeatureNotSupported, InvalidObject, IrreversibleOperation
 from tsext.model import TIMESCALEDB, Dimension, Hypertable, Interval
@@ -195,6 +195,7 @@ class ShapingOperation(MovingOperation, DeclaringOperation):
             )
             return
         self.work(connection, declared)
+        swapping.fill_aggregates(connection, move)
         seconds = swapping.swap(connection, move, moved_jobs(connection, move, move.place))
         reason = f"writers waited {1000 * seconds:.0f} ms for the swap; the old table is {move.old}"
         ledger.set_state(connection, declared, State.APPLIED, reason=reason)
@@ -420,8 +421,7 @@ class UndoRepartitionHypertable(MovingOperation, name="undo_repartition_hypertab
     def _swap_back(self, connection: Connection, move: Move) -> None:
         move.jobs.pause(connection)
         try:
-            swapping.catch_up_back(connection, move)
-            aggregates.fill(connection, move, back=True)
+            swapping.fill_aggregates(connection, move, back=True)
             swapping.swap_back(connection, move, moved_jobs(connection, move, move.kept))
         except BaseException:
             move.jobs.resume(connection)

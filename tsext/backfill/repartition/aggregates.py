@@ -43,7 +43,7 @@ class Aggregate:
 def aggregates(move: Move) -> list[Aggregate]:
     """Those of a move, each after the one that it is made of."""
     return [
-        Aggregate(**{**each, "settings": tuple(each["settings"]), "indexes": tuple(each["indexes"])})
+        Aggregate(**{**each, **{name: tuple(each.get(name, ())) for name in ("settings", "indexes")}})
         for each in move.spec.aggregates
     ]
 

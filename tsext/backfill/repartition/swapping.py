@@ -70,9 +70,10 @@ class Swap:
         return self.other == self.move.place
 
     def locks(self, connection: Connection) -> dict[str, str]:
-        """What it locks, and how: also the tables whose foreign keys go from the one to the other."""
+        """What it locks, and how: also the tables at the other ends of foreign keys, and continuous aggregates."""
         current = table_of(connection, self.move.spec.table, self.place)
-        return dict.fromkeys((*current.referring, *current.referred, self.move.table), _EXCLUSIVE)
+        views = (each.relation for each in aggregates.aggregates(self.move))
+        return dict.fromkeys((*current.referring, *current.referred, *views, self.move.table), _EXCLUSIVE)
 
     @property
     def noting_back(self) -> Capture:
@@ -178,13 +179,16 @@ def swap_back(connection: Connection, move: Move, more: Sequence[str] = ()) -> f
     return _exchange(connection, Swap(move, flow, move.kept, move.place), more)
 
 
-def catch_up_back(connection: Connection, move: Move) -> None:
-    """Bring over to the old table what has changed in the new one, which is in place; it may take long."""
-    flow = move.back(connection)
+def fill_aggregates(connection: Connection, move: Move, *, back: bool = False) -> None:
+    """Bring continuous aggregates that are to take the place up to date before the swap, which may take long."""
+    if not move.spec.aggregates:
+        return
+    flow = move.back(connection) if back else move.forth(connection)
     with transaction(connection):
         vanished.learn(connection, move, flow.home)
         vanished.notice(connection, move, flow.home)
     replay(connection, flow)
+    aggregates.fill(connection, move, back=back)
 
 
 def _exchange(connection: Connection, what: Swap, more: Sequence[str]) -> float:
