@@ -38,6 +38,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/hypertable_index.py
 	$(BIN)/python benchmarks/auto_abort.py --minutes 1
 	$(BIN)/python benchmarks/load.py --rows 2000000 --rounds 1
+	$(BIN)/python benchmarks/transfer.py --rows 1000000 --kills 3
 	$(BIN)/python benchmarks/repartition.py --rows 2000000
 	$(BIN)/python benchmarks/repartition_faults.py --rows 1000000 --kills 4 --stops 1
 	$(BIN)/python benchmarks/fleet.py

@@ -13,13 +13,13 @@ import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
 import psycopg2
-from sqlalchemy import Connection, create_engine, make_url
+from sqlalchemy import Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.pool import NullPool
 
 from tsext import catalog
 from tsext.backfill import hashing, ledger
@@ -93,18 +93,29 @@ class Spec:
         return ", ".join(map(identifier, self.columns))
 
 
+@lru_cache(maxsize=8)
+def _engine(url: str, password: str | None) -> Engine:
+    """One that keeps the connections of workers, which are as many as they are."""
+    options = "-c TimeZone=UTC -c DateStyle=ISO,YMD -c IntervalStyle=postgres -c row_security=off"
+    arguments = {"application_name": "tsext-backfill", "options": f"{options} -c client_connection_check_interval=1s"}
+    known = make_url(url).set(drivername="postgresql+psycopg2", password=password)
+    return create_engine(known, pool_size=100, pool_pre_ping=True, connect_args=arguments)
+
+
 @contextmanager
 def source_of(url: str) -> Iterator[Connection]:
     """A connection to the other database, in autocommit mode; by psycopg2, which is the faster one at this.
 
     :raises DBAPIError: if there is none to be had; a worker tries again, as if it had lost its own.
     """
-    known = make_url(url).set(drivername="postgresql+psycopg2")
-    options = "-c TimeZone=UTC -c DateStyle=ISO,YMD -c IntervalStyle=postgres -c row_security=off"
-    arguments = {"application_name": "tsext-backfill", "options": f"{options} -c client_connection_check_interval=1s"}
-    engine = create_engine(known.set(password=passwords.get(url)), poolclass=NullPool, connect_args=arguments)
+    engine = _engine(url, passwords.get(url))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         yield connection
+
+
+def leave(url: str) -> None:
+    """Close the connections that nobody uses any more."""
+    _engine(url, passwords.get(url)).dispose()
 
 
 def prepare(connection: Connection, backfill: Backfill) -> None:

@@ -74,13 +74,16 @@ def load(engine: Engine, request: Request, watch: Callable[[Progress], None] = l
     :raises LoadError: if it cannot be begun, or cannot go on: with what to do.
     """
     url = _without_password(request.url)
-    with workers.connected(engine) as connection:
-        backfill = _declare(connection, replace(request, url=url))
-        already = backfill.state in attending.DONE
-        attending.open_again(connection, backfill)
-        if already and request.catch_up:
-            _compare_again(connection, backfill)
-    interrupted = (request.catch_up or not already) and attending.attend(engine, backfill, request.workers, watch)
+    try:
+        with workers.connected(engine) as connection:
+            backfill = _declare(connection, replace(request, url=url))
+            already = backfill.state in attending.DONE
+            attending.open_again(connection, backfill)
+            if already and request.catch_up:
+                _compare_again(connection, backfill)
+        interrupted = (request.catch_up or not already) and attending.attend(engine, backfill, request.workers, watch)
+    finally:
+        transfer.leave(url)
     with engine.connect() as connection:
         backfill = ledger.find(connection, backfill.name)
         tasks, progress = ledger.tasks(connection, backfill), ledger.progress(connection, backfill)
