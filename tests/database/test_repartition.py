@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tsext import catalog
+from tsext.backfill.repartition import indexing
 from tsext.errors import InvalidObject
 from tsext.history import bookkeeping
 
@@ -314,3 +316,46 @@ def test_all_that_belongs_to_a_table_goes_with_it(timescaledb):
         timescaledb.run('op.undo_repartition_hypertable("fills")')
         assert everything(timescaledb) == before, forth
         assert all_rows(timescaledb, "fills") == rows
+
+
+# --- keys and indexes
+
+KEYED = """
+CREATE TABLE quotes (id bigint NOT NULL, time timestamptz NOT NULL, symbol text, price numeric, PRIMARY KEY (id, time));
+SELECT create_hypertable('quotes', by_range('time', INTERVAL '7 days'), create_default_indexes => false);
+CREATE UNIQUE INDEX once ON quotes (symbol, time DESC) INCLUDE (price);
+CREATE INDEX "Lower" ON quotes (lower(symbol) text_pattern_ops) WHERE symbol <> 'S1';
+INSERT INTO quotes SELECT g, '2026-01-01'::timestamptz + g * INTERVAL '1 minute', 'S' || g % 9, g
+FROM generate_series(1, 9000) AS g
+"""
+INDEXES = """
+    SELECT c.oid, array_agg(i.indisunique || substring(pg_get_indexdef(i.indexrelid) FROM ' USING .*'))
+    FROM (SELECT 'quotes'::regclass UNION ALL SELECT show_chunks('quotes')) AS c (oid)
+    JOIN pg_index AS i ON i.indrelid = c.oid AND i.indisvalid GROUP BY 1
+"""
+
+
+@pytest.mark.parametrize("largest", [4_000_000, 500])
+def test_chunks_have_the_keys_of_the_table(timescaledb, monkeypatch, largest):
+    monkeypatch.setattr("tsext.backfill.repartition.planning.LARGEST", largest)
+    database = timescaledb
+    database.execute(*KEYED.split(";\n"))
+    database.run('op.repartition_hypertable("quotes", chunk_time_interval=timedelta(days=1))')
+    steps = {"copy chunk"} if largest > 9000 else {"copy", "key chunk"}
+    if database.ask(catalog.timescaledb).number < indexing.CONSTRAINTS_SINCE:
+        steps.add("key")
+    with database.engine.connect() as connection:
+        taken = connection.exec_driver_sql("SELECT DISTINCT step FROM tsext.backfill_task").scalars()
+        assert set(taken) == {*steps, "analyze", "verify"}
+        found = dict(connection.exec_driver_sql(INDEXES, execution_options={"no_parameters": True}).all())
+    assert len(found) == 1 + 7
+    (definitions,) = {tuple(sorted(each)) for each in found.values()}
+    assert len(definitions) == 3
+    assert database.ask(catalog.uncovered_indexes) == []
+    for conflict in ("(id, time)", "(symbol, time)", "ON CONSTRAINT quotes_pkey"):
+        rows = "SELECT * FROM quotes WHERE id % 1000 = 7 ON CONFLICT {} DO UPDATE SET price = -1"
+        database.execute(f"INSERT INTO quotes {rows.format(conflict)}")
+    assert database.scalar("SELECT count(*) FROM quotes WHERE price = -1") == 9
+    database.execute("INSERT INTO quotes VALUES (1, '2026-03-01', 'new', 1)", "DROP INDEX once", 'DROP INDEX "Lower"')
+    database.execute("ALTER TABLE quotes DROP CONSTRAINT quotes_pkey")
+    assert database.scalar("SELECT count(*) FROM pg_index WHERE indrelid IN (SELECT show_chunks('quotes'))") == 0

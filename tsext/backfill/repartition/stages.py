@@ -72,6 +72,7 @@ def _begin(connection: Connection, move: Move) -> None:
 def perform(connection: Connection, backfill: Backfill, task: Task) -> Outcome:
     """Do one task, in the transaction that is open."""
     move = Move.of(backfill)
+    send(connection, "SET LOCAL synchronous_commit = off")  # what a crash of the server undoes is an open task again
     if task.step in (COPY, COPY_CHUNK):
         return _copy(connection, move, task)
     if task.step.startswith(VERIFY):
