@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tsext.operations.pending import calls_of
+from tsext.operations.calling import calls_of
+from tsext.operations.pending import needs
 
 BODY = """
 def upgrade():
@@ -63,7 +64,7 @@ def test_only_what_is_called_in_any_case_is_read(revision):
         ("set_number_partitions", {"": "t"}),
         ("set_chunk_time_interval", {"": "t", "dimension_name": None}),
     ]
-    assert [what for each in calls for what, _ in each.needs] == [
+    assert [what for each in calls for what, _ in needs(each)] == [
         "op.create_hypertable",
         "op.create_hypertable with chunk_skipping",
         "op.set_number_partitions",

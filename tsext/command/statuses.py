@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 from alembic.script import Script
 
-from tsext import history, review
+from tsext import history
 from tsext.history import Project, numbers
+from tsext.phases import Phase
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,10 @@ def _pending_or_applied(
     if record is None or record.revision != script.revision:
         return RevisionStatus(
             number, script.revision, numbers.name_of(script), "pending", None, None, None,
-            files.rollback_available, files.checksum, "-", str(review.Phase.of(script)),
+            files.rollback_available, files.checksum, "-", str(Phase.of(script)),
         )  # fmt: skip
     state = "ok" if files.checksum == record.checksum else "changed"
-    return replace(_applied(record, script.revision, state), phase=str(review.Phase.of(script)))
+    return replace(_applied(record, script.revision, state), phase=str(Phase.of(script)))
 
 
 def _missing(record: history.RevisionRecord) -> RevisionStatus:

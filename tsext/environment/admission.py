@@ -19,6 +19,7 @@ from tsext.environment.locking import locked_by
 from tsext.errors import Finding, PreflightFailed, RevisionRefused, SettingsError, ValidationFailed
 from tsext.history import Recorder
 from tsext.history.recording import Steps
+from tsext.phases import Phase, refused_versions, versions
 from tsext.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from tsext.maintenance import Window
     from tsext.model.locks import LockMode
-    from tsext.review import Phase, Verdict
+    from tsext.review import Verdict
 
 log = logging.getLogger("alembic.tsext")
 
@@ -120,11 +121,10 @@ class Gate:
     # --- before the first revision
 
     def _read(self, connection: Connection, steps: list[RevisionStep]) -> None:
-        from tsext import review  # brings the grammar
         from tsext.preflight import checking
 
         for step in steps:
-            phase = review.Phase.of(step.revision)
+            phase = Phase.of(step.revision)
             if step.is_upgrade and phase.requires_application:
                 self.phases[step.revision.revision] = phase
         with _looking(connection):
@@ -133,6 +133,8 @@ class Gate:
         self.foreseen = found
         if self.settings.unsafe_revisions == "ignore" or found is None:
             return
+        from tsext import review  # brings the grammar
+
         verdicts = review.judge(found.readings, found.facts)
         self.verdicts = {verdict.reading.name: verdict for verdict in verdicts}
         _refuse_what_fails(verdicts)
@@ -164,8 +166,6 @@ class Gate:
 
     def _refuse_early(self, connection: Connection, script: Script) -> None:
         """Refuse what the application that is running does not allow yet."""
-        from tsext import review
-
         phase = self.phases[script.revision]
         running = running_versions(connection, self.settings)
         if not running:
@@ -174,7 +174,7 @@ class Gate:
                 "which version is running",
                 hint="give it with -x app-version=2.4.1, or set application_version_query or application_version",
             )
-        if refused := review.refused_versions(script, phase, running):
+        if refused := refused_versions(script, phase, running):
             raise RevisionRefused(
                 f"revision {script.revision} requires application {phase.requires_application}, but "
                 f"{', '.join(map(str, refused))} is running",
@@ -215,12 +215,10 @@ def running_versions(connection: Connection, settings: Settings) -> list[Version
 
     :raises SettingsError: if the query fails, or what it returns is no version.
     """
-    from tsext import review
-
     if settings.version_given:
-        return review.versions(settings.version_given, "-x app-version")
+        return versions(settings.version_given, "-x app-version")
     if not settings.application_version_query:
-        return review.versions(settings.application_version, "application_version")
+        return versions(settings.application_version, "application_version")
     try:
         rows = connection.exec_driver_sql(
             settings.application_version_query, execution_options={"no_parameters": True}
@@ -230,7 +228,7 @@ def running_versions(connection: Connection, settings: Settings) -> list[Version
             f"application_version_query failed: {str(error.orig).strip()}",
             hint="let it return one row for each version that is running",
         ) from error
-    return review.versions(",".join(str(row[0]) for row in rows), "application_version_query")
+    return versions(",".join(str(row[0]) for row in rows), "application_version_query")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection
 
 from tsext import history, preflight
 from tsext.environment.admission import Gate
@@ -24,6 +24,7 @@ from tsext.history import Project, Recorder, bookkeeping, numbers, records
 from tsext.history.recording import Steps
 from tsext.locks import Locks
 from tsext.operations.optional import SKIPPED
+from tsext.settings import Settings
 
 if TYPE_CHECKING:
     from tsext.environment.running import Run
@@ -55,7 +56,6 @@ def migrate(run: Run, connection: Connection) -> None:
             steps_of = committing.following(validating.following(_admitted(run, recorder, gate, asking)))
             context = run.configure(**_followed(run, recorder, steps_of), connection=connection)
             _verify(run, context, recorder, fixed)
-            _follow_commits(connection, recorder)
             try:
                 take_back = partial(_take_back, run, recorder, asking)
                 _run_validated(run, committing, context, validating, take_back)
@@ -150,14 +150,21 @@ def _refusing(run: Run, steps_of: Steps) -> Steps:
         steps = list(steps_of(heads, context))
         revisions = [step for step in steps if isinstance(step, RevisionStep)]
         if not context.as_sql and revisions:
-            from tsext.operations import pending  # brings the nouns, which a run with nothing to do needs not
-
             assert context.connection is not None
-            works = [(step.revision, step.migration_fn) for step in revisions]
-            pending.refuse(context.connection, works, run.settings)
+            _refuse_lacking(context.connection, revisions, run.settings)
         yield from steps
 
     return refused
+
+
+def _refuse_lacking(connection: Connection, steps: Sequence[RevisionStep], settings: Settings) -> None:
+    from tsext.operations import calling
+
+    calls = [call for step in steps for call in calling.calls_of(step.revision, step.migration_fn)]
+    if calls:
+        from tsext.operations import pending  # brings the nouns
+
+        pending.refuse(connection, calls, settings)
 
 
 def _verify(run: Run, context: MigrationContext, recorder: Recorder, bridged: dict[str, int]) -> None:
@@ -180,12 +187,6 @@ def _verify(run: Run, context: MigrationContext, recorder: Recorder, bridged: di
         raise HistoryError("the files and the history of this database disagree", findings=findings)
     for finding in findings:
         log.warning("%s", finding)
-
-
-def _follow_commits(connection: Connection, recorder: Recorder) -> None:
-    @event.listens_for(connection, "commit")
-    def committed(_: Connection) -> None:
-        recorder.committed |= not recorder.worked  # in the midst of it
 
 
 def _refuse_foreign_file(recorder: Recorder, path: Path) -> None:

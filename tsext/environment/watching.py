@@ -68,7 +68,7 @@ class Watching:
         return followed
 
     def _watched(self, locks: Locks, step: RevisionStep, work: Callable[..., Any], *, long: bool) -> Callable[..., Any]:
-        @wraps(work)
+        @wraps(work, assigned=["__name__"], updated=())  # which Alembic logs
         def watched(**kw: Any) -> Any:
             self._watchdog(locks).begin()
             with self._receipt(locks, step.revision.revision, long=long):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext, MigrationInfo, MigrationStep
 from alembic.script import Script
-from sqlalchemy import Connection
+from sqlalchemy import Connection, RootTransaction
 
 from tsext.history import bookkeeping, numbers, records
 from tsext.history.records import Entry
@@ -40,7 +40,7 @@ class Recorder:
     """The step at work, None between steps."""
     started: float = 0.0
     committed: bool = False
-    """Whether something was committed since the step began (an autocommit block)."""
+    """Whether the step at work has ended the transaction in which it began (an autocommit block)."""
     worked: bool = False
     """Whether the step at work has done its work, and is only to be recorded and committed."""
     steps_done: int = 0
@@ -63,18 +63,22 @@ class Recorder:
                 write_script(context, bookkeeping.script(), in_transaction=True)
             steps = list(steps_of(heads, context))
             for step in steps:
-                step.migration_fn = self._timed(step, step.migration_fn)
+                step.migration_fn = self._timed(step, step.migration_fn, context)
                 self.flush = len(steps) < LONG_RUN or step is steps[-1]
                 yield step
 
         return followed
 
-    def _timed(self, step: MigrationStep, work: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(work)
+    def _timed(self, step: MigrationStep, work: Callable[..., Any], context: MigrationContext) -> Callable[..., Any]:
+        @wraps(work, assigned=["__name__"], updated=())  # which Alembic logs
         def timed(**kw: Any) -> Any:
-            self.step, self.started, self.committed, self.worked = step, time.perf_counter(), False, False
+            self.step, self.started, self.worked = step, time.perf_counter(), False
             self.skipped.clear()
-            done = work(**kw)
+            begun = _transaction(context)
+            try:
+                done = work(**kw)
+            finally:
+                self.committed = _transaction(context) is not begun
             self.worked = True
             return done
 
@@ -92,7 +96,7 @@ class Recorder:
             if ctx.as_sql:
                 write_script(ctx, [call(entry)])
             else:
-                records.write(_connection(ctx), replace(entry, flush=self.flush))
+                records.write(_connection(ctx), entry, flush=self.flush)
         self.step = None
         self.steps_done += 1
 
@@ -151,7 +155,7 @@ class Recorder:
 
 def call(entry: Entry) -> str:
     """The call of ``tsext.record`` with its arguments written out, for a script; the server takes the time."""
-    arguments = {**entry.parameters, "execution_time_ms": None}
+    arguments = {**entry.parameters, "execution_time_ms": None, "flush": True}
     return f"CALL tsext.record({', '.join(literal(value) for value in arguments.values())})"
 
 
@@ -161,6 +165,10 @@ def write_script(context: MigrationContext, statements: Collection[str], in_tran
     assert buffer is not None
     lines = [f"{statement.strip().removesuffix(';')};\n\n" for statement in statements]
     buffer.write("".join(["BEGIN;\n\n", *lines, "COMMIT;\n\n"] if in_transaction else lines))
+
+
+def _transaction(context: MigrationContext) -> RootTransaction | None:
+    return None if context.as_sql else _connection(context).get_transaction()
 
 
 def _connection(context: MigrationContext) -> Connection:

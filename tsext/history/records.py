@@ -52,12 +52,10 @@ class Entry:
     error: str | None = None
     """Why it failed; None if it succeeded."""
     details: dict[str, Any] | None = None
-    flush: bool = True
-    """Whether its transaction's commit waits until it is on disk; if not, a later commit of the run does."""
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The arguments of the procedure ``tsext.record``, by name."""
+        """The arguments of the procedure ``tsext.record``, by name; the last, ``flush``, is for who writes it."""
         return {
             "kind": self.kind,
             "revision": self.revision,
@@ -71,7 +69,6 @@ class Entry:
             "client": client(),
             "error": self.error,
             "details": json.dumps(self.details) if self.details else None,
-            "flush": self.flush,
         }
 
 
@@ -91,9 +88,12 @@ RECORD = (
 )
 
 
-def write(connection: Connection, entry: Entry) -> None:
-    """Record in the transaction that is open on the connection; history, bridge and event in one round trip."""
-    connection.exec_driver_sql(RECORD, entry.parameters)
+def write(connection: Connection, entry: Entry, *, flush: bool = True) -> None:
+    """Record in the transaction that is open on the connection; history, bridge and event in one round trip.
+
+    :param flush: whether its commit waits until it is on disk; if not, a later commit of the run does.
+    """
+    connection.exec_driver_sql(RECORD, {**entry.parameters, "flush": flush})
 
 
 def applied(connection: Connection) -> list[RevisionRecord]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from tsext.errors import LockNotAvailable
 from tsext.locks import cursors, reporting
@@ -42,6 +43,10 @@ PAUSE = 5
 
 PASSING = (LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, SERIALIZATION_FAILURE)
 """What may succeed if it is done again."""
+
+
+_SETTLING = Statement("SET CONSTRAINTS ALL IMMEDIATE", "SET", Kind.ROWS, on_existing=False)
+"""The checks that were deferred lock the rows that are referenced."""
 
 
 class Acquirer:
@@ -104,7 +109,7 @@ class Acquirer:
         statement = Statement.of(query, cursor, self.session.autocommit)
         self.step.place(statement, self.session)
         self.step.ran = True  # committed when the next statement finds no transaction
-        self.session.limit(self.step.timeouts[statement.kind])
+        self.session.limit(self.step.timeout(statement.kind))
 
     def _between_steps(self) -> None:
         """A transaction of its own, as that of a validation: it reads, and may wait for who keeps it from that."""
@@ -148,7 +153,7 @@ class Acquirer:
         waits = place in (Place.ALONE, Place.FIRST) and statement.on_existing and statement.kind is Kind.TABLE
         if waits and not self.session.authors and self.lookout.may_be_crowded():
             return self.wait(step, statement, place, step.expires())
-        return None if statement.kind is Kind.READ else step.timeouts[statement.kind]
+        return None if statement.kind is Kind.READ else step.timeout(statement.kind)
 
     def is_refusal(self, error: BaseException) -> bool:
         """Whether an error of the driver says that a lock was not to be had, or that others were in between."""
@@ -191,10 +196,20 @@ class Acquirer:
         finally:
             self.step = None
 
-    def settle(self) -> None:
-        """Check now what is deferred to the commit, as long as the step can be run again if that is refused."""
-        if self.session.dbapi.info.transaction_status == _IN_TRANSACTION:
-            self.connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
+    def settle(self, step: Step) -> None:
+        """Check now what is deferred to the commit, as long as the step can be run again if that is refused.
+
+        The record of the step, which follows, may wait for its rows as long as this.
+        """
+        if self.session.dbapi.info.transaction_status != _IN_TRANSACTION:
+            return
+        try:
+            with self.lookout.ourselves():
+                self.connection.exec_driver_sql(self.session.limited(_SETTLING, step.timeout(_SETTLING.kind)))
+        except DBAPIError as error:
+            if self.is_refusal(error):
+                self._undo(step, _SETTLING, Place.AMID, None, error)
+            raise
 
     def undo_all(self, step: Step, error: Exception) -> None:
         """Undo a step that was refused, and wait; raises the error, or a better one, if it is not to run again."""
@@ -232,7 +247,7 @@ class Acquirer:
             if step.attempts.refused:
                 self._pause(step, until)
             while True:
-                timeout = step.timeouts[Kind.ROWS if mild else statement.kind]
+                timeout = step.timeout(Kind.ROWS if mild else statement.kind)
                 patience = self.policy.patience(timeout)
                 wait = Wait(asked, patience, until, lambda: self._looked(place), statement.label, step.probes)
                 seen, holders = self.lookout.wait(wait, step.attempts)
@@ -251,7 +266,7 @@ class Acquirer:
         return asked if statement.kind is not Kind.ROWS else dict.fromkeys(asked, LockMode.EXCLUSIVE)
 
     def _pause(self, step: Step, until: float) -> None:
-        pause = PAUSE * step.timeouts[Kind.TABLE] * random.random()
+        pause = PAUSE * step.timeout(Kind.TABLE) * random.random()
         time.sleep(max(0.0, min(pause, until - time.monotonic())))
 
     def _looked(self, place: Place) -> None:

@@ -74,7 +74,7 @@ class Locks:
         if self.off:
             return work
 
-        @wraps(work)
+        @wraps(work, assigned=["__name__"], updated=())  # which Alembic logs
         def run(*arguments: Any, **options: Any) -> Any:
             acquirer = self.acquirer = self.acquirer or self._installed()
             with acquirer.at_work(may_run_again) as step:
@@ -82,7 +82,7 @@ class Locks:
                 while True:
                     try:
                         done = work(*arguments, **options)
-                        acquirer.settle()
+                        acquirer.settle(step)
                         return done
                     except Exception as error:
                         acquirer.undo_all(step, error)

@@ -107,6 +107,14 @@ class Session:
             self.run(f"SET LOCAL lock_timeout = {wanted}")
         self.current = wanted
 
+    def limited(self, statement: Statement, seconds: float) -> str:
+        """The text of a statement in the transaction that is open, with its timeout before it if it needs another."""
+        wanted = _milliseconds(seconds)
+        if self.authors or wanted == self.current:
+            return statement.text
+        self.current = wanted
+        return f"SET LOCAL lock_timeout = {wanted}; {statement.text}"
+
     def notice(self, statement: Statement) -> None:
         """A statement that may change the timeout itself."""
         text = statement.text.lower()

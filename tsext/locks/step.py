@@ -51,7 +51,13 @@ class Step:
     def climb(self, rungs: int = 1) -> None:
         """Ask for longer from now on."""
         self.rung += rungs
-        self.timeouts = {kind: self.policy.timeout(kind, self.rung) for kind in Kind}
+        self._timeouts: dict[Kind, float] = {}
+
+    def timeout(self, kind: Kind) -> float:
+        """For how long a statement asks, in seconds; the same until it is to be longer."""
+        if kind not in self._timeouts:
+            self._timeouts[kind] = self.policy.timeout(kind, self.rung)
+        return self._timeouts[kind]
 
     def expires(self) -> float:
         """Until when it may go on; the time runs from the first call, when something is in the way."""

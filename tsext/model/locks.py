@@ -44,3 +44,11 @@ class LockMode(StrEnum):
 
 _CONFLICTS_FROM = {1: 8, 2: 7, 3: 5, 4: 4, 5: 3, 6: 3, 7: 2, 8: 1}
 """The weakest mode that each conflicts with, by strength. All stronger ones do too, but for SHARE with itself."""
+
+
+class Work(StrEnum):
+    """What is done while the lock is held, beyond an instant change of the catalog."""
+
+    SCAN = "scan"
+    REWRITE = "rewrite"
+    BUILD = "build"

@@ -2,58 +2,27 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from types import CodeType, FunctionType
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator
 
-from alembic.script import Script
 from sqlalchemy import Connection
 
 from tsext import catalog
 from tsext.errors import FeatureNotSupported, Finding
 from tsext.model import Feature
 from tsext.operations import VERBS, load
+from tsext.operations.calling import Call
 from tsext.operations.operation import Operation, lacking
 from tsext.operations.optional import is_left_out
 from tsext.settings import Settings
 
 
-@dataclass(frozen=True)
-class Call:
-    """A verb that a revision calls whatever happens."""
-
-    revision: str
-    verb: str
-    arguments: Mapping[str, Any]
-    """Those given by keyword, of which the value can be read; the first of the others is ``""``."""
-
-    @property
-    def needs(self) -> Iterator[tuple[str, Feature]]:
-        """What it needs of the server, and what of the call needs it."""
-        if self.verb not in VERBS:
-            return
-        load(self.verb)
-        operation = Operation.verbs.get(self.verb)  # none of a file's, which needs nothing
-        if operation is None:
-            return
-        if operation.needs is not None:
-            yield f"op.{self.verb}", operation.needs
-        for name, feature in operation.arguments_need.items():
-            if self.arguments.get(name):
-                yield f"op.{self.verb} with {name}", feature
-
-
-def refuse(connection: Connection, pending: Iterable[tuple[Script, FunctionType]], settings: Settings) -> None:
+def refuse(connection: Connection, calls: Collection[Call], settings: Settings) -> None:
     """Refuse a run of which a later revision needs what this server does not have; one query, or none.
 
-    :param pending: each revision, and the function of it that is to run.
+    :param calls: what the pending revisions call.
     :raises FeatureNotSupported: naming every such revision, and what it needs.
     """
-    calls = [call for script, function in pending for call in calls_of(script, function)]
-    needed = [(call.revision, what, feature) for call in calls for what, feature in call.needs]
+    needed = [(call.revision, what, feature) for call in calls for what, feature in needs(call)]
     if not needed or is_left_out(connection, settings):
         return
     found = catalog.expected_timescaledb(connection, _version(calls))
@@ -66,6 +35,21 @@ def refuse(connection: Connection, pending: Iterable[tuple[Script, FunctionType]
     if findings := list(_findings(needed, found)):
         first, *others = findings
         raise FeatureNotSupported(first.message, hint=first.hint, findings=others)
+
+
+def needs(call: Call) -> Iterator[tuple[str, Feature]]:
+    """What a call needs of the server, and what of it needs it."""
+    if call.verb not in VERBS:
+        return
+    load(call.verb)
+    operation = Operation.verbs.get(call.verb)  # none of a file's, which needs nothing
+    if operation is None:
+        return
+    if operation.needs is not None:
+        yield f"op.{call.verb}", operation.needs
+    for name, feature in operation.arguments_need.items():
+        if call.arguments.get(name):
+            yield f"op.{call.verb} with {name}", feature
 
 
 def _findings(needed: Iterable[tuple[str, str, Feature]], found: catalog.TimescaleInfo) -> Iterator[Finding]:
@@ -81,71 +65,3 @@ def _version(calls: Iterable[Call]) -> str | None:
     """The version that a pending ``op.create_extension`` asks for."""
     created = (each.arguments for each in calls if each.verb == "create_extension")
     return next((each.get("version") for each in created if each.get("") == "timescaledb"), None)
-
-
-# --- reading a revision
-
-
-def calls_of(script: Script, function: FunctionType) -> Iterator[Call]:
-    """The verbs of TimescaleDB that a revision's function calls whatever happens.
-
-    Not those inside ``if``, ``try``, loops or comprehensions, nor after a ``return`` or ``raise`` that may come first.
-    """
-    if not _names(function.__code__, function.__globals__) & VERBS.keys():
-        return
-    module = ast.parse(Path(script.path).read_bytes())
-    functions = {node.name: node for node in module.body if isinstance(node, ast.FunctionDef)}
-    if function.__name__ in functions:
-        for verb, arguments in _Reader(functions).read(functions[function.__name__].body):
-            yield Call(script.revision, verb, arguments)
-
-
-def _names(code: CodeType, module: Mapping[str, Any], seen: frozenset[str] = frozenset()) -> set[str]:
-    """Names that a function uses, with those of the functions of its module that it calls."""
-    names = set(code.co_names)
-    for name in names - seen:
-        called = module.get(name)
-        if isinstance(called, FunctionType) and called.__globals__ is module:
-            names = names | _names(called.__code__, module, seen | names)
-    return names
-
-
-class _Reader:
-    """Follows the statements of functions that are executed in any case."""
-
-    def __init__(self, functions: Mapping[str, ast.FunctionDef]) -> None:
-        self.functions = functions
-        self.entered: list[str] = []
-
-    def read(self, statements: Iterable[ast.stmt]) -> Iterator[tuple[str, dict[str, Any]]]:
-        for statement in statements:
-            if isinstance(statement, ast.Expr | ast.Assign | ast.AnnAssign):
-                yield from self._call(statement.value)
-            elif isinstance(statement, ast.With):
-                for item in statement.items:
-                    yield from self._call(item.context_expr)
-                yield from self.read(statement.body)
-            if _may_leave(statement):
-                return
-
-    def _call(self, node: ast.expr | None) -> Iterator[tuple[str, dict[str, Any]]]:
-        match node:
-            case ast.Call(func=ast.Attribute(value=ast.Name(id="op"), attr=verb)):
-                first = {"": node.args[0]} if node.args else {}
-                given = first | {each.arg: each.value for each in node.keywords if each.arg is not None}
-                yield verb, {name: _value(value) for name, value in given.items()}
-            case ast.Call(func=ast.Name(id=name)) if name in self.functions and name not in self.entered:
-                self.entered.append(name)
-                yield from self.read(self.functions[name].body)
-                self.entered.remove(name)
-
-
-def _value(node: ast.expr) -> Any:
-    try:
-        return ast.literal_eval(node)
-    except (ValueError, TypeError):
-        return None
-
-
-def _may_leave(statement: ast.stmt) -> bool:
-    return any(isinstance(node, ast.Return | ast.Raise) for node in ast.walk(statement))

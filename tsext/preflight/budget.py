@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 
 from tsext.catalog import RelationSize
 from tsext.errors import Finding
+from tsext.model.locks import Work
 from tsext.preflight.situation import Observation, Situation, Touch
-from tsext.safety import Work
 
 _CATALOG_OBJECTS = 8
 """At most: row type, array type, constraints … of each table that is dropped."""

@@ -15,8 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from tsext import catalog
 from tsext.catalog import RelationSize, Server
 from tsext.errors import Finding
+from tsext.model.locks import Work
 from tsext.preflight.situation import Observation, Situation, Touch
-from tsext.safety import Work
 from tsext.settings import Settings, Size
 
 _ENTRY = 32

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from tsext import catalog
 from tsext.catalog import RelationSize, Server
 from tsext.errors import Finding
-from tsext.safety import Work
+from tsext.model.locks import Work
 from tsext.settings import Settings
 
 

@@ -2,11 +2,9 @@
 
 from tsext.review.choosing import Wanted, files, revisions
 from tsext.review.judging import Verdict, Waived, judge, located, place
-from tsext.review.phases import Phase, refused_versions, versions
 from tsext.review.reading import Reading, Sent, Stop, read, read_file
 
 __all__ = [
-    "Phase",
     "Reading",
     "Sent",
     "Stop",
@@ -19,7 +17,5 @@ __all__ = [
     "place",
     "read",
     "read_file",
-    "refused_versions",
     "revisions",
-    "versions",
 ]

@@ -10,7 +10,7 @@ from pathlib import Path
 from tsext import safety
 from tsext.errors import Finding
 from tsext.operations.operation import Operation
-from tsext.review.phases import Phase
+from tsext.phases import Phase
 from tsext.review.reading import Reading, Sent, Stop
 from tsext.safety import Axis, Category, Hazard, Statement
 from tsext.safety.waivers import UNREADABLE, Waiver

@@ -2,7 +2,7 @@
 
 from tsext.safety.classify import Verdict, classify, classify_in_turn, footprint, verdicts
 from tsext.safety.facts import Facts, facts
-from tsext.safety.hazards import Axis, Category, Hazard, Lock, Statement, Work, category
+from tsext.safety.hazards import Axis, Category, Hazard, Lock, Statement, category
 from tsext.safety.rules import CERTAIN, RULES, Rule
 from tsext.safety.waivers import Waiver, assured
 
@@ -18,7 +18,6 @@ __all__ = [
     "Statement",
     "Verdict",
     "Waiver",
-    "Work",
     "assured",
     "category",
     "classify",

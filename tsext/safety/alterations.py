@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tsext.model.locks import LockMode
+from tsext.model.locks import LockMode, Work
 from tsext.safety import column_types, columns, constraints, hypertables, partitions, rules
-from tsext.safety.hazards import Work
 from tsext.safety.names import Name
 from tsext.safety.reading import Reading, reads
 from tsext.sql import grammar

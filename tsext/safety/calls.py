@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tsext.model.locks import LockMode
+from tsext.model.locks import LockMode, Work
 from tsext.safety import builtin, dynamic, holding, hypertables, rules
-from tsext.safety.hazards import Work
 from tsext.safety.names import Name, name_in
 from tsext.safety.reading import Reading, reads
 from tsext.safety.script import Body

@@ -6,9 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from tsext.catalog import ColumnFacts
-from tsext.model.locks import LockMode
+from tsext.model.locks import LockMode, Work
 from tsext.safety import columns, rules, types
-from tsext.safety.hazards import Work
 from tsext.safety.names import Name
 from tsext.safety.reading import Reading
 

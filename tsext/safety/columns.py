@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from tsext.catalog import Dependent, RelationFacts
-from tsext.model.locks import LockMode
+from tsext.model.locks import LockMode, Work
 from tsext.safety import constraints, hints, rules, types
 from tsext.safety.constraints import constraints_of, is_proven, kind_of
 from tsext.safety.expressions import is_null, text_of, volatile_function
-from tsext.safety.hazards import Work
 from tsext.safety.names import Name, name_in
 from tsext.safety.reading import Reading, cascades
 from tsext.sql import grammar

@@ -8,10 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from tsext.catalog import RelationFacts
-from tsext.model.locks import LockMode
+from tsext.model.locks import LockMode, Work
 from tsext.safety import rules, types
 from tsext.safety.expressions import functions, is_constant
-from tsext.safety.hazards import Work
 from tsext.safety.names import Name
 from tsext.safety.reading import Reading
 from tsext.sql import grammar

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from tsext.catalog import RelationFacts
-from tsext.model.locks import LockMode
+from tsext.model.locks import LockMode, Work
 from tsext.safety import hints, rules
 from tsext.safety.expressions import columns_in, constants_in, constants_of, not_null_columns, proves_not_null
-from tsext.safety.hazards import Work
 from tsext.safety.names import Name
 from tsext.safety.reading import Reading, cascades
 from tsext.safety.script import Added, State

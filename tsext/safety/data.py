@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tsext.model.locks import LockMode
+from tsext.model.locks import LockMode, Work
 from tsext.safety import calls, hypertables, rules
 from tsext.safety.expressions import truth
-from tsext.safety.hazards import Work
 from tsext.safety.names import Name
 from tsext.safety.reading import READERS, Reading, reads
 from tsext.safety.tables import read_relations

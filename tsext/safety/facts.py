@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 
 from tsext import catalog
 from tsext.catalog import DatabaseFacts, RelationFacts, TimescaleInfo
+from tsext.model.locks import Work
 from tsext.safety import builtin
-from tsext.safety.hazards import Work
 from tsext.safety.names import Name
 from tsext.sql import grammar
 

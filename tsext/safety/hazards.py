@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from tsext.errors import Finding, Severity
-from tsext.model.locks import LockMode
+from tsext.model.locks import LockMode, Work
 
 
 class Axis(StrEnum):
@@ -34,14 +34,6 @@ class Category(StrEnum):
     """Zero downtime: it may run at any time."""
     UNSAFE = "unsafe"
     """It belongs in a maintenance window."""
-
-
-class Work(StrEnum):
-    """What is done while the lock is held, beyond an instant change of the catalog."""
-
-    SCAN = "scan"
-    REWRITE = "rewrite"
-    BUILD = "build"
 
 
 @dataclass(frozen=True)

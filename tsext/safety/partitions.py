@@ -8,11 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from tsext.catalog import RelationFacts
-from tsext.model.locks import LockMode
+from tsext.model.locks import LockMode, Work
 from tsext.safety import rules
 from tsext.safety.constraints import is_proven
 from tsext.safety.expressions import constants_in, constants_of
-from tsext.safety.hazards import Work
 from tsext.safety.names import Name
 from tsext.safety.reading import Reading
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tsext.catalog import ColumnFacts, ConstraintFacts, RelationFacts
-from tsext.model.locks import LockMode
+from tsext.model.locks import LockMode, Work
 from tsext.safety.facts import Facts, estimate
-from tsext.safety.hazards import Hazard, Lock, Statement, Work
+from tsext.safety.hazards import Hazard, Lock, Statement
 from tsext.safety.names import Name, text
 from tsext.safety.rules import DOES_NOT_EXIST, NOT_IN_TRANSACTION, VERSION, Rule
 from tsext.safety.script import Script, State

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tsext.model.locks import LockMode
+from tsext.model.locks import LockMode, Work
 from tsext.safety import rules
 from tsext.safety.constraints import kind_of
-from tsext.safety.hazards import Work
 from tsext.safety.names import Name
 from tsext.safety.reading import Reading, reads
 

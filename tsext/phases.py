@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from alembic.script import Script
@@ -35,6 +34,8 @@ class Phase:
         """
         phase = cls(getattr(script.module, "phase", None), getattr(script.module, "requires_application", None))
         if phase.name is not None and phase.name not in PHASES:
+            from difflib import get_close_matches  # few are mistaken
+
             meant = get_close_matches(str(phase.name), PHASES, n=1)
             raise InvalidObject(
                 f"revision {script.revision} says phase = {phase.name!r}",
