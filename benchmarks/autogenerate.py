@@ -14,13 +14,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 
 import psycopg2
+from projects import ALEMBIC, OURSELVES, programs
 from rich.console import Console
 from rich.table import Table
 
@@ -98,6 +97,8 @@ class Candidate:
     folder: Path
     url: str
     seconds: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    """Seconds of the client, which tell more on a busy machine."""
     megabytes: float = 0.0
     proposals: int = 0
 
@@ -114,6 +115,7 @@ class Candidate:
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
         self.seconds.append(time.perf_counter() - started)
+        self.cpu.append(usage.ru_utime + usage.ru_stime)
         self.megabytes = usage.ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
         self.proposals = len(re.findall(r"\('[a-z]+_", output)) if process.returncode else 0
 
@@ -127,15 +129,6 @@ def project(root: Path, name: str, env: str, hypertables: bool) -> Path:
     ini = "[alembic]\nscript_location = %(here)s/alembic\nprepend_sys_path = alembic\npath_separator = os\n"
     (folder / "alembic.ini").write_text(ini)
     return folder
-
-
-def without_tsext(root: Path) -> Path:
-    """Python of a virtual environment with the same Alembic, and no tsext to slow it."""
-    venv.create(root / "venv", with_pip=True)
-    same = [f"{each}=={version(each)}" for each in ("alembic", "sqlalchemy", "psycopg2-binary")]
-    python = root / "venv" / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", *same], check=True)
-    return python
 
 
 def database(port: int, name: str, hypertables: bool, chunks: int) -> str:
@@ -188,6 +181,7 @@ def main() -> None:
                 candidate.check()
                 if number == 0:
                     candidate.seconds.clear()  # the first round warms the caches up
+                    candidate.cpu.clear()
     _print(candidates)
     sys.exit(any(each.proposals for each in candidates if each.name.startswith("tsext")))
 
@@ -196,7 +190,9 @@ def _candidates(root: Path, port: int, options: argparse.Namespace) -> Iterator[
     def made(name: str, *how: object) -> str:
         return f"postgresql://postgres@127.0.0.1:{port}/{name}" if options.keep else database(port, name, *how)
 
-    python, folder = without_tsext(root), project(root, "plain", PLAIN, False)
+    python = programs(root / "venv-plain", *ALEMBIC) / "python"
+    ours = programs(root / "venv-tsext", *ALEMBIC, OURSELVES) / "python"
+    folder = project(root, "plain", PLAIN, False)
     yield Candidate("plain Alembic, no hypertables", python, folder, made("plain", False, 0))
     for chunks in options.chunks:
         url = made(f"chunks_{chunks}", True, chunks)
@@ -204,15 +200,16 @@ def _candidates(root: Path, port: int, options: argparse.Namespace) -> Iterator[
         for schemas in (False, True):
             folder_of = project(root, f"tsext_{chunks}_{schemas}", TSEXT.format(schemas=schemas), True)
             mode = ", include_schemas" if schemas else ""
-            yield Candidate(f"tsext, {chunks} chunks{mode}", Path(sys.executable), folder_of, url)
+            yield Candidate(f"tsext, {chunks} chunks{mode}", ours, folder_of, url)
 
 
 def _print(candidates: list[Candidate]) -> None:
-    table = Table("alembic check", "seconds", "ratio", "MB", "wrong proposals")
+    table = Table("alembic check", "seconds", "ratio", "CPU seconds", "MB", "wrong proposals")
     for each in candidates:
         median = statistics.median(each.seconds)
         ratio = statistics.median(a / b for a, b in zip(each.seconds, candidates[0].seconds, strict=True))
-        cells = [each.name, f"{median:.2f}", f"{ratio:.2f}", f"{each.megabytes:.0f}", str(each.proposals)]
+        cpu = f"{statistics.median(each.cpu):.2f}"
+        cells = [each.name, f"{median:.2f}", f"{ratio:.2f}", cpu, f"{each.megabytes:.0f}", str(each.proposals)]
         table.add_row(*cells)
     Console(width=100).print(table)
 

@@ -1,11 +1,29 @@
-"""An Alembic project for a benchmark."""
+"""An Alembic project for a benchmark, and the Python that runs it."""
 
 from __future__ import annotations
 
+import subprocess
+import venv
+from importlib.metadata import version
 from pathlib import Path
 
 TSEXT = "from alembic import context\nfrom tsext import environment\n\nenvironment.run(context, None)\n"
 """The ``env.py`` of a project that uses tsext."""
+
+
+ALEMBIC = tuple(f"{each}=={version(each)}" for each in ("alembic", "sqlalchemy", "psycopg2-binary"))
+"""What tsext stands on, as it is here."""
+
+OURSELVES = str(Path(__file__).parents[1])
+"""tsext, as a package to install: run from its sources, it would be compiled anew where Python writes no bytecode."""
+
+
+def programs(folder: Path, *packages: str) -> Path:
+    """The programs of a virtual environment with these packages and nothing else, so that none slows another."""
+    venv.create(folder, with_pip=True)
+    command = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", *packages]
+    subprocess.run(command, check=True)
+    return folder / "bin"
 
 
 def project(folder: Path, env: str, revisions: dict[str, str]) -> None:

@@ -14,13 +14,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
 import psycopg2
-from projects import TSEXT, line, project
+from projects import ALEMBIC, OURSELVES, TSEXT, line, programs, project
 from rich.console import Console
 from rich.table import Table
 
@@ -61,18 +59,9 @@ Command = Callable[[str], list[str]]
 """What to run, given the URL of an empty database."""
 
 
-def python(name: str, *packages: str) -> Path:
-    """The programs of a virtual environment with these packages and nothing else, so that none slows another."""
-    venv.create(ROOT / f"venv-{name}", with_pip=True)
-    programs = ROOT / f"venv-{name}" / "bin"
-    subprocess.run([programs / "python", "-m", "pip", "install", "--quiet", *packages], check=True)
-    return programs
-
-
 def alembic(name: str, env: str, revisions: int, *packages: str) -> Command:
     """Alembic, with these packages beside it."""
-    same = [f"{each}=={version(each)}" for each in ("alembic", "sqlalchemy", "psycopg2-binary")]
-    program, folder = python(name, *same, *packages) / "python", ROOT / name
+    program, folder = programs(ROOT / f"venv-{name}", *ALEMBIC, *packages) / "python", ROOT / name
     project(folder, env, line(REVISION, revisions))
     return lambda url: [str(program), "-m", "alembic", "-q", "-c", str(folder / "alembic.ini"), "upgrade", "head"]
 
@@ -83,7 +72,7 @@ def alembic(name: str, env: str, revisions: int, *packages: str) -> Command:
 def yoyo(revisions: int) -> Command:
     """yoyo-migrations, from PyPI."""
     folder = sql_files("yoyo", revisions, lambda n: (f"{n:04d}.t.sql", STATEMENTS.format(n=n)))
-    program = python("yoyo", "yoyo-migrations", "psycopg2-binary", "setuptools") / "yoyo"
+    program = programs(ROOT / "venv-yoyo", "yoyo-migrations", "psycopg2-binary", "setuptools") / "yoyo"
     return lambda url: [str(program), "apply", "-b", "--no-config-file", "-d", url, str(folder)]
 
 
@@ -91,7 +80,7 @@ def sqlpush(revisions: int) -> Command:
     """sqlpush, from PyPI; it needs greenlet, which it does not ask for."""
     header = "-- sqlpush: revision={n:04d} risk=SAFE\n-- parent=\n"
     folder = sql_files("sqlpush", revisions, lambda n: (f"{n:04d}_t.sql", (header + STATEMENTS).format(n=n)))
-    program = python("sqlpush", "sqlpush", "greenlet", "psycopg[binary]") / "sqlpush"
+    program = programs(ROOT / "venv-sqlpush", "sqlpush", "greenlet", "psycopg[binary]") / "sqlpush"
     return lambda url: [
         str(program), "migrate", "--dsn", url.replace("://", "+psycopg://"), "--dir", str(folder)
     ]  # fmt: skip
@@ -140,7 +129,7 @@ def main() -> None:
     cluster = localdb.ensure(name="bench")
     candidates = {
         "plain Alembic": alembic("plain", PLAIN, options.revisions),
-        "tsext": alembic("tsext", TSEXT, options.revisions, str(Path(__file__).parents[1])),
+        "tsext": alembic("tsext", TSEXT, options.revisions, OURSELVES),
     }
     for peer in () if options.no_peers else (dbmate, sqlpush, yoyo, sqitch):
         try:
