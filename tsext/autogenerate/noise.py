@@ -99,7 +99,7 @@ def _quieten(table: ops.ModifyTableOps, noise: Noise) -> bool:
     table.ops[:] = [
         op
         for op in table.ops
-        if (isinstance(op, ops.DropIndexOp) and (op.index_name in names or _columns(op) in columns))
+        if (created and isinstance(op, ops.DropIndexOp) and (op.index_name in names or _columns(op) in columns))
         or not noise.is_change(op)
     ]
     return bool(table.ops)
@@ -114,8 +114,10 @@ def _leave_expanded(table: ops.ModifyTableOps, noise: Noise) -> None:
     changed = any(isinstance(op, ops.DropColumnOp | ops.AlterColumnOp | _INDEXES | _CONSTRAINTS) for op in table.ops)
     if not changed:
         return
+    pairs = noise.expansions.get((table.schema, table.table_name))
+    if not pairs:
+        return
     dropped = {op.column_name for op in table.ops if isinstance(op, ops.DropColumnOp)}
-    pairs = noise.expansions.get((table.schema, table.table_name), [])
     left = {name for pair in pairs if not set(pair) <= dropped for name in pair}
     table.ops[:] = [op for op in table.ops if not left & _columns_of(op)]
 

@@ -168,15 +168,15 @@ def _refuse_same(named: Iterable[tuple[object, Path]], what: str) -> None:
     for name, path in named:
         if name is not None:
             by_name.setdefault(name, []).append(path)
-    for name, paths in sorted(by_name.items(), key=str):
-        if len(paths) > 1:
-            raise HistoryError(
-                f"{what} {name} is used by {len(paths)} files: {', '.join(path.name for path in sorted(paths))}",
-                hint="run `tsext renumber`, which gives the later one the next free number; if both have long been "
-                "applied, set revision_ids = hash: ids are then mere ids"
-                if what == "number"
-                else "give one of them another `revision`, or delete the copy: Alembic would run only one of them",
-            )
+    same = [(name, paths) for name, paths in by_name.items() if len(paths) > 1]
+    for name, paths in sorted(same, key=str):
+        raise HistoryError(
+            f"{what} {name} is used by {len(paths)} files: {', '.join(path.name for path in sorted(paths))}",
+            hint="run `tsext renumber`, which gives the later one the next free number; if both have long been "
+            "applied, set revision_ids = hash: ids are then mere ids"
+            if what == "number"
+            else "give one of them another `revision`, or delete the copy: Alembic would run only one of them",
+        )
 
 
 def _revision_in(path: Path) -> str | None:
