@@ -14,6 +14,7 @@ from tsext.command import backfills
 from tsext.errors import BackfillError, InvalidObject
 from tsext.model.repartitions import Repartition
 from tsext.operations.repartition import RepartitionHypertable
+from tsext.settings import Settings
 
 pytestmark = pytest.mark.licensed
 
@@ -88,6 +89,17 @@ def test_jobs_run_again_when_it_fails_or_is_cancelled(ticks, new_project, licens
     before = jobs(ticks)
     with pytest.raises(BackfillError, match="failed"):
         ticks.run(f'{FORTH[:-1]}, types={{"price": sa.Integer()}}, using={{"price": "1 / (price::int - 5)"}})')
+    assert jobs(ticks) == before
+
+    def put_off(connection):
+        move = RepartitionHypertable(Repartition("Ticks", chunk_time_interval=timedelta(days=1)))
+        move.settings = Settings(backfill_in_upgrade=10)
+        with pytest.raises(BackfillError, match=r"more than backfill_in_upgrade \(10\)"):
+            move.run(connection.execution_options(isolation_level="AUTOCOMMIT"))
+
+    ticks.run(BACK)
+    ticks.execute('ANALYZE "Ticks"')
+    ticks.ask(put_off)
     assert jobs(ticks) == before
 
     def go_on(connection):

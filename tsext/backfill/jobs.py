@@ -46,7 +46,8 @@ class TableJobs:
         where = self.where(server)
         query = f"SELECT application_name::text FROM timescaledb_information.jobs WHERE {where}"
         names = list(connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalars())
-        send(connection, jobs.paused(where, server))
+        if paused := send(connection, jobs.paused(where, server)):
+            log.info("%s: %s of its jobs paused", qualified(self.name, self.schema), paused)
         try:
             wait_for(connection, names, LONGEST)
         except BaseException:

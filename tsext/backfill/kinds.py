@@ -45,7 +45,7 @@ class Kind(Protocol):
         """
 
     def stopped(self, connection: Connection, backfill: Backfill) -> None:
-        """Nobody works on it any more, as it has failed, or is given up; it may go on later, with :meth:`prepare`."""
+        """Nobody works on it, as it has failed, or is given up or put off; it may go on later, with :meth:`prepare`."""
 
     def split(self, connection: Connection, backfill: Backfill, task: Task) -> list[NewTask]:
         """What a task that takes longer than it may is divided into; nothing: it cannot be."""

@@ -104,6 +104,8 @@ class DeclaringOperation(SteppedOperation):
         progress = ledger.progress(connection, declared)
         left = (progress.expected or 0) - progress.seen
         if left > bound:
+            if kinds.can(kind, "stopped"):
+                kind.stopped(connection, declared)
             raise BackfillError(
                 f"op.{self.verb}: backfill {declared.name} has about {left} rows of {declared.source} to go through, "
                 f"more than backfill_in_upgrade ({bound}), which an upgrade does itself",

@@ -278,7 +278,8 @@ class RepartitionHypertable(ShapingOperation, name="repartition_hypertable", nou
         A new table of that shape is made beside it; what changes meanwhile is noted by triggers; the rows are copied
         chunk by chunk, indexes are built, changes brought over, all rows compared, and in the end both tables
         exchanged in an instant. The old one is kept, with what changes in the new one noted, until
-        ``tsext backfill finish``: so ``op.undo_repartition_hypertable`` loses nothing.
+        ``tsext backfill finish``: so ``op.undo_repartition_hypertable`` loses nothing. Jobs of the table are paused
+        meanwhile; policies, the columnstore, foreign keys both ways and continuous aggregates go with it.
 
         Outside the transaction; after an interruption the same call goes on. See the page on repartitioning for how
         to let several machines do it before a deployment.
