@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from alembic.operations import Operations
@@ -13,18 +12,16 @@ from tsext import catalog
 from tsext.backfill import ledger
 from tsext.backfill.ledger import Backfill, State
 from tsext.backfill.repartition import swapping
-from tsext.backfill.repartition.move import CAPTURE, KIND, RANGES, Move, Spec, place_of
+from tsext.backfill.repartition.move import KIND, Move, Spec
 from tsext.errors import BackfillError, FeatureNotSupported, InvalidObject, IrreversibleOperation
 from tsext.model import TIMESCALEDB, Dimension, Hypertable, Interval
 from tsext.model.repartitions import Repartition
-from tsext.operations.columnstore import EnableColumnstore
 from tsext.operations.declaring import Declaration, DeclaringOperation
-from tsext.operations.hypertables import CreateHypertable, check_now_function, need_uuid
 from tsext.operations.operation import refuse_without
 from tsext.operations.rendering import Code, code_of
-from tsext.operations.repartition_aggregates import made_again
 from tsext.operations.repartition_jobs import moved_jobs
 from tsext.operations.repartition_refusals import refuse
+from tsext.operations.repartition_specs import spec_of
 from tsext.operations.steps import SteppedOperation
 from tsext.settings import Settings
 from tsext.sql.columns import type_text
@@ -138,49 +135,8 @@ class ShapingOperation(MovingOperation, DeclaringOperation):
 
     def spec(self, connection: Connection) -> Spec:
         """All that the move needs to know."""
-        relation = catalog.resolved(connection, *self.table)
-        assert relation is not None  # or it would have been refused
-        schema, name = relation
         found = catalog.hypertable(connection, *self.table)
-        wanted = self.wanted(found)
-        by = found.column if found is not None else wanted.column if wanted is not None else ""
-        source = catalog.moved_table(connection, name, schema, CAPTURE)
-        assert source is not None
-        column = source.column(by)
-        if column is None or column.type not in RANGES:
-            what = "has no such column" if column is None else f"it is of type {column.type}"
-            raise InvalidObject(
-                f"op.{self.verb}: {self.shown} cannot be moved by ranges of {by}: {what}",
-                hint=f"choose a column of one of the types {', '.join(RANGES)}",
-            )
-        bare = Spec(schema, name, by, column.type)
-        if not column.not_null:
-            raise InvalidObject(
-                f"op.{self.verb}: column {by} of {self.shown} may be NULL, and such rows are in no range",
-                hint=f'fill it, and then: op.set_not_null("{self.target.table_name}", "{by}")',
-            )
-        shape: list[str] = []
-        columnstore = ""
-        made: tuple[Mapping[str, Any], ...] = ()
-        if wanted is not None:
-            shadow = replace(wanted, name=name, schema=place_of(bare))
-            self._check_shape(connection, wanted)
-            shape = CreateHypertable(shadow).statements()
-            columnstore = self._columnstore(connection, name, place_of(bare))
-            made = made_again(connection, relation, place_of(bare))
-        target = self.target
-        return replace(
-            bare,
-            shape=tuple(shape),
-            columnstore=columnstore,
-            aggregates=made,
-            aligned=wanted is not None and wanted.column == by and not wanted.dimensions,
-            types=dict(target.types),
-            using=dict(target.using),
-            back=dict(target.existing_using),
-            defaults=self._defaults(connection),
-            bin=_bin(found, wanted),
-        )
+        return spec_of(self, connection, self.target, found, self.wanted(found))
 
     def run(self, connection: Connection) -> None:
         """Declare it, unless it is; move what is left; and let the new table take the place."""
@@ -203,38 +159,6 @@ class ShapingOperation(MovingOperation, DeclaringOperation):
     def declare(self, connection: Connection, revision: str | None = None) -> Backfill:
         """Enter the move in the ledger, unless it is there."""
         return self.is_under_way(connection) or self._declare(connection, revision)
-
-    def _columnstore(self, connection: Connection, name: str, schema: str) -> str:
-        """What turns on the same columnstore for another table; nothing, if the table has none."""
-        found = catalog.columnstore(connection, *self.table)
-        if found is None:
-            return ""
-        enable = EnableColumnstore(replace(found, name=name, schema=schema))
-        enable.timescaledb = catalog.timescaledb(connection)
-        return enable.sql()
-
-    def _defaults(self, connection: Connection) -> dict[str, str]:
-        """Those of the columns that get another type.
-
-        :raises InvalidObject: if there is no such column, or it is generated.
-        """
-        found = {name: catalog.column_details(connection, *self.table, name) for name in self.target.types}
-        for name, column in found.items():
-            if column is None or column.generated:
-                raise InvalidObject(
-                    f"op.{self.verb}: {self.shown} has no column {name}"
-                    if column is None
-                    else f"op.{self.verb}: {self.shown}.{name} is a generated column",
-                    hint="correct its name, or leave its type as it is",
-                )
-        return {name: column.default for name, column in found.items() if column and column.default is not None}
-
-    def _check_shape(self, connection: Connection, wanted: Hypertable) -> None:
-        facts = catalog.table_facts(connection, *self.table)
-        assert facts is not None  # or it would have been refused
-        facts.check(wanted)
-        need_uuid(connection, facts, wanted)
-        check_now_function(connection, wanted)
 
     def declaration(self, connection: Connection) -> Declaration:
         """A ``repartition`` of this table."""
@@ -345,12 +269,6 @@ class RepartitionHypertable(ShapingOperation, name="repartition_hypertable", nou
             if value is not None and value != {}
         ]
         return self.call_of(*first, *others)
-
-
-def _bin(*shapes: Hypertable | None) -> int:
-    """Of an integer column, what is near: a thousandth of a chunk."""
-    lengths = [each.chunk_time_interval for each in shapes if each is not None]
-    return max(1, min([each for each in lengths if isinstance(each, int)], default=1000) // 1000)
 
 
 class ConvertToTable(ShapingOperation, name="convert_to_table", noun=Repartition):

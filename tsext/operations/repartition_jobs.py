@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from tsext import catalog
 from tsext.backfill.repartition.aggregates import aggregates
 from tsext.backfill.repartition.move import Move
+from tsext.errors import RevisionFailed
 from tsext.model import ColumnstorePolicy, Policy, RefreshPolicy, ReorderPolicy, RetentionPolicy
 from tsext.operations.columnstore_policies import AddColumnstorePolicy
 from tsext.operations.policies import AddPolicy
@@ -45,8 +46,15 @@ def moved_jobs(connection: Connection, move: Move, other: str) -> list[str]:
 
 
 def _moved(connection: Connection, job: catalog.OwnedJob, us: str) -> Iterator[str]:
-    """What moves a policy; whoever adds one owns it."""
-    assert job.policy is not None  # or it would have been refused
+    """What moves a policy; whoever adds one owns it.
+
+    :raises RevisionFailed: if it is none.
+    """
+    if job.policy is None:  # it has been added since, or it would have been refused at once
+        raise RevisionFailed(
+            f"job {job.application} is no policy known here, and cannot be moved",
+            hint=f"delete it, run this again, and add it again then: SELECT delete_job({job.id})",
+        )
     yield deleted(f"job_id = {job.id}")
     if job.owner != us:
         yield f"SET LOCAL ROLE {identifier(job.owner)}"

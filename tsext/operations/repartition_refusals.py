@@ -111,7 +111,7 @@ def _obstacles_of_hypertable(
             f"has the columnstore and foreign keys, {', '.join(keys)}, which TimescaleDB does not validate there",
             "drop them before, and add them again after this",
         )
-    yield from _obstacles_of_jobs(connection, found, column)
+    yield from _obstacles_of_jobs(connection, (found.schema, found.name), column)
 
 
 def _obstacles_of_aggregates(
@@ -135,6 +135,7 @@ def _obstacles_of_aggregates(
         yield f"and its continuous aggregates are several of the name {name}, in several schemas", "rename one of them"
     for each in aggregates:
         name, schema = each.aggregate.name, each.aggregate.schema or str(connection.dialect.default_schema_name)
+        yield from _obstacles_of_jobs(connection, (schema, name))
         view = catalog.moved_table(connection, name, schema, CAPTURE)
         for other in view.views if view is not None else ():
             if other["kind"] != "v":
@@ -145,13 +146,14 @@ def _obstacles_of_aggregates(
 
 
 def _obstacles_of_jobs(
-    connection: Connection, found: catalog.MovedTable, column: str | None
+    connection: Connection, relation: tuple[str, str], column: str | None = None
 ) -> Iterator[tuple[str, str]]:
-    """What the hypertable's jobs would not do any more, or would do otherwise.
+    """What the jobs of the hypertable or of an aggregate would not do any more, or would do otherwise.
 
+    :param relation: schema and name.
     :param column: by which it will be partitioned, if that is another one.
     """
-    for job in catalog.owned_jobs(connection, catalog.key_of(connection, found.schema, found.name)):
+    for job in catalog.owned_jobs(connection, catalog.key_of(connection, *relation)):
         if job.policy is None or type(job.policy) not in ADDED_BY:
             hint = f"delete it before, and add it again after this: SELECT delete_job({job.id})"
             yield f"has a background job that is no policy known here: {job.application}", hint

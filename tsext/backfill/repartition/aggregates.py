@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from tsext import catalog
-from tsext.backfill import ledger
 from tsext.backfill.repartition.move import Move, table_of
+from tsext.backfill.repartition.replay import ANY_NUMBER
+from tsext.backfill.repartition.sessions import transaction
 from tsext.errors import BackfillError, RevisionFailed
 from tsext.sql.quoting import identifier, literal, qualified, short
 from tsext.sql.sending import send
@@ -70,7 +71,7 @@ def build(connection: Connection, move: Move) -> None:
 def _make(connection: Connection, move: Move, aggregate: Aggregate) -> None:
     """Its query is read with names without a schema, which then mean the new table and the new aggregates."""
     schemas = list(dict.fromkeys([move.spec.schema, *(each.schema for each in aggregates(move))]))
-    with ledger.transaction(connection):
+    with transaction(connection):
         send(connection, _path(schemas))
         query = connection.exec_driver_sql(
             "SELECT view_definition FROM timescaledb_information.continuous_aggregates "
@@ -109,7 +110,7 @@ def fill(connection: Connection, move: Move, *, back: bool = False) -> None:
         if end is not None:
             view = literal(qualified(each.name, other))
             send(connection, f"CALL refresh_continuous_aggregate({view}, NULL, {end})")
-            with ledger.transaction(connection):
+            with transaction(connection):
                 _copy_history(connection, source, target)
 
 
@@ -128,23 +129,21 @@ def _filled_until(connection: Connection, found: catalog.SourceOfAggregate) -> s
 
 def _copy_history(connection: Connection, source: catalog.SourceOfAggregate, target: catalog.SourceOfAggregate) -> None:
     """Buckets that begin when there is no chunk of raw rows have the values that they had when there was one."""
+    integer = source.type in ("bigint", "integer", "smallint")
+    type_, bounds = ("int8", "_integer") if integer else ("tstz", "")
     gone = (
-        "NOT EXISTS (SELECT FROM timescaledb_information.chunks AS c "
-        f"WHERE format('%I.%I', c.hypertable_schema, c.hypertable_name) = {literal(source.source)} "
-        f"AND {identifier(source.column)} >= {_bound(source, 'start')} "
-        f"AND {identifier(source.column)} < {_bound(source, 'end')})"
+        f"NOT {identifier(source.column)}::{'bigint' if integer else 'timestamptz'} <@ ("
+        f"SELECT coalesce(range_agg({type_}range(range_start{bounds}, range_end{bounds})), '{{}}') "
+        "FROM timescaledb_information.chunks "
+        f"WHERE format('%I.%I', hypertable_schema, hypertable_name) = {literal(source.source)})"
     )
     columns = ", ".join(map(identifier, source.columns))
+    send(connection, ANY_NUMBER)
     send(connection, f"DELETE FROM {target.materialization} WHERE {gone}")
     send(
         connection,
         f"INSERT INTO {target.materialization} ({columns}) SELECT {columns} FROM {source.materialization} WHERE {gone}",
     )
-
-
-def _bound(found: catalog.SourceOfAggregate, end: str) -> str:
-    integer = found.type in ("bigint", "integer", "smallint")
-    return f"c.range_{end}_integer" if integer else f"c.range_{end}"
 
 
 def _find(connection: Connection, name: str, schema: str) -> catalog.SourceOfAggregate | None:

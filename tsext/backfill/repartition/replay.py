@@ -30,7 +30,7 @@ _AT_ONCE_IN_TIME = 10
 """The same where others wait: after each it is seen whether there is time for more."""
 
 
-_ANY_NUMBER = "SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0"
+ANY_NUMBER = "SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0"
 """However many rows of the columnstore the ranges share batches with."""
 
 
@@ -58,7 +58,7 @@ def replay(connection: Connection, flow: Flow, seconds: float | None = None, mos
     with transaction(connection, snapshot=True):
         begun = time.monotonic()
         if flow.columnstore:
-            send(connection, _ANY_NUMBER)
+            send(connection, ANY_NUMBER)
         dirty = take(connection, flow, most_ranges(connection, flow) if most is None else most)
         rows = 0
         at_once = _AT_ONCE if seconds is None else _AT_ONCE_IN_TIME
