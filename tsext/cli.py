@@ -111,10 +111,10 @@ def receipt(config: Config, revision: str, json: bool = False) -> None:
             fields = ("mode", "held_ms", "longest_ms", "chunks", "rewritten", "bytes_before", "bytes_after")
             table.add_row(relation, *(str(each.get(field, "")) for field in fields))
         console.print(table)
+        wal = "not measured" if told["wal_bytes"] is None else f"{told['wal_bytes']} bytes"
         console.print(
             f"clients were blocked for {told['blocked_client_seconds']} s in all, {told['max_client_stall_ms']} ms at "
-            f"most, {told['most_waiting']} at once; {told['wal_bytes']} bytes of WAL; cancelled {told['cancelled']} "
-            "times"
+            f"most, {told['most_waiting']} at once; WAL: {wal}; cancelled {told['cancelled']} times"
         )
     if not found:
         console.print("no receipt is recorded")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from tsext.locks import Locks
 from tsext.settings import Settings
 
 if TYPE_CHECKING:
+    from tsext.locks.receipt import Receipt
     from tsext.locks.watchdog import Watchdog
 
 
@@ -93,6 +94,16 @@ class Watching:
             self.watchdog, touched or (), self._lsn, harm_only=long and touched is not None and not touched
         )
 
+        with nullcontext() if receipt.harm_only else self._looking(locks, receipt):
+            yield
+        if locks.holds is not None:
+            self.recorder.notes.setdefault(revision, {}).update(receipt.details(self.connection, locks.holds))
+            self._lsn = receipt.last_lsn
+
+    @contextmanager
+    def _looking(self, locks: Locks, receipt: Receipt) -> Iterator[None]:
+        """Have the receipt look before whatever the step commits itself."""
+
         def look(connection: Connection) -> None:
             if locks.holds is not None and locks.holds.are_open:
                 with locks.unseen():
@@ -103,9 +114,6 @@ class Watching:
             yield
         finally:
             event.remove(self.connection, "commit", look)
-        if locks.holds is not None:
-            self.recorder.notes.setdefault(revision, {}).update(receipt.details(self.connection, locks.holds))
-            self._lsn = receipt.last_lsn
 
     def _watchdog(self, locks: Locks) -> Watchdog:
         if self.watchdog is None:

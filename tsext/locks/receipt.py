@@ -52,11 +52,11 @@ class Receipt:
         """
         :param touched: tables that the step is known to lock, as they stand in SQL.
         :param lsn: where the WAL is, if that is known.
-        :param harm_only: whether to leave out the tables, and what it costs to ask for them.
+        :param harm_only: whether to leave out the tables and the WAL, and what it costs to ask for them.
         """
         self.watchdog = watchdog
         self.harm_only = harm_only
-        self.first_lsn: str | None = lsn or watchdog.ask(catalog.wal_position)
+        self.first_lsn: str | None = None if harm_only else lsn or watchdog.ask(catalog.wal_position)
         self.last_lsn: str | None = None
         self.before: dict[int, TableFiles] = {}
         """Tables, as they were before they were locked."""
@@ -77,9 +77,6 @@ class Receipt:
 
         :param connection: the one that the step runs on.
         """
-        if self.harm_only:
-            self.last_lsn = catalog.wal_position(connection)
-            return Locked({}, self.last_lsn, {})
         told = {name for name, _ in holds.told} if last else set()
         # most revisions make tables, and lock no others: then there is nothing further to ask
         found = catalog.locked(connection, {*holds.names, *told}, new=bool(self.before) or not last)
@@ -95,16 +92,7 @@ class Receipt:
 
     def details(self, connection: Connection, holds: Holds) -> dict[str, Any]:
         """For the event, under ``receipt``; in the last transaction of the step."""
-        found = self.look(connection, holds, last=True)
-        held, told = self._held(holds, found.named), self._told(found.named.values())
-        tables = told | (self._locked.keys() & self.before.keys())
-        touched = told | self._changed(connection)
-        now = catalog.table_files(connection, touched) if touched else {}
-        relations: dict[str, Relation] = {}
-        for oid in tables:
-            before = self.before[oid]
-            line = relations.setdefault(before.table, Relation(held.get(before.root, {})))
-            self._add(line, oid, now.get(oid, None if oid in touched else before))
+        relations = {} if self.harm_only else self._relations(connection, holds)
         harm = self.watchdog.harm
         return {
             "receipt": {
@@ -116,6 +104,20 @@ class Receipt:
                 "wal_bytes": _distance(self.first_lsn, self.last_lsn),
             }
         }
+
+    def _relations(self, connection: Connection, holds: Holds) -> dict[str, Relation]:
+        """By name, what was locked."""
+        found = self.look(connection, holds, last=True)
+        held, told = self._held(holds, found.named), self._told(found.named.values())
+        tables = told | (self._locked.keys() & self.before.keys())
+        touched = told | self._changed(connection)
+        now = catalog.table_files(connection, touched) if touched else {}
+        relations: dict[str, Relation] = {}
+        for oid in tables:
+            before = self.before[oid]
+            line = relations.setdefault(before.table, Relation(held.get(before.root, {})))
+            self._add(line, oid, now.get(oid, None if oid in touched else before))
+        return relations
 
     def _held(self, holds: Holds, named: Mapping[str, int]) -> dict[int, dict[LockMode, Hold]]:
         """By the oid of the table that all belongs to."""
