@@ -132,5 +132,5 @@ def _made(connection: Connection, flow: Flow, where: str) -> list[str]:
     )
     chunks = list(connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalars())
     if chunks:
-        send(connection, f"TRUNCATE {', '.join(chunks)}")
+        send(connection, "; ".join(f"DELETE FROM {each}" for each in chunks))  # TRUNCATE takes ten times as long
     return chunks
