@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from contextlib import closing
 from datetime import timedelta
 
@@ -253,3 +254,34 @@ def test_jobs_of_what_is_touched(licensed):
         found = states(connection, {"001_a": [Touch("ticks")]})
         assert set(state_of(found).values()) == {State.OK}
         assert found["jobs"].message == "1 of what is touched, none at work"
+
+
+JOB = """
+INSERT INTO _timescaledb_config.bgw_job (id, application_name, schedule_interval, max_runtime, max_retries,
+    retry_period, proc_schema, proc_name, owner, scheduled, fixed_schedule, hypertable_id)
+SELECT 1000, 'User-Defined Action [1000]', '1s', '0', -1, '1s', 'public', 'work', current_user::regrole, true, false, id
+FROM _timescaledb_catalog.hypertable
+"""
+"""As ``add_job`` writes it, which the Apache edition lacks: its scheduler runs it, until the licence is asked."""
+
+
+def test_a_job_at_work_is_known_by_its_name(timescaledb):
+    """A real worker, held before it has begun. That jobs are looked for at all, only the licensed build can show."""
+    timescaledb.execute(*TICKS[1:], JOB)
+    autocommit = timescaledb.engine.execution_options(isolation_level="AUTOCOMMIT")
+    with timescaledb.engine.connect() as other, autocommit.connect() as connection:
+        other.exec_driver_sql("LOCK TABLE _timescaledb_internal.bgw_job_stat_history IN SHARE MODE")
+        connection.exec_driver_sql("SELECT _timescaledb_functions.restart_background_workers()")
+        names = connection.exec_driver_sql(
+            "SELECT application_name::text FROM timescaledb_information.jobs WHERE hypertable_name = 'ticks'"
+        ).scalars().all()  # fmt: skip
+        until = time.monotonic() + 20
+        while not (found := list(catalog.running(connection, names))):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        ((name, pid),) = found
+        query = f"SELECT backend_type, wait_event FROM pg_stat_activity WHERE pid = {pid}"
+        assert tuple(connection.exec_driver_sql(query).one()) == (name, "relation")
+        other.rollback()
+        connection.exec_driver_sql("SELECT _timescaledb_functions.stop_background_workers()")
+        assert list(catalog.running(connection, names)) == []

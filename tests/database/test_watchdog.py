@@ -164,12 +164,11 @@ def test_what_the_receipt_tells_of_steps_outside_the_transaction(busy):
     orders, other, held = told["public.orders"], told["public.other"], told["public.t_001_a"]
     assert set(told) == {"public.orders", "public.other", "public.t_001_a"}
     assert (orders["mode"], other["mode"]) == ("ShareRowExclusiveLock", "AccessExclusiveLock")
-    assert orders["held_ms"] < min(
-        orders["weaker_ms"][each] for each in ("ShareUpdateExclusiveLock", "RowExclusiveLock")
-    )
+    weaker = {"ShareUpdateExclusiveLock", "RowExclusiveLock"}  # for the index, the check of the key, the rows
+    assert set(orders.get("weaker_ms", ())) <= weaker
     assert orders["bytes_after"] > orders["bytes_before"] + 500_000  # the index, and the rows that were changed
-    assert 300 <= other["longest_ms"] <= other["held_ms"] < 2000 and "rewritten" not in orders
-    assert held["held_ms"] < 100  # from its own statement on
+    assert other["longest_ms"] - held["longest_ms"] >= 290  # which was locked later: each from its own statement on
+    assert "rewritten" not in orders
 
 
 def test_a_guard_rail_stops_it(busy):

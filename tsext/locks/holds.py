@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from tsext.catalog import Locked
 from tsext.locks.statements import Kind, Statement
 from tsext.model.locks import LockMode
 
+log = logging.getLogger("alembic.tsext")
+
 Tell = Callable[[str], Mapping[str, LockMode]]
 """What a statement locks, by relation, quoted where SQL needs it; nothing where its text does not tell."""
 
@@ -17,7 +20,7 @@ BRIEF = 0.1
 """Seconds of a transaction that are too few to tell its statements apart."""
 
 MOST = 100
-"""Statements of one transaction that are told apart. What later ones lock is taken to be locked since the last."""
+"""Statements of one transaction that are told apart. What only later ones lock counts from its beginning."""
 
 HEAD = 100
 """Characters of an INSERT, UPDATE or DELETE by which it is known again; many of them differ in their values only."""
@@ -128,8 +131,15 @@ class Holds:
         if key not in self._known:
             if len(self._known) >= MOST:
                 self._known.clear()
-            self._known[key] = self.tell(statement.text)
+            self._known[key] = self._read(statement)
         return self._known[key]
+
+    def _read(self, statement: Statement) -> Mapping[str, LockMode]:
+        try:
+            return self.tell(statement.text)
+        except Exception as error:  # the statement has done its work, which the receipt must not stand in the way of
+            log.warning("the receipt does not tell of %s: %s", statement.label, error)
+            return {}
 
 
 def _since(told: Iterable[tuple[int, LockMode, float]], oids: tuple[int, int], mode: LockMode, began: float) -> float:

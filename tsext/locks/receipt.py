@@ -110,14 +110,24 @@ class Receipt:
         found = self.look(connection, holds, last=True)
         held, told = self._held(holds, found.named), self._told(found.named.values())
         tables = told | (self._locked.keys() & self.before.keys())
-        touched = told | self._changed(connection)
-        now = catalog.table_files(connection, touched) if touched else {}
+        changed = told | self._changed(connection)
+        now = self._now(connection, changed & found.relations.keys(), changed - found.relations.keys())
         relations: dict[str, Relation] = {}
         for oid in tables:
             before = self.before[oid]
             line = relations.setdefault(before.table, Relation(held.get(before.root, {})))
-            self._add(line, oid, now.get(oid, None if oid in touched else before))
+            self._add(line, oid, now.get(oid, None if oid in changed else before))
         return relations
+
+    def _now(self, connection: Connection, ours: Collection[int], free: Collection[int]) -> dict[int, TableFiles]:
+        """Tables as they are now.
+
+        :param ours: which we have locked, so that nobody else can keep us from measuring them.
+        :param free: which were locked in earlier transactions; whoever has locked them now is not waited for.
+        """
+        now = catalog.table_files(connection, ours) if ours else {}
+        measured = self.watchdog.ask(catalog.table_files, free) if free else {}
+        return now | ({oid: self.before[oid] for oid in free} if measured is None else measured)
 
     def _held(self, holds: Holds, named: Mapping[str, int]) -> dict[int, dict[LockMode, Hold]]:
         """By the oid of the table that all belongs to."""
