@@ -15,8 +15,8 @@ class Span(NamedTuple):
 
     begin: int
     end: int
-    chunk: str = ""
-    """As it stands in SQL; empty, where nobody asked for it."""
+    chunk: str
+    """As it stands in SQL."""
 
 
 def named(connection: Connection, relation: str) -> tuple[str, str] | None:
@@ -46,22 +46,21 @@ def chunk_spans(connection: Connection, schema: str, name: str, chunk: str | Non
 
     :param chunk: only this one, as it stands in SQL.
     """
-    return [Span(row.begin, row.end) for row in rows(connection, "chunk_spans", schema=schema, name=name, chunk=chunk)]
+    found = rows(connection, "chunk_spans", schema=schema, name=name, chunk=chunk)
+    return [Span(row.begin, row.end, row.name) for row in found]
 
 
-def fillable_chunks(
-    connection: Connection, key: tuple[str, str], columns: Sequence[str], chunk: str | None = None
-) -> list[Span]:
-    """Chunks of a hypertable that rows may be copied straight into, with the same outcome as through the hypertable.
+def is_fillable(connection: Connection, key: tuple[str, str], columns: Sequence[str], chunk: str | None = None) -> bool:
+    """Whether rows may be copied straight into chunks, with the same outcome as through the hypertable.
 
     Not so, if there are triggers, a columnstore, continuous aggregates, row security, or several dimensions.
 
-    :param key: schema and name.
+    :param key: schema and name of the hypertable.
     :param columns: that values are given for.
-    :param chunk: only this one, as it stands in SQL.
+    :param chunk: whether that is one of them, as it stands in SQL.
     """
     given = {"schema": key[0], "name": key[1], "columns": list(columns), "chunk": chunk}
-    return [Span(row.begin, row.end, row.name) for row in rows(connection, "fillable_chunks", **given)]
+    return bool(rows(connection, "fillable", **given)[0].fillable)
 
 
 def internal_times(connection: Connection, texts: Sequence[str | None], type_: str) -> list[int | None]:

@@ -74,7 +74,8 @@ def place(connection: Connection, key: tuple[str, str], records: Records, sample
         # by a record that is refused, or one whose chunk others have made meanwhile, the next one is tried
         spans = catalog.chunk_spans(connection, *key, chunk) if chunk is not None else []
         missing = _uncovered(missing[1:], spans)
-    spans = sorted(catalog.fillable_chunks(connection, key, records.columns))
+    fillable = catalog.is_fillable(connection, key, records.columns)
+    spans = sorted(catalog.chunk_spans(connection, *key)) if fillable else []
     return Placed([_chunk(spans, each) for each in times], made)
 
 
@@ -96,7 +97,7 @@ def is_fillable(connection: Connection, key: tuple[str, str], columns: Sequence[
         send(connection, "ROLLBACK TO SAVEPOINT tsext_chunk")
         return False
     send(connection, "RELEASE SAVEPOINT tsext_chunk")
-    return bool(catalog.fillable_chunks(connection, key, columns, chunk))
+    return catalog.is_fillable(connection, key, columns, chunk)
 
 
 def _column(connection: Connection, key: tuple[str, str], relation: str, records: Records) -> tuple[str, str] | None:

@@ -218,7 +218,7 @@ def _chunk(connection: Connection, backfill: Backfill, task: Task) -> str | None
     if found is None or found.column != spec.column or task.lower is None or task.upper is None:
         return None
     lower, upper = catalog.internal_times(connection, [task.lower, task.upper], spec.type)
-    for each in catalog.fillable_chunks(connection, key, spec.columns):
+    for each in catalog.chunk_spans(connection, *key):
         if lower is not None and upper is not None and each.begin <= lower and upper <= each.end:
             return each.chunk if chunks.is_fillable(connection, key, spec.columns, each.chunk) else None
     return None
