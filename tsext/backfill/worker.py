@@ -146,6 +146,8 @@ class Worker:
             now = ledger.current(self.connection, self.backfill)
             if not alone or now is None or now.state is not State.RUNNING:
                 return True
+            if ledger.count(self.connection, now, "open"):  # planned by the one who was alone before
+                return False
             if failed := ledger.count(self.connection, now, "failed"):
                 reason = f"{failed} task(s) failed; see: tsext backfill status {now.name}"
                 ledger.set_state(self.connection, now, State.FAILED, reason=reason, only=[State.RUNNING])
