@@ -263,3 +263,11 @@ def test_adopt_and_repair_where_the_server_takes_one_client(new_project, license
             "adopt",
             "repair",
         ]
+
+
+def test_what_builds_a_database_anew_loads_neither_rules_nor_nouns(project):
+    project.tables("001_a")
+    heavy = ("tsext.safety", "tsext.review", "tsext.operations.operation", "postgast")
+    loaded = f'[each for each in __import__("sys").modules if each.startswith({heavy})]'
+    project.revision("002_b", "001_a", f'print("loaded:", {loaded})')
+    assert "loaded: []" in project.run("alembic", "upgrade", "head")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from alembic.operations.ops import MigrationScript
@@ -32,7 +35,7 @@ def run(context: Any, metadata: MetaData | list[MetaData] | None, **options: Any
     :raises TsextError: every refusal says what is wrong and what to do.
     """
     _let_warnings_be_seen()
-    with history.in_process:
+    with history.in_process, _what_is_loaded_kept():
         environment: EnvironmentContext = getattr(context, "_proxy", None) or context
         Run(environment, metadata, options).start()
 
@@ -125,6 +128,19 @@ class Run:
                 theirs(context, revision, directives)
 
         return process
+
+
+@contextmanager
+def _what_is_loaded_kept() -> Iterator[None]:
+    """Meanwhile, Python looks for garbage only in what the run makes; all that was loaded before is far more."""
+    if gc.get_freeze_count():  # the application's doing
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _let_warnings_be_seen() -> None:
