@@ -49,7 +49,7 @@ def add_foreign_key(reading: Reading, table: Name, constraint: Any, columns: lis
     """A foreign key, alone or beside a column; ``validated``: whether rows that are there are checked."""
     referenced = Name.of_range(constraint.pktable)
     new = reading.is_new(table)
-    _check_referenced(reading, referenced, constraint)
+    check_referenced(reading, referenced, constraint)
     found = reading.find(table)
     if constraint.skip_validation and found is not None and found.kind == "p" and not reading.depth:
         cure = "add it in a maintenance window, or to each partition"
@@ -65,7 +65,7 @@ def add_foreign_key(reading: Reading, table: Name, constraint: Any, columns: lis
         reading.report(rules.ADD_FOREIGN_KEY, table, referenced, arguments=arguments, referenced=referenced)
 
 
-def _check_referenced(reading: Reading, referenced: Name, constraint: Any) -> None:
+def check_referenced(reading: Reading, referenced: Name, constraint: Any) -> None:
     """A foreign key needs a table, and a unique key of it."""
     if reading.is_missing(referenced):
         reading.report(rules.DOES_NOT_EXIST, what="table", name=referenced)

@@ -26,8 +26,6 @@ def create_trigger(reading: Reading, node: Any) -> None:
     if there and not node.replace:
         reading.report(rules.EXISTS_ALREADY, table, what="trigger", name=node.trigname)
     state.triggers.add(node.trigname)
-    if node.HasField("constrrel"):
-        reading.lock(Name.of_range(node.constrrel), LockMode.SHARE_ROW_EXCLUSIVE)
     hypertables.refuse_trigger(reading, table, node)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from tsext.model.locks import LockMode, Work
 from tsext.safety import hypertables, partitions, rules, types
 from tsext.safety.columns import column_of
-from tsext.safety.constraints import kind_of
+from tsext.safety.constraints import check_referenced, kind_of
 from tsext.safety.names import Name
 from tsext.safety.reading import Reading, reads
 from tsext.sql import grammar
@@ -89,8 +89,7 @@ def _check_constraint(reading: Reading, constraint: Any) -> None:
         reading.need_postgresql(18, "a virtual generated column", "write STORED")
     if kind_of(constraint) == "CONSTR_FOREIGN":
         referenced = Name.of_range(constraint.pktable)
-        if reading.is_missing(referenced):
-            reading.report(rules.DOES_NOT_EXIST, what="table", name=referenced)
+        check_referenced(reading, referenced, constraint)
         reading.lock(referenced, LockMode.SHARE_ROW_EXCLUSIVE)
 
 
