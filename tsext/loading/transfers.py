@@ -78,9 +78,8 @@ def load(engine: Engine, request: Request, watch: Callable[[Progress], None] = l
         with workers.connected(engine) as connection:
             backfill = _declare(connection, replace(request, url=url))
             already = backfill.state in attending.DONE
+            _compare_again(connection, backfill, ["done"] if already and request.catch_up else ["failed"])
             attending.open_again(connection, backfill)
-            if already and request.catch_up:
-                _compare_again(connection, backfill)
         interrupted = (request.catch_up or not already) and attending.attend(engine, backfill, request.workers, watch)
     finally:
         transfer.leave(url)
@@ -142,10 +141,12 @@ def _declare(connection: Connection, request: Request) -> Backfill:
     return backfill
 
 
-def _compare_again(connection: Connection, backfill: Backfill) -> None:
+def _compare_again(connection: Connection, backfill: Backfill, states: list[str]) -> None:
+    """Open comparisons that are in some states, as if they had not been tried."""
+    given = {"backfill": backfill.id, "step": transfer.COMPARE, "states": states}
     with ledger.transaction(connection):
-        connection.exec_driver_sql(query("reopen"), {"backfill": backfill.id, "step": transfer.COMPARE})
-        ledger.set_state(connection, backfill, ledger.State.RUNNING)
+        if connection.exec_driver_sql(query("reopen"), given).rowcount:
+            ledger.set_state(connection, backfill, ledger.State.RUNNING)
 
 
 def _spec(connection: Connection, source: Connection, request: Request, relation: str) -> Spec:
