@@ -34,7 +34,7 @@ class CsvPart:
     begin: Boundary
     stop: int
     plain: bool = False
-    """Whether the format makes no difference to :meth:`tsext.loading.formats.Format.is_plain` data."""
+    """As :meth:`tsext.loading.formats.Format.is_plain` has it."""
 
     @property
     def copy_options(self) -> str:

@@ -178,11 +178,6 @@ class Range:
         """With the one that follows."""
         return Range(self.begin, other.end, self.line, self.lines + other.lines, self.plain and other.plain)
 
-    @property
-    def size(self) -> int:
-        """In bytes, or rows."""
-        return self.end - self.begin
-
 
 _PLAIN = ", plain"
 

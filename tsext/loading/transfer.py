@@ -29,9 +29,10 @@ from tsext.backfill.repartition.copying import Copied, pipe
 from tsext.errors import Finding, LoadError
 from tsext.loading import chunks
 from tsext.loading.formats import Format
+from tsext.loading.planning import named
 from tsext.loading.rejects import query
 from tsext.loading.sources import Sample, Written
-from tsext.sql.quoting import identifier, literal, qualified
+from tsext.sql.quoting import identifier, literal
 from tsext.sql.sending import send, sqlstate
 
 log = logging.getLogger("alembic.tsext")
@@ -174,17 +175,6 @@ def verify(connection: Connection, backfill: Backfill) -> list[Finding]:
     return findings
 
 
-def named(connection: Connection, backfill: Backfill) -> tuple[str, str]:
-    """Schema and name of the table that is filled.
-
-    :raises LoadError: if it is not there any more.
-    """
-    key = catalog.named(connection, backfill.source)
-    if key is None:
-        raise LoadError(f"there is no table {backfill.source} any more", hint="create it again")
-    return key
-
-
 # --- one range
 
 
@@ -308,7 +298,7 @@ def _sample(source: Connection, spec: Spec, bounds: tuple[str | None, str | None
 
 @dataclass(frozen=True)
 class _Row:
-    """One record of CSV, which makes a chunk."""
+    """One record of CSV, which makes a chunk; a part of which nothing is left to divide."""
 
     record: bytes
     line: int = 1
@@ -329,9 +319,3 @@ class _Row:
 
     def divided(self, _: int | None) -> list[_Row]:
         return []
-
-
-def qualified_of(connection: Connection, relation: str) -> str | None:
-    """A table as it stands in SQL whatever the search path is; None if there is none."""
-    key = catalog.named(connection, relation)
-    return None if key is None else qualified(key[1], key[0])

@@ -15,7 +15,8 @@ from tsext.errors import LoadError
 from tsext.history import bookkeeping
 from tsext.loading import attending, transfer
 from tsext.loading.rejects import query
-from tsext.loading.transfer import Spec, qualified_of, source_of, table_of
+from tsext.loading.transfer import Spec, source_of, table_of
+from tsext.sql.quoting import qualified
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,8 @@ def load(engine: Engine, request: Request, watch: Callable[[Progress], None] = l
         with workers.connected(engine) as connection:
             backfill = _declare(connection, replace(request, url=url))
             already = backfill.state in attending.DONE
+            _compare_again(connection, backfill, ["done"] if already and request.catch_up else ["failed"])
             attending.open_again(connection, backfill)
-            if already and request.catch_up:
-                _compare_again(connection, backfill)
         interrupted = (request.catch_up or not already) and attending.attend(engine, backfill, request.workers, watch)
     finally:
         transfer.leave(url)
@@ -119,9 +119,10 @@ def _without_password(url: str) -> str:
 
 def _declare(connection: Connection, request: Request) -> Backfill:
     """Enter it in the ledger, or find it there."""
-    relation = qualified_of(connection, request.table)
-    if relation is None:
+    key = catalog.named(connection, request.table)
+    if key is None:
         raise LoadError(f"there is no table {request.table}", hint="create it first, as it is to be")
+    relation = qualified(key[1], key[0])
     if bookkeeping.version(connection) < bookkeeping.VERSION:
         bookkeeping.upgrade(connection)
     try:
@@ -142,10 +143,12 @@ def _declare(connection: Connection, request: Request) -> Backfill:
     return backfill
 
 
-def _compare_again(connection: Connection, backfill: Backfill) -> None:
+def _compare_again(connection: Connection, backfill: Backfill, states: list[str]) -> None:
+    """Open comparisons that are in some states, as if they had not been tried."""
+    given = {"backfill": backfill.id, "step": transfer.COMPARE, "states": states}
     with ledger.transaction(connection):
-        connection.exec_driver_sql(query("reopen"), {"backfill": backfill.id, "step": transfer.COMPARE})
-        ledger.set_state(connection, backfill, ledger.State.RUNNING)
+        if connection.exec_driver_sql(query("reopen"), given).rowcount:
+            ledger.set_state(connection, backfill, ledger.State.RUNNING)
 
 
 def _spec(connection: Connection, source: Connection, request: Request, relation: str) -> Spec:
