@@ -15,12 +15,14 @@ from tsext.backfill.repartition.shadow import KEYS
 from tsext.sql.quoting import identifier, literal
 from tsext.sql.sending import send
 
-MEMORY, MEMORY_OF_MANY, MEMORY_OF_OTHERS = "4MB", "64MB", "256MB"
-"""``maintenance_work_mem`` for a btree of a chunk, of a whole table, and for other methods.
+MEMORY, MEMORY_OF_LARGE, MEMORY_OF_ALL, MEMORY_OF_OTHERS = "4MB", "16MB", "64MB", "256MB"
+"""``maintenance_work_mem`` for a btree: of a chunk that one task fills, of a larger one, of all of a table; and for
+other methods.
 
 A sort in runs that fit into the processor's caches takes half the time of one that has all rows in memory: 4 million
-rows by (text, timestamptz) 4.1 s with 4 MB, 5.2 s with 16 MB, 8.0 s with 64 MB, 8.5 s with 256 MB. For the whole of a
-table, which is built last and alone, 64 MB are as few as a parallel worker is given.
+rows by (text, timestamptz) 4.1 s with 4 MB, 5.2 s with 16 MB, 8.0 s with 64 MB, 8.5 s with 256 MB. With more rows there
+are too many runs to merge them at once. For the whole of a table, which is built last and alone, 64 MB are as few as a
+parallel worker is given.
 """
 
 CONSTRAINTS_SINCE = (2, 31)
@@ -115,15 +117,16 @@ def without(connection: Connection, move: Move) -> list[str]:
     return list(connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalars())
 
 
-def build(connection: Connection, move: Move, chunk: str) -> None:
+def build(connection: Connection, move: Move, chunk: str, memory: str = MEMORY) -> None:
     """Build those of a chunk, in the transaction that is open.
 
     :param chunk: as it stands in SQL.
+    :param memory: for the sort of a btree.
     """
     taken = f"DELETE FROM {_list(move)} WHERE chunk = to_regclass(%(chunk)s) RETURNING keys"
     for given in connection.exec_driver_sql(taken, {"chunk": chunk}).scalar() or []:
         key = catalog.ChunkKey(**given)
-        _settle(connection, MEMORY if key.method == "btree" else MEMORY_OF_OTHERS, parallel=False)
+        _settle(connection, memory if key.method == "btree" else MEMORY_OF_OTHERS, parallel=False)
         send(connection, f"SET LOCAL default_tablespace = {literal(key.tablespace or '')}")
         send(connection, key.creation)
         if key.root is not None:
@@ -137,7 +140,7 @@ def build_on_root(connection: Connection, move: Move, name: str) -> None:
     """Build one on the new table and all of its chunks, in the transaction that is open."""
     (key,) = (each for each in keys(connection, move) if each.name == name)
     btree = " USING " not in key.creation or " USING btree " in key.creation
-    _settle(connection, MEMORY_OF_MANY if btree else MEMORY_OF_OTHERS, parallel=True)
+    _settle(connection, MEMORY_OF_ALL if btree else MEMORY_OF_OTHERS, parallel=True)
     send(connection, key.creation)
 
 

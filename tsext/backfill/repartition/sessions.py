@@ -18,7 +18,6 @@ _IDLE = 0
 SETTLED = "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL row_security = off"
 """How bounds are read and written as text; and no row is left out in silence."""
 
-
 _BESIDE = "tsext_beside"
 """Where a connection has the one beside it."""
 
@@ -59,7 +58,7 @@ def attend(connection: Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        del info[_BESIDE]
+        info.pop(_BESIDE, None)  # it is empty, if the connection was lost
         kept.close()
 
 

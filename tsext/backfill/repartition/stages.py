@@ -80,7 +80,7 @@ def perform(connection: Connection, backfill: Backfill, task: Task) -> Outcome:
     if task.step == KEY:
         indexing.build_on_root(connection, move, task.relation)
     elif task.step == KEY_CHUNK:
-        indexing.build(connection, move, task.relation)
+        indexing.build(connection, move, task.relation, indexing.MEMORY_OF_LARGE)
     elif task.step == columnstore.CONVERT:
         columnstore.convert(connection, task.relation)
     else:
