@@ -258,6 +258,10 @@ def test_it_stops_when_too_much_is_rejected(timescaledb, both_drivers, small_par
         loads.load(engine, Request(end, "nowhere"))
     with pytest.raises(LoadError, match="words has no column other that could be loaded"):
         loads.load(engine, Request(end, "words", "other", columns=["other"]))
+    named = write(tmp_path / "named.csv", [["w"], ["x"]], header=None)
+    with pytest.raises(LoadError, match=r"the first record of .*named\.csv names columns of words: w"):
+        loads.load(engine, Request(named, "words"))
+    assert loads.load(engine, Request(named, "words", columns=["w"])).rows == 2
 
 
 @pytest.mark.parametrize("kind", ["parquet", "arrow"])

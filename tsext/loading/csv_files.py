@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -144,9 +145,9 @@ class CsvFile:
         stamp = Stamp.of(self.path)
         refuse_compressed(self.path)
         with self.path.open("rb", buffering=0) as file:
-            begin, columns = self._begin(file, records_of(file, self.format), stamp.size)
+            begin, columns, first = self._begin(file, records_of(file, self.format), stamp.size)
         most = min(max((stamp.size - begin.offset) // PARTS, SMALLEST), LARGEST)
-        return Outline(stamp, columns, Range(begin.offset, stamp.size, begin.line, 0), most)
+        return Outline(stamp, columns, Range(begin.offset, stamp.size, begin.line, 0), most, first)
 
     def marks(self, within: Range) -> Iterator[Mark]:
         """Go through records quickly.
@@ -158,18 +159,25 @@ class CsvFile:
             size = min(max(self.path.stat().st_size // SAMPLES, 1024), formats.BLOCK)
             yield from _Marking(self.path, records, file).marks(within, size)
 
-    def _begin(self, file: BinaryIO, records: Records, size: int) -> tuple[Boundary, list[str] | None]:
-        """Where its first record begins, and the names in the header."""
+    def _begin(self, file: BinaryIO, records: Records, size: int) -> tuple[Boundary, list[str] | None, list[str]]:
+        """Where its first record begins, the names in the header, and what the first record holds if there is none."""
         file.seek(0)
         marked = file.read(len(_BOM)) == _BOM and python_encoding(self.format.encoding) == "utf-8"
         begin = Boundary(len(_BOM) if marked else 0, 1)
-        if not self.header:
-            return begin, None
-        first = next(records.walk(file, begin, size), None)
-        if first is None:
+        end = next(records.walk(file, begin, size), None)
+        if end is None and self.header:
             raise LoadError(f"{self.path} is empty", hint="it should have a header; if it has none, leave out --header")
-        text = CsvPart(self.path, records, begin, first.offset).text()
-        return first, [str(each).strip() for each in self.values(text)]
+        if end is None:
+            return begin, None, []
+        text = CsvPart(self.path, records, begin, end.offset).text()
+        if self.header:
+            return end, self._names(text), []
+        with suppress(csv.Error):  # the server may read it otherwise
+            return begin, None, self._names(text)
+        return begin, None, []
+
+    def _names(self, record: bytes) -> list[str]:
+        return [str(each).strip() for each in self.values(record)]
 
     def values(self, record: bytes) -> list[str | None]:
         """What a record holds, as far as Python reads it as the server does; None for a null."""

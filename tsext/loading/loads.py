@@ -202,6 +202,11 @@ def _spec(connection: Connection, request: Request, outline: Outline, relation: 
 def _columns(connection: Connection, request: Request, outline: Outline, relation: str) -> list[str]:
     """Those of the file, in its order."""
     there = list(catalog.loadable_columns(connection, relation))
+    if not request.header and not request.columns and outline.first and set(outline.first) <= set(there):
+        raise LoadError(
+            f"the first record of {request.path} names columns of {request.table}: {', '.join(outline.first)}",
+            hint="let it do so: --header; or, if it is a row, name the columns of the file: --columns a,b",
+        )
     by_header = request.header != "skip" and outline.columns is not None
     given = request.columns or (outline.columns if by_header else None) or there
     if unknown := [each for each in given if each not in there]:

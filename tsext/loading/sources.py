@@ -213,6 +213,8 @@ class Outline:
     """Where its records are."""
     most: int
     """Bytes, or rows, of a part, as far as records and row groups allow."""
+    first: list[str] = field(default_factory=list)
+    """What the first record holds, if it is taken for one."""
 
 
 _PACKED = {
