@@ -142,21 +142,21 @@ class Writer(threading.Thread):
                 with self.faults.connect().cursor() as cursor:
                     while not self.stopped.wait(0.02):
                         begun = time.perf_counter()
-                        cursor.execute(self._statement(numbers))
+                        cursor.execute(self._statement(numbers, self.statements))
                         self.longest = max(self.longest, time.perf_counter() - begun)
                         self.statements += 1
             except psycopg2.Error:
                 time.sleep(0.05)
 
     @staticmethod
-    def _statement(numbers: random.Random) -> str:
+    def _statement(numbers: random.Random, number: int) -> str:
         at = f"'2026-01-01'::timestamptz + {numbers.random() * 30 * 86400} * INTERVAL '1 second'"
         near = f"time BETWEEN {at} AND {at} + INTERVAL '10 seconds'"
         return numbers.choice(
             [
                 f"INSERT INTO ticks (time, symbol) VALUES ({at}, 'late')",
-                "INSERT INTO ticks (time, symbol, note) SELECT '2026-02-01'::timestamptz + g * INTERVAL '1 hour', "
-                "'new', repeat(md5(g::text), 200) FROM generate_series(1, 20) AS g",
+                f"INSERT INTO ticks (time, symbol, note) SELECT '2026-02-01'::timestamptz + {number} * INTERVAL '1 s' "
+                "+ g * INTERVAL '1 ms', 'new', repeat(md5(g::text), 200) FROM generate_series(1, 20) AS g",
                 f"UPDATE ticks SET price = price + 1 WHERE {near}",
                 f"UPDATE ticks SET time = time + INTERVAL '1 ms' WHERE {near} AND symbol = 'S1'",
                 f"DELETE FROM ticks WHERE {near} AND symbol = 'S2'",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from tsext import catalog
 from tsext.backfill import hashing
@@ -14,7 +15,7 @@ from tsext.backfill.repartition.capture import take
 from tsext.backfill.repartition.move import Flow
 from tsext.backfill.repartition.sessions import transaction
 from tsext.errors import RevisionFailed
-from tsext.sql.sending import send
+from tsext.sql.sending import send, sqlstate
 
 MOST = 2_000
 """Ranges that are replaced at a time at most; with more, neighbours are replaced as one."""
@@ -26,8 +27,8 @@ _ROWS_OF_A_RANGE = 100
 _AT_ONCE = 50
 """Ranges whose rows are deleted, written or compared by one statement."""
 
-_AT_ONCE_IN_TIME = 10
-"""The same where others wait: after each it is seen whether there is time for more."""
+_CANCELED = "57014"
+"""SQLSTATE of query_canceled, as by ``statement_timeout``."""
 
 
 ANY_NUMBER = "SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0"
@@ -60,14 +61,33 @@ def replay(connection: Connection, flow: Flow, seconds: float | None = None, mos
         if flow.columnstore:
             send(connection, ANY_NUMBER)
         dirty = take(connection, flow, most_ranges(connection, flow) if most is None else most)
-        rows = 0
-        at_once = _AT_ONCE if seconds is None else _AT_ONCE_IN_TIME
-        for work in (_delete, _insert, _compare):
-            for part in _batched([each.within(flow) for each in dirty], at_once):
-                rows += work(connection, flow, part)
-                if seconds is not None and time.monotonic() - begun > seconds:
-                    raise TimeoutError(f"changes of {flow.source} take longer than {seconds} s to bring over")
+        ranges = [each.within(flow) for each in dirty]
+        if seconds is None:
+            rows = sum(work(connection, flow, part) for work in _WORK for part in _batched(ranges, _AT_ONCE))
+        else:
+            rows = _replaced_in_time(connection, flow, ranges, seconds)
     return Replayed(len(dirty), rows, time.monotonic() - begun)
+
+
+def _replaced_in_time(connection: Connection, flow: Flow, ranges: Sequence[str], seconds: float) -> int:
+    """Replace ranges one by one, as long as there is time, and none of the statements takes longer than that.
+
+    :raises TimeoutError: if there is no time left.
+    """
+    until, rows = time.monotonic() + seconds, 0
+    send(connection, f"SET LOCAL statement_timeout = {max(1, round(1000 * seconds))}")
+    for work in _WORK:
+        for each in ranges:
+            try:
+                rows += work(connection, flow, [each])
+            except DBAPIError as error:
+                if sqlstate(error) != _CANCELED:
+                    raise
+                until = 0
+            if time.monotonic() > until:
+                raise TimeoutError(f"changes of {flow.source} take longer than {seconds} s to bring over")
+    send(connection, "SET LOCAL statement_timeout TO DEFAULT")
+    return rows
 
 
 def most_ranges(connection: Connection, flow: Flow) -> int:
@@ -101,6 +121,10 @@ def _compare(connection: Connection, flow: Flow, ranges: Sequence[str]) -> int:
             hint="a trigger, a rule or a policy changes rows on their way: remove it from the new table",
         )
     return here.rows
+
+
+_WORK = (_delete, _insert, _compare)
+"""What replaces ranges, one after the other for all of them."""
 
 
 def digests(connection: Connection, flow: Flow, ranges: Sequence[str]) -> tuple[hashing.Digest, hashing.Digest]:

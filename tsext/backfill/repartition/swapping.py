@@ -24,7 +24,7 @@ from tsext.sql.sending import send
 
 log = logging.getLogger("alembic.tsext")
 
-LONGEST = (0.03, 0.03, 0.06, 0.12, 0.12, 0.25, 0.5, 1.0)
+LONGEST = (0.03, 0.03, 0.08, 0.08, 0.08, 0.08, 0.08, 0.08, 0.25, 0.5, 1.0)
 """Seconds that bringing over what is left may take while others wait; after that, the lock is given back first.
 
 From one try to the next, the last for all that follow: on a server that is so busy that it never ends in time, it is
