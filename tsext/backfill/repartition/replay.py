@@ -30,7 +30,6 @@ _AT_ONCE = 50
 _CANCELED = "57014"
 """SQLSTATE of query_canceled, as by ``statement_timeout``."""
 
-
 ANY_NUMBER = "SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0"
 """However many rows of the columnstore the ranges share batches with."""
 
@@ -70,16 +69,16 @@ def replay(connection: Connection, flow: Flow, seconds: float | None = None, mos
 
 
 def _replaced_in_time(connection: Connection, flow: Flow, ranges: Sequence[str], seconds: float) -> int:
-    """Replace ranges one by one, as long as there is time, and none of the statements takes longer than that.
+    """Replace ranges a few at a time, as long as there is time, and none of the statements takes longer than that.
 
     :raises TimeoutError: if there is no time left.
     """
     until, rows = time.monotonic() + seconds, 0
     send(connection, f"SET LOCAL statement_timeout = {max(1, round(1000 * seconds))}")
     for work in _WORK:
-        for each in ranges:
+        for part in _batched(ranges, min(_AT_ONCE, max(2, round(_AT_ONCE * seconds)))):
             try:
-                rows += work(connection, flow, [each])
+                rows += work(connection, flow, part)
             except DBAPIError as error:
                 if sqlstate(error) != _CANCELED:
                     raise
