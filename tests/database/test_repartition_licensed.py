@@ -189,7 +189,7 @@ CREATE MATERIALIZED VIEW hourly WITH (timescaledb.continuous, timescaledb.materi
 CREATE MATERIALIZED VIEW reports."Daily" WITH (timescaledb.continuous, timescaledb.create_group_indexes = false) AS
     SELECT time_bucket('4 days', at) AS at, sum(n) AS n FROM hourly GROUP BY 1 WITH NO DATA;
 SELECT set_chunk_time_interval('hourly', INTERVAL '20 days');
-CREATE INDEX ix_hourly ON hourly (symbol, at DESC);
+CREATE INDEX ix_hourly ON hourly (lower(symbol), at DESC) WHERE n > 0;
 COMMENT ON VIEW hourly IS 'of ticks';
 GRANT SELECT ON hourly TO keeper;
 CREATE VIEW latest AS SELECT max(at) AS at, sum(n) AS n FROM hourly JOIN "Ticks" ON time = at;

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from tsext import catalog
 from tsext.backfill.repartition.aggregates import Aggregate, beside
 from tsext.backfill.repartition.move import CAPTURE
+from tsext.model.aggregates import AggregateIndex, is_expression
 from tsext.operations.aggregates import CreateContinuousAggregate
 from tsext.operations.columnstore import EnableColumnstore
 from tsext.operations.swapping import copied_privileges
@@ -47,9 +48,15 @@ def _settings(connection: Connection, found: catalog.FoundAggregate, schema: str
         enable.timescaledb = catalog.timescaledb(connection)
         yield enable.sql()
     for index in found.aggregate.indexes or ():
-        columns = ", ".join(identifier(column) + direction for column, direction in index.parts)
-        yield f"CREATE INDEX {identifier(beside(index.name, place))} ON {made} USING {index.using} ({columns})"
+        yield _index(index, beside(index.name, place), made)
     view = catalog.moved_table(connection, name, schema, CAPTURE)
     if view is not None and view.comment is not None:
         yield f"COMMENT ON VIEW {made} IS {literal(view.comment)}"
     yield copied_privileges(regclass(name, schema), made)
+
+
+def _index(index: AggregateIndex, name: str, made: str) -> str:
+    parts = ((column if is_expression(column) else identifier(column), direction) for column, direction in index.parts)
+    columns = ", ".join(map("".join, parts))
+    where = f" WHERE {index.where}" if index.where else ""
+    return f"CREATE INDEX {identifier(name)} ON {made} USING {index.using} ({columns}){where}"
