@@ -371,9 +371,11 @@ def test_it_goes_on_after_being_killed_before_any_step(timescaledb):
 def test_what_a_killed_client_has_left_running_is_waited_for(timescaledb):
     timescaledb.execute(TICKS, "CREATE INDEX ix ON ONLY ticks (symbol)")
     url = timescaledb.engine.url.render_as_string(hide_password=False)
-    building = "SELECT string_agg(index_relid::text, ' ') FROM pg_stat_progress_create_index WHERE relid <> 0"
     with timescaledb.engine.connect() as writer:
         writer.exec_driver_sql("INSERT INTO ticks VALUES ('2026-01-01 01:00', 'W', 1)")
+        pid = writer.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+        # that of the chunk of the writer, and not one that is about to be done
+        building = f"SELECT index_relid::text FROM pg_stat_progress_create_index WHERE current_locker_pid = {pid}"
         with subprocess.Popen([sys.executable, "-c", KILLED, url, "99"]) as client:
             try:
                 wait_until(lambda: timescaledb.scalar(building) not in (None, "0"))
