@@ -7,6 +7,7 @@ from tsext.catalog.activity import Holder, holds_locks, lock_holders, long_trans
 from tsext.catalog.aggregates import (
     FoundAggregate,
     SourceOfAggregate,
+    aggregate_query,
     aggregates_over,
     continuous_aggregate,
     continuous_aggregates,
@@ -152,6 +153,8 @@ from tsext.catalog.moves import (
     moved_table,
     row_estimate,
     source_chunks,
+    table_mark,
+    view_query,
 )
 from tsext.catalog.native import Exclusion, exclusions, partition_keys, partitions
 from tsext.catalog.relations import (
@@ -224,6 +227,7 @@ __all__ = [
     "UncoveredIndex",
     "Waiter",
     "Waiting",
+    "aggregate_query",
     "aggregates_over",
     "archive_backlog",
     "available",
@@ -321,6 +325,7 @@ __all__ = [
     "source_of_aggregate",
     "table_facts",
     "table_files",
+    "table_mark",
     "tables_of_indexes",
     "tablespaces",
     "takes_one_client",
@@ -329,6 +334,7 @@ __all__ = [
     "uncovered_indexes",
     "unvalidated_constraints",
     "vacuumed",
+    "view_query",
     "waiting",
     "wal_position",
 ]

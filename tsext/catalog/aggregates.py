@@ -88,6 +88,12 @@ def source_of_aggregate(connection: Connection, name: str, schema: str) -> Sourc
     return next((SourceOfAggregate(**{**row._mapping, "columns": tuple(row.columns)}) for row in found), None)
 
 
+def aggregate_query(connection: Connection, name: str, schema: str) -> str:
+    """The query of a continuous aggregate; names that the search path finds are without their schema."""
+    (found,) = rows(connection, "aggregate_query", schema=schema, name=name)
+    return str(found.query)
+
+
 def _depth(found: FoundAggregate, aggregates: dict[Key, FoundAggregate]) -> int:
     above = aggregates.get(found.source)
     return 0 if above is None else 1 + _depth(above, aggregates)

@@ -165,3 +165,21 @@ def chunks_like_columnstore(connection: Connection, name: str, old: str, new: st
 
 def _chunk(row: Any) -> SourceChunk:
     return SourceChunk(row.name, row.lower or row.lower_integer, row.upper or row.upper_integer)
+
+
+def table_mark(connection: Connection, table: str) -> str:
+    """What differs once anybody has altered a table.
+
+    :param table: as it stands in SQL.
+    """
+    (found,) = rows(connection, "table_mark", table=table)
+    return str(found.mark)
+
+
+def view_query(connection: Connection, view: str) -> tuple[str, list[str] | None]:
+    """The query of a view, and its options as they stand in SQL.
+
+    :param view: as it stands in SQL.
+    """
+    (found,) = rows(connection, "view", view=view)
+    return found.query, found.options

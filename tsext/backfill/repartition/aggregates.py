@@ -73,11 +73,7 @@ def _make(connection: Connection, move: Move, aggregate: Aggregate) -> None:
     schemas = list(dict.fromkeys([move.spec.schema, *(each.schema for each in aggregates(move))]))
     with transaction(connection):
         send(connection, _path(schemas))
-        query = connection.exec_driver_sql(
-            "SELECT view_definition FROM timescaledb_information.continuous_aggregates "
-            "WHERE (view_schema, view_name) = (%(schema)s, %(name)s)",
-            {"schema": aggregate.schema, "name": aggregate.name},
-        ).scalar_one()
+        query = catalog.aggregate_query(connection, aggregate.name, aggregate.schema)
         send(connection, _path([move.place, *schemas]))
         send(connection, f"{aggregate.head}\n{query.strip().rstrip(';')}\nWITH NO DATA")
         made = _find(connection, aggregate.name, move.place)

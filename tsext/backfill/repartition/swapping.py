@@ -236,7 +236,7 @@ class _Exchange:
             self.referring = current.referring
             capture.refuse_lost(own, self.noting)
             self.most = most_ranges(own, what.flow)
-            self.mark = _mark(own, what.move.table)
+            self.mark = catalog.table_mark(own, what.move.table)
             self.said = ";\n".join([*self._locks("ACCESS EXCLUSIVE"), *what.statements(current, views)])
             if what.is_forth:
                 home = what.noting_back.flow.home
@@ -259,7 +259,7 @@ class _Exchange:
         what = self.what
         send(own, "; ".join(self._locks("SHARE ROW EXCLUSIVE")))
         begun = time.monotonic()
-        if _mark(own, what.move.table) != self.mark:
+        if catalog.table_mark(own, what.move.table) != self.mark:
             raise TimeoutError(f"{what.move.table} was altered meanwhile")
         send(own, f"{SETTLED}; {vanished.noticing(what.move, what.flow.home)}")
         replay(own, what.flow, self.longest, self.most)
@@ -275,29 +275,9 @@ class _Exchange:
         return [*(f"LOCK TABLE ONLY {each} IN {mode} MODE" for each in self.referring), self.noting.lock(mode)]
 
 
-def _mark(connection: Connection, table: str) -> str:
-    """What differs once anybody has altered a table."""
-    query = (
-        "SELECT (SELECT string_agg(xmin::text, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = c.oid) || ' ' "
-        "|| coalesce((SELECT string_agg(xmin::text || oid, ' ' ORDER BY oid) FROM pg_constraint "
-        "WHERE conrelid = c.oid), '') || ' ' "
-        # foreign keys to it have triggers here, too
-        "|| coalesce((SELECT string_agg(xmin::text || oid, ' ' ORDER BY oid) FROM pg_trigger "
-        "WHERE tgrelid = c.oid), '') || ' ' "
-        "|| coalesce((SELECT string_agg(xmin::text || indexrelid, ' ' ORDER BY indexrelid) FROM pg_index "
-        "WHERE indrelid = c.oid), '') "
-        "FROM pg_catalog.pg_class AS c WHERE c.oid = to_regclass(%(table)s)"
-    )
-    return str(connection.exec_driver_sql(query, {"table": table}).scalar_one())
-
-
 def _view_again(connection: Connection, view: str) -> str:
     """What has a view read the table that has its name then; its name, privileges and so on stay."""
-    query = (
-        "SELECT pg_catalog.pg_get_viewdef(c.oid), c.reloptions FROM pg_catalog.pg_class AS c "
-        "WHERE c.oid = pg_catalog.to_regclass(%(view)s)"
-    )
-    definition, options = connection.exec_driver_sql(query, {"view": view}).one()
+    definition, options = catalog.view_query(connection, view)
     given = f" WITH ({', '.join(options)})" if options else ""
     return f"CREATE OR REPLACE VIEW {view}{given} AS {definition.rstrip().rstrip(';')}"
 
