@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from alembic.operations.ops import MigrationScript
@@ -15,6 +12,7 @@ from sqlalchemy import MetaData
 
 from tsext import autogenerate, history
 from tsext.environment.connecting import connected
+from tsext.environment.garbage import seldom_searched
 from tsext.environment.migrating import migrate, write_script
 from tsext.environment.naming import Directives, name_merge, naming
 from tsext.errors import ModelsMissing
@@ -35,8 +33,8 @@ def run(context: Any, metadata: MetaData | list[MetaData] | None, **options: Any
     :raises TsextError: every refusal says what is wrong and what to do.
     """
     _let_warnings_be_seen()
-    with history.in_process, _what_is_loaded_kept():
-        environment: EnvironmentContext = getattr(context, "_proxy", None) or context
+    environment: EnvironmentContext = getattr(context, "_proxy", None) or context
+    with history.in_process, seldom_searched(environment.config):
         Run(environment, metadata, options).start()
 
 
@@ -128,19 +126,6 @@ class Run:
                 theirs(context, revision, directives)
 
         return process
-
-
-@contextmanager
-def _what_is_loaded_kept() -> Iterator[None]:
-    """Meanwhile, Python looks for garbage only in what the run makes; all that was loaded before is far more."""
-    if gc.get_freeze_count():  # the application's doing
-        yield
-        return
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def _let_warnings_be_seen() -> None:
