@@ -3,42 +3,100 @@
 Public names are loaded when first used, because Alembic imports this package while it is itself being imported.
 """
 
+from typing import TYPE_CHECKING
+
 import alembic  # noqa: F401  (first: whoever imports tsext first must not meet a half-imported Alembic)
 
-_PUBLIC = {
-    "AggregateIndex": "model",
-    "Columnstore": "model",
-    "ColumnstorePolicy": "model",
-    "ContinuousAggregate": "model",
-    "Dimension": "model",
-    "Extension": "model",
-    "Hypertable": "model",
-    "Job": "model",
-    "RefreshPolicy": "model",
-    "ReorderPolicy": "model",
-    "RetentionPolicy": "model",
-    "Finding": "errors",
-    "TsextError": "errors",
-    "include_name": "autogenerate",
-    "adopt": "command",
-    "downgrade": "command",
-    "migrate": "command",
-    "reflect": "command",
-    "renumber": "command",
-    "repair": "command",
-    "rollback": "command",
-    "seed": "command",
-    "status": "command",
-    "upgrade": "command",
-    "validate": "command",
-}
+from tsext.deferred import deferred
 
-__all__ = sorted(_PUBLIC)
+if TYPE_CHECKING:
+    from tsext.autogenerate import include_name
+    from tsext.command import (
+        adopt,
+        downgrade,
+        migrate,
+        reflect,
+        renumber,
+        repair,
+        rollback,
+        seed,
+        status,
+        upgrade,
+        validate,
+    )
+    from tsext.errors import Finding, TsextError
+    from tsext.model import (
+        AggregateIndex,
+        Columnstore,
+        ColumnstorePolicy,
+        ContinuousAggregate,
+        Dimension,
+        Extension,
+        Hypertable,
+        Job,
+        RefreshPolicy,
+        ReorderPolicy,
+        RetentionPolicy,
+    )
+else:
+    __getattr__ = deferred(
+        __name__,
+        {
+            "autogenerate": ("include_name",),
+            "command": (
+                "adopt",
+                "downgrade",
+                "migrate",
+                "reflect",
+                "renumber",
+                "repair",
+                "rollback",
+                "seed",
+                "status",
+                "upgrade",
+                "validate",
+            ),
+            "errors": ("Finding", "TsextError"),
+            "model": (
+                "AggregateIndex",
+                "Columnstore",
+                "ColumnstorePolicy",
+                "ContinuousAggregate",
+                "Dimension",
+                "Extension",
+                "Hypertable",
+                "Job",
+                "RefreshPolicy",
+                "ReorderPolicy",
+                "RetentionPolicy",
+            ),
+        },
+    )
 
-
-def __getattr__(name: str) -> object:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'tsext' has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"tsext.{_PUBLIC[name]}"), name)
+__all__ = [
+    "AggregateIndex",
+    "Columnstore",
+    "ColumnstorePolicy",
+    "ContinuousAggregate",
+    "Dimension",
+    "Extension",
+    "Finding",
+    "Hypertable",
+    "Job",
+    "RefreshPolicy",
+    "ReorderPolicy",
+    "RetentionPolicy",
+    "TsextError",
+    "adopt",
+    "downgrade",
+    "include_name",
+    "migrate",
+    "reflect",
+    "renumber",
+    "repair",
+    "rollback",
+    "seed",
+    "status",
+    "upgrade",
+    "validate",
+]

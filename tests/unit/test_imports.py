@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +46,29 @@ def test_any_module_may_come_first():
     """Each in a process that has loaded nothing but what ``import tsext`` loads, which comes before all of them."""
     done = subprocess.run([sys.executable, "-c", EACH_FIRST, *MODULES], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("package", ["tsext", "tsext.catalog", "tsext.model"])
+def test_deferred_names_are_those_that_type_checkers_see(package):
+    """Each is told twice, once for the type checker; each is there."""
+    module = importlib.import_module(package)
+    tree = ast.parse(Path(module.__file__).read_text())
+    imports = [each for each in ast.walk(tree) if isinstance(each, ast.ImportFrom) and each.module.startswith(package)]
+    seen = {name.name: each.module for each in imports for name in each.names if each.module != "tsext.deferred"}
+    (told,) = (each for each in ast.walk(tree) if isinstance(each, ast.Dict))
+    deferred = {n: f"{package}.{module}" for module, names in ast.literal_eval(told).items() for n in names}
+    assert deferred == seen
+    for name in deferred:
+        assert getattr(module, name) is getattr(importlib.import_module(deferred[name]), name)
+
+
+def test_an_upgrade_loads_no_objects():
+    """Before it knows that there is one to be made."""
+    code = (
+        "import sys, tsext.environment; print([m for m in sys.modules if m.startswith(('tsext.model', 'tsext.cat'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stderr, done.stdout) == ("", "[]\n")
 
 
 def test_public_names():

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from tsext.catalog.asking import Key, key, rows
-from tsext.catalog.extensions import timescaledb
-from tsext.catalog.hypertables import resolved
+from tsext.catalog.asking import Key, key_of, rows
+from tsext.catalog.installed import timescaledb
+from tsext.catalog.partitioning import resolved
 from tsext.errors import PreflightFailed
 from tsext.model import AggregateIndex, ContinuousAggregate
 from tsext.sql.quoting import qualified
@@ -47,10 +47,10 @@ def continuous_aggregates(connection: Connection) -> list[FoundAggregate]:
     aggregates = {}
     for row in found:
         source = (row.source_schema, row.source_name)
-        aggregates[key(connection, row.schema, row.name)] = FoundAggregate(
+        aggregates[key_of(connection, row.schema, row.name)] = FoundAggregate(
             _aggregate(connection, row),
-            key(connection, *above.get(source, source)),
-            key(connection, row.materialization_schema, row.materialization_name),
+            key_of(connection, *above.get(source, source)),
+            key_of(connection, row.materialization_schema, row.materialization_name),
             source,
         )
     return sorted(aggregates.values(), key=lambda each: _depth(each, aggregates))
@@ -100,7 +100,7 @@ def _depth(found: FoundAggregate, aggregates: dict[Key, FoundAggregate]) -> int:
 
 
 def _aggregate(connection: Connection, row: Any) -> ContinuousAggregate:
-    schema, name = key(connection, row.schema, row.name)
+    schema, name = key_of(connection, row.schema, row.name)
     return ContinuousAggregate(
         name,
         row.query,
@@ -133,7 +133,7 @@ def continuous_aggregate(connection: Connection, name: str, schema: str | None =
     relation = resolved(connection, name, schema)
     if relation is None:
         return None
-    found = (each for each in continuous_aggregates(connection) if each.key == key(connection, *relation))
+    found = (each for each in continuous_aggregates(connection) if each.key == key_of(connection, *relation))
     return next((replace(each, aggregate=replace(each.aggregate, name=name, schema=schema)) for each in found), None)
 
 

@@ -24,6 +24,6 @@ def rows(connection: Connection, query: str, /, **parameters: object) -> list[An
     return list(connection.exec_driver_sql(text(query), execution_options={"no_parameters": True}))
 
 
-def key(connection: Connection, schema: str, name: str) -> Key:
+def key_of(connection: Connection, schema: str, name: str) -> Key:
     """As metadata has it: without the default schema."""
     return (None if schema == connection.dialect.default_schema_name else schema), name

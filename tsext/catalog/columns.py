@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from tsext.catalog.asking import Key, key, rows
+from tsext.catalog.asking import Key, key_of, rows
 from tsext.catalog.constraints import constraint_state
 from tsext.catalog.index_builds import BuiltIndex, indexed_tables
 from tsext.model.columns import SYNC, ColumnChange
@@ -124,7 +124,7 @@ def expansions(connection: Connection) -> dict[Key, list[tuple[str, str]]]:
     """The columns that are kept equal, by table: each with the one beside it."""
     found: dict[Key, list[tuple[str, str]]] = {}
     for row in rows(connection, "expansions", prefix=SYNC):
-        found.setdefault(key(connection, row.schema, row.name), []).append(_names(row.arguments))
+        found.setdefault(key_of(connection, row.schema, row.name), []).append(_names(row.arguments))
     return found
 
 

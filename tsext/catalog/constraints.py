@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from tsext.catalog.asking import rows
-from tsext.catalog.hypertables import resolved
+from tsext.catalog.partitioning import resolved
 from tsext.sql.quoting import identifier, qualified
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from tsext.catalog.asking import rows, text
-from tsext.catalog.extensions import timescaledb
-from tsext.catalog.hypertables import hypertable, resolved
+from tsext.catalog.installed import timescaledb
+from tsext.catalog.partitioning import hypertable, resolved
 from tsext.sql.quoting import identifier, qualified
 from tsext.sql.sending import send
 

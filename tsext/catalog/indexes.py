@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from tsext.catalog.asking import Key, key, rows
-from tsext.catalog.extensions import timescaledb
-from tsext.catalog.hypertables import chunk_tables, hypertables
+from tsext.catalog.asking import Key, key_of, rows
 from tsext.catalog.index_builds import MATCHED_SINCE
+from tsext.catalog.installed import timescaledb
+from tsext.catalog.partitioning import chunk_tables, hypertables
 from tsext.model import Hypertable
 
 
@@ -25,12 +25,12 @@ def default_indexes(connection: Connection, of: Iterable[Hypertable] | None = No
     found = {table.key: table for table in (hypertables(connection) if of is None else of)}
     indexes = set()
     for row in rows(connection, "time_indexes") if found else []:
-        table = found.get(key(connection, row.schema, row.table))
+        table = found.get(key_of(connection, row.schema, row.table))
         if table is None or not row.last_is_descending:
             continue
         spaces = [[each.column, table.column] for each in table.dimensions or ()]
         if row.columns in [[table.column], *spaces]:
-            indexes.add(key(connection, row.schema, row.name))
+            indexes.add(key_of(connection, row.schema, row.name))
     return indexes
 
 
@@ -43,7 +43,7 @@ def unvalidated_constraints(connection: Connection) -> list[tuple[str, str]]:
     """Qualified table and name of constraints that are NOT VALID; the copies that chunks have are left out."""
     chunk = chunk_tables(connection)
     found = rows(connection, "unvalidated_constraints")
-    return [(row.relation, row.quoted) for row in found if key(connection, row.schema, row.name) not in chunk]
+    return [(row.relation, row.quoted) for row in found if key_of(connection, row.schema, row.name) not in chunk]
 
 
 @dataclass(frozen=True)

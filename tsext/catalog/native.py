@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from tsext.catalog.asking import Key, key, rows
+from tsext.catalog.asking import Key, key_of, rows
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,15 @@ def exclusions(connection: Connection) -> list[Exclusion]:
 
 def _exclusion(connection: Connection, row: Any) -> Exclusion:
     elements = tuple(zip(row.columns, row.elements, row.operators, strict=True))
-    table = key(connection, row.schema, row.table)
+    table = key_of(connection, row.schema, row.table)
     return Exclusion(table, row.name, row.using, elements, row.condition, row.deferrable, row.deferred)
 
 
 def partition_keys(connection: Connection) -> dict[Key, str]:
     """By what tables are partitioned natively, as it stands behind ``PARTITION BY``; one query."""
-    return {key(connection, row.schema, row.name): row.key for row in rows(connection, "partition_keys")}
+    return {key_of(connection, row.schema, row.name): row.key for row in rows(connection, "partition_keys")}
 
 
 def partitions(connection: Connection) -> set[Key]:
     """All native partitions; one query."""
-    return {key(connection, *row) for row in rows(connection, "partitions")}
+    return {key_of(connection, *row) for row in rows(connection, "partitions")}

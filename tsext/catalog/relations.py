@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 
 from tsext.catalog.aggregates import continuous_aggregates
 from tsext.catalog.asking import rows
-from tsext.catalog.columnstore import columnstores
-from tsext.catalog.extensions import timescaledb
-from tsext.catalog.hypertables import hypertables
+from tsext.catalog.columnar import columnstores
+from tsext.catalog.installed import timescaledb
+from tsext.catalog.partitioning import hypertables
 from tsext.model import Columnstore, Hypertable
 
 RelationName = tuple[str, str]

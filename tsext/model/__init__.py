@@ -1,84 +1,69 @@
 """Objects: what TimescaleDB adds to a schema, as frozen values; the same type whether declared or found."""
 
-from tsext.model.aggregates import (
-    AGGREGATE_CHUNK_INTERVAL,
-    AGGREGATE_COLUMNS,
-    CONTINUOUS_AGGREGATES,
-    FORCED_REFRESH,
-    AggregateIndex,
-    ContinuousAggregate,
-    aggregates_of,
-    is_expression,
-)
-from tsext.model.columnstore import COLUMNSTORE, SPARSE_INDEXES, UNSET_COLUMNS, Columnstore, Ordering, SparseIndex
-from tsext.model.declarations import declared, objects_of
-from tsext.model.features import CHUNK_SKIPPING, TIMESCALEDB, UUID_PARTITIONING, Feature, License
-from tsext.model.hypertables import Dimension, Hypertable, TableFacts, facts_of, partitions
-from tsext.model.indexes import Index
-from tsext.model.intervals import Interval, Span, estimated, interval, microseconds, span
-from tsext.model.jobs import JOB_NAMES, Job, jobs_of
-from tsext.model.objects import INFO_KEY, Extension, Object, TableObject, objects_in
-from tsext.model.policies import (
-    POLICIES,
-    RETENTION_BY_CREATION,
-    ColumnstorePolicy,
-    Policy,
-    RefreshPolicy,
-    ReorderPolicy,
-    RetentionPolicy,
-)
-from tsext.model.schedules import JOBS, SCHEDULE, Schedule
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "AGGREGATE_CHUNK_INTERVAL",
-    "AGGREGATE_COLUMNS",
-    "CHUNK_SKIPPING",
-    "COLUMNSTORE",
-    "CONTINUOUS_AGGREGATES",
-    "FORCED_REFRESH",
-    "INFO_KEY",
-    "JOBS",
-    "JOB_NAMES",
-    "POLICIES",
-    "RETENTION_BY_CREATION",
-    "SCHEDULE",
-    "SPARSE_INDEXES",
-    "TIMESCALEDB",
-    "UNSET_COLUMNS",
-    "UUID_PARTITIONING",
-    "AggregateIndex",
-    "Columnstore",
-    "ColumnstorePolicy",
-    "ContinuousAggregate",
-    "Dimension",
-    "Extension",
-    "Feature",
-    "Hypertable",
-    "Index",
-    "Interval",
-    "Job",
-    "License",
-    "Object",
-    "Ordering",
-    "Policy",
-    "RefreshPolicy",
-    "ReorderPolicy",
-    "RetentionPolicy",
-    "Schedule",
-    "Span",
-    "SparseIndex",
-    "TableFacts",
-    "TableObject",
-    "aggregates_of",
-    "declared",
-    "estimated",
-    "facts_of",
-    "interval",
-    "is_expression",
-    "jobs_of",
-    "microseconds",
-    "objects_in",
-    "objects_of",
-    "partitions",
-    "span",
-]
+from tsext.deferred import deferred
+
+if TYPE_CHECKING:
+    from tsext.model.aggregates import (
+        AGGREGATE_CHUNK_INTERVAL,
+        AGGREGATE_COLUMNS,
+        CONTINUOUS_AGGREGATES,
+        FORCED_REFRESH,
+        AggregateIndex,
+        ContinuousAggregate,
+        aggregates_of,
+        is_expression,
+    )
+    from tsext.model.columnstore import COLUMNSTORE, SPARSE_INDEXES, UNSET_COLUMNS, Columnstore, Ordering, SparseIndex
+    from tsext.model.declarations import declared, objects_of
+    from tsext.model.features import CHUNK_SKIPPING, TIMESCALEDB, UUID_PARTITIONING, Feature, License
+    from tsext.model.hypertables import Dimension, Hypertable, TableFacts, facts_of, partitions
+    from tsext.model.indexes import Index
+    from tsext.model.intervals import Interval, Span, estimated, interval, microseconds, span
+    from tsext.model.jobs import JOB_NAMES, Job, jobs_of
+    from tsext.model.objects import INFO_KEY, Extension, Object, TableObject, objects_in
+    from tsext.model.policies import (
+        POLICIES,
+        RETENTION_BY_CREATION,
+        ColumnstorePolicy,
+        Policy,
+        RefreshPolicy,
+        ReorderPolicy,
+        RetentionPolicy,
+    )
+    from tsext.model.schedules import JOBS, SCHEDULE, Schedule
+else:
+    __getattr__ = deferred(
+        __name__,
+        {
+            "aggregates": (
+                "AGGREGATE_CHUNK_INTERVAL",
+                "AGGREGATE_COLUMNS",
+                "CONTINUOUS_AGGREGATES",
+                "FORCED_REFRESH",
+                "AggregateIndex",
+                "ContinuousAggregate",
+                "aggregates_of",
+                "is_expression",
+            ),
+            "columnstore": ("COLUMNSTORE", "SPARSE_INDEXES", "UNSET_COLUMNS", "Columnstore", "Ordering", "SparseIndex"),
+            "declarations": ("declared", "objects_of"),
+            "features": ("CHUNK_SKIPPING", "TIMESCALEDB", "UUID_PARTITIONING", "Feature", "License"),
+            "hypertables": ("Dimension", "Hypertable", "TableFacts", "facts_of", "partitions"),
+            "indexes": ("Index",),
+            "intervals": ("Interval", "Span", "estimated", "interval", "microseconds", "span"),
+            "jobs": ("JOB_NAMES", "Job", "jobs_of"),
+            "objects": ("INFO_KEY", "Extension", "Object", "TableObject", "objects_in"),
+            "policies": (
+                "POLICIES",
+                "RETENTION_BY_CREATION",
+                "ColumnstorePolicy",
+                "Policy",
+                "RefreshPolicy",
+                "ReorderPolicy",
+                "RetentionPolicy",
+            ),
+            "schedules": ("JOBS", "SCHEDULE", "Schedule"),
+        },
+    )

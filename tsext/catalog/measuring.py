@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from tsext.catalog.asking import Key, key, text
-from tsext.catalog.extensions import timescaledb
+from tsext.catalog.asking import Key, key_of, text
+from tsext.catalog.installed import timescaledb
 
 _CHUNKS_OF_COLUMNSTORE = """UNION ALL
                         SELECT compress_relid::oid FROM _timescaledb_catalog.compression_settings
@@ -53,4 +53,4 @@ def sizes(connection: Connection, relations: Collection[str]) -> dict[str, Relat
     columnstore = _CHUNKS_OF_COLUMNSTORE if found is not None and found.number >= _KNOWN_SINCE else ""
     query = text("relation_sizes").replace("{columnstore}", columnstore)
     rows = connection.exec_driver_sql(query, {"relations": sorted(set(relations))})
-    return {row.given: RelationSize(key(connection, row.schema, row.name), *row[3:]) for row in rows}
+    return {row.given: RelationSize(key_of(connection, row.schema, row.name), *row[3:]) for row in rows}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from tsext.catalog.asking import Key, key, rows
+from tsext.catalog.asking import Key, key_of, rows
 from tsext.model import Extension, Feature, License
 
 
@@ -75,7 +75,7 @@ def extensions(connection: Connection) -> list[Extension]:
 
 def extension_tables(connection: Connection) -> set[Key]:
     """Tables that belong to an extension, and so go with it."""
-    return {key(connection, *row) for row in rows(connection, "extension_tables")}
+    return {key_of(connection, *row) for row in rows(connection, "extension_tables")}
 
 
 def timescaledb_triggers(connection: Connection) -> set[tuple[str, str]]:

@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from tsext.catalog.asking import Key, key, rows
-from tsext.catalog.extensions import timescaledb
+from tsext.catalog.asking import Key, key_of, rows
+from tsext.catalog.installed import timescaledb
 from tsext.model import CHUNK_SKIPPING, Dimension, Hypertable, TableFacts
 from tsext.sql.quoting import qualified
 
@@ -23,7 +23,7 @@ def hypertables(connection: Connection) -> list[Hypertable]:
         return []
     skipping = _chunk_skipping(connection) if server.has(CHUNK_SKIPPING) else {}
     grouped = groupby(rows(connection, "hypertables"), key=lambda row: (row.schema, row.name))
-    return [_hypertable(key(connection, *names), list(rows), skipping.get(names)) for names, rows in grouped]
+    return [_hypertable(key_of(connection, *names), list(rows), skipping.get(names)) for names, rows in grouped]
 
 
 def _chunk_skipping(connection: Connection) -> dict[tuple[str, str], list[str]]:
@@ -62,7 +62,7 @@ def hypertable(connection: Connection, name: str, schema: str | None = None) -> 
     relation = resolved(connection, name, schema)
     if relation is None:
         return None
-    found = (each for each in hypertables(connection) if each.key == key(connection, *relation))
+    found = (each for each in hypertables(connection) if each.key == key_of(connection, *relation))
     return next((replace(each, name=name, schema=schema) for each in found), None)
 
 
@@ -121,9 +121,9 @@ def chunk_tables(connection: Connection) -> set[Key]:
     """Chunks that live outside TimescaleDB's own schemas."""
     if timescaledb(connection) is None:
         return set()
-    return {key(connection, *row) for row in rows(connection, "chunk_tables")}
+    return {key_of(connection, *row) for row in rows(connection, "chunk_tables")}
 
 
 def chunk_foreign_keys(connection: Connection) -> set[tuple[str | None, str, str]]:
     """Schema, table and name of the copies that a foreign key to a hypertable has for each chunk."""
-    return {(*key(connection, *row[:2]), row[2]) for row in rows(connection, "chunk_foreign_keys")}
+    return {(*key_of(connection, *row[:2]), row[2]) for row in rows(connection, "chunk_foreign_keys")}

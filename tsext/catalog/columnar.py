@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from tsext.catalog.asking import Key, key, rows, text
-from tsext.catalog.extensions import timescaledb
-from tsext.catalog.hypertables import resolved
+from tsext.catalog.asking import Key, key_of, rows, text
+from tsext.catalog.installed import timescaledb
+from tsext.catalog.partitioning import resolved
 from tsext.model import UNSET_COLUMNS, Columnstore, License, Ordering, SparseIndex
 from tsext.sql.quoting import qualified
 
@@ -58,7 +58,7 @@ def columnstores(connection: Connection) -> list[Columnstore]:
 
 
 def _columnstore(connection: Connection, row: Any, *, chosen: bool) -> Columnstore:
-    schema, name = key(connection, row.schema, row.name)
+    schema, name = key_of(connection, row.schema, row.name)
     segmentby = [] if row.segmentby is None and chosen else row.segmentby
     ordering = zip(row.orderby or (), row.orderby_desc or (), row.orderby_nullsfirst or (), strict=True)
     orderby = [str(Ordering(*each)) for each in ordering] or None
@@ -90,7 +90,7 @@ def columnstore(connection: Connection, name: str, schema: str | None = None) ->
     relation = resolved(connection, name, schema)
     if relation is None:
         return None
-    found = (each for each in columnstores(connection) if each.key == key(connection, *relation))
+    found = (each for each in columnstores(connection) if each.key == key_of(connection, *relation))
     return next((replace(each, name=name, schema=schema) for each in found), None)
 
 
@@ -99,13 +99,15 @@ def partitioned(connection: Connection) -> dict[Key, Partitioned]:
     if timescaledb(connection) is None:
         return {}
     found = rows(connection, "partitioned")
-    return {key(connection, row.schema, row.name): Partitioned(row.column, row.continuous_aggregate) for row in found}
+    return {
+        key_of(connection, row.schema, row.name): Partitioned(row.column, row.continuous_aggregate) for row in found
+    }
 
 
 def partitioned_relation(connection: Connection, name: str, schema: str | None = None) -> Partitioned | None:
     """What PostgreSQL finds under this name, if it can have a columnstore."""
     relation = resolved(connection, name, schema)
-    return None if relation is None else partitioned(connection).get(key(connection, *relation))
+    return None if relation is None else partitioned(connection).get(key_of(connection, *relation))
 
 
 def columnstore_use(connection: Connection, name: str, schema: str | None = None) -> ColumnstoreUse:

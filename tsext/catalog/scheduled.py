@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from tsext.catalog.asking import Key, key, rows
-from tsext.catalog.extensions import timescaledb
+from tsext.catalog.asking import Key, key_of, rows
+from tsext.catalog.installed import timescaledb
 from tsext.errors import InvalidObject
 from tsext.model import JOBS, POLICIES, Job, Policy
 from tsext.sql.jobs import PAUSED
@@ -51,7 +51,7 @@ def _policy(connection: Connection, row: Any, timezone: str | None) -> Policy | 
     kind = _POLICIES.get(row.proc_name)
     if kind is None or row.name is None or not row.proc_schema.startswith("_timescaledb"):
         return None
-    schema, name = key(connection, row.schema, row.name)
+    schema, name = key_of(connection, row.schema, row.name)
     config, lengths = json.loads(row.config or "{}"), json.loads(row.lengths)
     own = {field: lengths.get(key, config.get(key)) for field, key in kind.keys.items()}
     rest = {key: each for key, each in config.items() if key not in {*kind.keys.values(), *_OF_THIS_DATABASE}}
@@ -90,7 +90,7 @@ def jobs(connection: Connection) -> list[Job]:
 def _job(connection: Connection, row: Any, timezone: str | None) -> Job | None:
     if row.proc_schema.startswith("_timescaledb"):
         return None
-    schema, proc = key(connection, row.proc_schema, row.proc_name)
+    schema, proc = key_of(connection, row.proc_schema, row.proc_name)
     name = row.application_name.removesuffix(f" [{row.job_id}]")
     try:
         return Job(
@@ -125,14 +125,14 @@ def owned_jobs(connection: Connection, relation: Key) -> list[OwnedJob]:
     return [
         OwnedJob(row.job_id, row.application_name, row.owner, _policy(connection, row, timezones.get(row.job_id)))
         for row in own
-        if key(connection, row.schema, row.name) == relation
+        if key_of(connection, row.schema, row.name) == relation
     ]
 
 
 def job_applications(connection: Connection, relations: Collection[Key]) -> list[str]:
     """What the jobs of some relations call themselves while they run: ``Retention Policy [1000]``."""
     own = (row for row in _jobs(connection) if row.name is not None)
-    return [row.application_name for row in own if key(connection, row.schema, row.name) in relations]
+    return [row.application_name for row in own if key_of(connection, row.schema, row.name) in relations]
 
 
 def running(connection: Connection, applications: list[str]) -> Iterator[tuple[str, int]]:
