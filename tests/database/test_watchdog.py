@@ -221,6 +221,26 @@ def test_a_hypertable_is_one_line_with_its_chunks(project):
     assert (found["mode"], found["chunks"]) == ("AccessExclusiveLock", 9)
 
 
+def test_the_receipt_tells_of_the_swap_of_a_repartition(busy):
+    """Which takes its locks on a connection of its own; those of the tables at the other ends of foreign keys, too."""
+    busy.execute(
+        "CREATE EXTENSION timescaledb",
+        "CREATE TABLE instruments (id int PRIMARY KEY)",
+        "CREATE TABLE ticks (time timestamptz NOT NULL, instrument_id int REFERENCES instruments)",
+        "INSERT INTO instruments VALUES (1)",
+        "INSERT INTO ticks SELECT timestamptz '2026-01-01' + g * INTERVAL '1 h', 1 FROM generate_series(1, 99) AS g",
+    )
+    busy.revision("002_b", "001_a", 'op.repartition_hypertable("ticks", "time")')
+    busy.run("alembic", "upgrade", "head")
+
+    told = receipt(busy)["relations"]
+    waited = busy.scalar("SELECT substring(reason FROM 'writers waited ([0-9]+) ms')::int FROM tsext.backfill")
+    ticks = told["public.ticks"]
+    assert ticks["mode"] == told["public.instruments"]["mode"] == "AccessExclusiveLock"
+    assert abs(ticks["held_ms"] - waited) <= 1
+    assert "tsext_old" not in str(told)
+
+
 def test_whoever_drops_the_extension_is_watched_to_the_end(project):
     project.environment["TSEXT_ENV"] = "development"
     create = """op.create_extension("timescaledb")

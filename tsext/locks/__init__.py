@@ -2,6 +2,6 @@
 
 from tsext.locks.attempts import Attempts
 from tsext.locks.cursors import acquires
-from tsext.locks.run import Locks
+from tsext.locks.run import Locks, note_held
 
-__all__ = ["Attempts", "Locks", "acquires"]
+__all__ = ["Attempts", "Locks", "acquires", "note_held"]

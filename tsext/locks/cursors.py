@@ -38,7 +38,7 @@ def asking(asks: Asks, base: Any) -> Any:
     class AskingCursor(base):  # type: ignore[misc]  # the driver's, known only when it runs
         """A cursor of the driver."""
 
-        tsext_asks = True
+        tsext_asks = asks
 
         def execute(self, query: Any, *arguments: Any, **options: Any) -> Any:
             return asks.execute(partial(super().execute, query, *arguments, **options), query, self)
@@ -63,6 +63,11 @@ def asking(asks: Asks, base: Any) -> Any:
     return AskingCursor
 
 
+def asks_of(connection: Connection) -> Any:
+    """Who asks for the locks of a connection's statements; None if nobody does."""
+    return getattr(getattr(connection.connection.dbapi_connection, "cursor_factory", None), "tsext_asks", None)
+
+
 def acquires(connection: Connection) -> bool:
     """Whether the statements of a connection ask for their locks as ours do, so that their timeouts are seen to."""
-    return hasattr(getattr(connection.connection.dbapi_connection, "cursor_factory", None), "tsext_asks")
+    return asks_of(connection) is not None

@@ -120,6 +120,15 @@ class Holds:
             self.seen.setdefault(key, Hold()).add(now - since)
         self._sent.clear()
 
+    def note(self, held: Mapping[int, LockMode], seconds: float) -> None:
+        """What the step has locked on another connection.
+
+        :param held: by oid of the table.
+        :param seconds: for how long.
+        """
+        for key in held.items():
+            self.seen.setdefault(key, Hold()).add(seconds)
+
     def _told(self) -> Iterator[tuple[str, LockMode, float]]:
         """What the statements of the open transaction lock, by name, and since when."""
         for since, statement in self._sent:

@@ -108,8 +108,11 @@ class Receipt:
     def _relations(self, connection: Connection, holds: Holds) -> dict[str, Relation]:
         """By name, what was locked."""
         found = self.look(connection, holds, last=True)
+        seen = {oid for oid, _ in holds.seen}
+        if elsewhere := seen - self.before.keys() - self._new:  # locked on another connection
+            self.before |= self._unmeasured(oids=elsewhere)
         held, told = self._held(holds, found.named), self._told(found.named.values())
-        tables = told | (self._locked.keys() & self.before.keys())
+        tables = told | ((self._locked.keys() | seen) & self.before.keys())
         changed = told | self._changed(connection)
         now = self._now(connection, changed & found.relations.keys(), changed - found.relations.keys())
         relations: dict[str, Relation] = {}

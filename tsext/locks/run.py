@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
 from sqlalchemy import Connection
 
+from tsext.locks import cursors
 from tsext.locks.attempts import Attempts
 from tsext.settings import Settings
 
 if TYPE_CHECKING:
     from tsext.locks.acquiring import Acquirer
     from tsext.locks.holds import Holds, Tell
+    from tsext.model.locks import LockMode
 
 Steps = Callable[..., Iterator[MigrationStep]]
 
@@ -106,3 +108,14 @@ class Locks:
         acquirer.tell_held = self.tell_held
         acquirer.install()
         return acquirer
+
+
+def note_held(connection: Connection, held: Mapping[int, LockMode], seconds: float) -> None:
+    """Have the receipt of the step at work on this connection tell what was locked for it on another.
+
+    :param held: by oid of the table.
+    :param seconds: for how long.
+    """
+    asks = cursors.asks_of(connection)
+    if asks is not None and asks.step is not None:
+        asks.step.holds.note(held, seconds)

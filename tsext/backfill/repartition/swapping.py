@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from tsext import catalog
+from tsext import catalog, locks
 from tsext.backfill.repartition import aggregates, capture, shadow, vanished
 from tsext.backfill.repartition.capture import Capture
 from tsext.backfill.repartition.locking import in_one_go
@@ -19,6 +19,7 @@ from tsext.backfill.repartition.move import Flow, Move, table_of
 from tsext.backfill.repartition.replay import most_ranges, replay
 from tsext.backfill.repartition.sessions import SETTLED, commit, transaction
 from tsext.errors import LockNotAvailable
+from tsext.model.locks import LockMode
 from tsext.sql.quoting import identifier, literal, qualified
 from tsext.sql.sending import send
 
@@ -195,8 +196,10 @@ def _exchange(connection: Connection, what: Swap, more: Sequence[str]) -> float:
     exchange = _Exchange(what, more)
     for attempt in range(_TRIES):
         exchange.longest = LONGEST[min(attempt, len(LONGEST) - 1)]
+        needs = what.locks(connection)
+        named = catalog.locked(connection, needs, new=False).named  # afterwards, the names mean other tables
         try:
-            in_one_go(connection, what.locks(connection), exchange.work, exchange.before)
+            in_one_go(connection, needs, exchange.work, exchange.before)
         except TimeoutError as error:
             log.info("%s; once more", error)
             continue
@@ -204,6 +207,8 @@ def _exchange(connection: Connection, what: Swap, more: Sequence[str]) -> float:
             if what.is_forth:  # those that came with the last changes
                 vanished.learn(connection, what.move, identifier(what.leaves_for))
         log.info("%s swapped: writers waited for %.0f ms", what.move.table, 1000 * exchange.seconds)
+        held = {oid: LockMode(needs[name]) for name, oid in named.items()}
+        locks.note_held(connection, held, exchange.seconds)
         validate(connection, what.move)
         return exchange.seconds
     raise LockNotAvailable(
