@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import DOMAIN, ExcludeConstraint
 from tsext import autogenerate, catalog
 from tsext.autogenerate.noise import Noise
 from tsext.errors import InvalidObject
-from tsext.model import ContinuousAggregate, Job, Object, TableObject
+from tsext.model import ContinuousAggregate, Job, Object, ReorderPolicy, TableObject
 from tsext.operations.rendering import Code, arguments_of, code_of
 from tsext.sql.dialect import dialect
 from tsext.sql.quoting import escaped
@@ -40,6 +40,12 @@ _FOUND: tuple[Callable[[Connection], Iterable[TableObject]], ...] = (
     catalog.policies,
 )
 """What is asked for nouns that belong to a table or an aggregate; a new one is one more entry here."""
+
+_SERIAL = "serial"
+"""Key of a table's info for the column of a longer primary key that is SERIAL; there is at most one."""
+
+_MISREAD = ("dialect_options",)
+"""As SQLAlchemy reflects a CHECK that is NOT VALID, which is no part of a model."""
 
 _HEADER = '"""What the database held when `tsext reflect` was run."""\n'
 
@@ -177,8 +183,10 @@ def _reflected(connection: Connection, migration: MigrationContext, wanted: Want
             f"there is no table {', '.join(missing)}",
             hint="give names without their schema, and each schema with --schema",
         )
+    policies = catalog.policies(connection)
+    sorted_by = {(each.key, each.index_name) for each in policies if isinstance(each, ReorderPolicy)}
     for table in metadata.tables.values():
-        _take_out(table, noise)
+        _take_out(table, noise, sorted_by)
         _make_plain(table)
     _complete(connection, metadata)
     return metadata
@@ -211,13 +219,17 @@ def _exclusion(found: catalog.Exclusion) -> ExcludeConstraint:
 
 
 def _serial(migration: MigrationContext, inspector: Inspector) -> Callable[[Any, Table, Any], None]:
-    """Take the default from columns that are SERIAL, which a model says by the primary key alone."""
+    """Take the default from columns of the primary key that are SERIAL, which models say by ``autoincrement``."""
     omit: Any = migration.impl._compat_autogen_column_reflect(inspector)
 
     def reflect(_: Any, table: Table, column: Any) -> None:
-        key = inspector.get_pk_constraint(table.name, table.schema)
-        if key["constrained_columns"] == [column["name"]]:
-            omit(inspector, table, column)
+        key = inspector.get_pk_constraint(table.name, table.schema)["constrained_columns"]
+        if column["name"] not in key or table.info.get(_SERIAL):
+            return
+        had_default = "default" in column and column["default"] is not None
+        omit(inspector, table, column)
+        if had_default and not column.get("default") and len(key) > 1:
+            table.info[_SERIAL] = column["name"]
 
     return reflect
 
@@ -236,11 +248,13 @@ def _is_own(noise: Noise, migration: MigrationContext, schema: str | None, name:
     return autogenerate.include_name()(name, "table", {"schema_name": schema}) and not noise.is_table(schema, name)
 
 
-def _take_out(table: Table, noise: Noise) -> None:
-    """Default indexes, and the copies that foreign keys have for chunks."""
+def _take_out(table: Table, noise: Noise, needed: Collection[tuple[catalog.Key, str]]) -> None:
+    """Default indexes, but those that a policy needs; and the copies that foreign keys have for chunks."""
+    key = table.schema, table.name
     copies = [each for each in table.foreign_key_constraints if noise.is_copy(table.schema, table.name, each.name)]
     table.constraints.difference_update(copies)
-    table.indexes -= {each for each in table.indexes if (table.schema, each.name) in noise.indexes}
+    made = {each for each in table.indexes if (table.schema, each.name) in noise.indexes}
+    table.indexes -= {each for each in made if (key, each.name) not in needed}
 
 
 def _make_plain(table: Table) -> None:
@@ -248,14 +262,14 @@ def _make_plain(table: Table) -> None:
     alone = len(table.primary_key.columns) == 1
     for column in table.columns:
         if not (column.primary_key and alone):
-            column.autoincrement = "auto"
+            column.autoincrement = table.info.get(_SERIAL) == column.name or "auto"
         if isinstance(column.server_default, DefaultClause):
             column.server_default.arg = _escaped(column.server_default.arg)
         if column.computed is not None:
             column.computed.sqltext = _escaped(column.computed.sqltext)
     described: list[Any] = [*table.constraints, *table.indexes]
     for item in described:
-        for name in [name for name, value in item.dialect_kwargs.items() if not value]:
+        for name in [name for name, value in item.dialect_kwargs.items() if not value or name in _MISREAD]:
             del item.dialect_kwargs[name]
     for constraint in table.constraints:
         constraint.name = None if constraint.name is None else str(constraint.name)

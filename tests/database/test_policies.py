@@ -480,6 +480,10 @@ def test_what_the_server_would_refuse_is_refused_first(licensed):
     licensed.run('op.add_retention_policy("ticks", "1 day", if_not_exists=True, max_retries=3)')
     assert licensed.ask(catalog.policies)[0].drop_after == "6 months"
     licensed.run('op.remove_columnstore_policy("ticks", if_exists=True)')
+    licensed.run('op.enable_columnstore("hourly")')
+    code = 'op.add_columnstore_policy("hourly", "60 days")'
+    assert "hourly has no refresh policy" in refused(licensed, code)
+    assert "goes by created_before" in refused(licensed, code.replace('"60 days"', 'created_before="60 days"'))
     licensed.run('op.add_continuous_aggregate_policy("hourly", "1 month", "1 day", "1 hour")')
     code = 'op.add_continuous_aggregate_policy("hourly", "1 year", "2 days", "1 hour")'
     assert "overlaps one that is there" in refused(licensed, code)

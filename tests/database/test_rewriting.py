@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from alembic import command as alembic
 from tsext import catalog, command
 from tsext.command import backfills
 from tsext.errors import RevisionFailed
+from tsext.testing import licensed
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,7 +37,7 @@ AFTER = """
 import sqlalchemy as sa
 metadata = sa.MetaData()
 sa.Table("users", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text, nullable=False),
-         sa.Column("age", sa.Integer, nullable=False), sa.Column("note", sa.Text),
+         sa.Column("age", sa.Integer, nullable=False), sa.Column("note", sa.Text, server_default=sa.text("'5%'")),
          sa.Column("token", sa.Uuid, server_default=sa.text("gen_random_uuid()"), nullable=False),
          sa.Column("rank", sa.Float, server_default=sa.func.random()),
          sa.Column("score", sa.Float, server_default="0", nullable=False), sa.Column("phone", sa.Text),
@@ -46,14 +48,15 @@ sa.Table("orders", metadata, sa.Column("id", sa.Integer, primary_key=True),
          sa.Column("code", sa.Text), sa.UniqueConstraint("code", name="uq_orders_code"),
          sa.Index("ix_orders_user", "user_id", postgresql_where=sa.text("user_id > 5")))
 sa.Table("venues", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text, nullable=False),
-         sa.Index("ix_venues_name", "name"))
+         sa.Index("ix_venues_name", "name"), sa.Index("ix_venues_like", sa.text("(name || '%')")))
 sa.Table("parts", metadata, sa.Column("id", sa.Integer), sa.Column("n", sa.Integer), sa.Index("ix_parts_n", "n"),
          sa.UniqueConstraint("id", "n", name="uq_parts"), postgresql_partition_by="LIST (id)")
 """
 FIRST = [
     "op.create_table('venues'",
     "op.create_index('ix_venues_name'",  # nobody uses a new table
-    "op.add_column('users', sa.Column('note'",
+    "op.add_column('users', sa.Column('note', sa.Text(), server_default=sa.text(\"'5%'\")",
+    "(name || '%')",
     "op.add_column('users', sa.Column('score', sa.Float(), server_default='0', nullable=False)",  # costs nothing
     "op.drop_index(op.f('ix_orders_old')",  # goes with its column
     "op.create_unique_constraint('uq_parts'",  # a partitioned table cannot adopt an index
@@ -272,3 +275,54 @@ def test_the_reference_schema_is_changed_in_production(project, monkeypatch):
     command.rollback(project.config, "3")
     run(project, command.upgrade)
     run(project, alembic.check)
+
+
+AGGREGATES = """
+import sqlalchemy as sa
+from tsext import AggregateIndex, ContinuousAggregate, Hypertable
+
+metadata = sa.MetaData()
+columns = [sa.Column(name, sa.Text) for name in {columns}]
+time = sa.Column("time", sa.DateTime(timezone=True), nullable=False)
+sa.Table("ticks", metadata, time, sa.Column("price", sa.Float), *columns, Hypertable("time"))
+query = "SELECT time_bucket('1 hour', time) AS bucket, {function}(price) AS price FROM ticks GROUP BY 1"
+ContinuousAggregate("hourly", query, indexes=[AggregateIndex("ix_hourly", ["{index}"])], metadata=metadata)
+query = "SELECT time_bucket('1 day', bucket) AS bucket, max(price) AS price FROM hourly GROUP BY 1"
+ContinuousAggregate("daily", query, metadata=metadata)
+"""
+
+
+@pytest.mark.licensed
+def test_aggregates_are_filled_before_they_take_a_name(new_project, licensed_url, monkeypatch):
+    monkeypatch.setenv("TSEXT_DATABASE_URL", licensed_url)
+    project = new_project(licensed_url)
+    engine = licensed.engine(licensed_url)
+    upgrade = partial(alembic.upgrade, revision="head")
+
+    def migrated(**said):
+        project.models(AGGREGATES.format(**said))
+        for work in (lambda config: alembic.revision(config, "next", True), upgrade, alembic.check):
+            sys.modules.pop("models", None)
+            work(project.config)
+
+    def highest():
+        with engine.connect() as connection:
+            return connection.exec_driver_sql("SELECT (SELECT max(price) FROM hourly), max(price) FROM daily").one()
+
+    migrated(columns=[], function="max", index="price")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO ticks VALUES ('2026-01-01 10:00', 1), ('2026-01-01 10:30', 2)")
+    migrated(columns=[], function="max", index="price DESC")
+    assert [each.name for each in sorted(project.versions.glob("*.py"))] == ["001_next.py", "002_next.py"]
+    # another query is filled before it takes the name of the old one, and what else there is stands apart from it
+    migrated(columns=["venue"], function="min", index="price DESC")
+    assert tuple(highest()) == (1, 1)
+    assert "op.add_column(" in (project.versions / "003_next.py").read_text()
+    swap = (project.versions / "004_next_new_aggregates.py").read_text()
+    assert swap.index("op.refresh_continuous_aggregate(") < swap.rindex('op.rename_continuous_aggregate("hourly", "ho')
+    alembic.downgrade(project.config, "002")
+    assert tuple(highest()) == (None, None)
+    upgrade(project.config)
+    assert tuple(highest()) == (1, 1)
+    alembic.downgrade(project.config, "base")
+    sys.modules.pop("models", None)

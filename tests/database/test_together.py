@@ -41,6 +41,7 @@ def models(function="max"):
     )
     belongs = [
         Columnstore(segmentby=["symbol"]),
+        ColumnstorePolicy(after="30 days"),
         RefreshPolicy(start_offset="1 day", end_offset="1 hour", schedule_interval="1 hour"),
         RetentionPolicy(drop_after="5 years"),
     ]
@@ -65,7 +66,7 @@ def test_there_and_back(licensed):
     revision = licensed.migrate(models())
     made = everything(licensed)
     assert {each.name for each in made[1]} == {"ticks", "hourly"}
-    assert [len(each) for each in made[1:]] == [2, 4, 1]
+    assert [len(each) for each in made[1:]] == [2, 5, 1]
     assert licensed.autogenerate(models()).is_empty
     assert licensed.autogenerate(models(), include_schemas=True).is_empty
     licensed.run(revision.downgrade)

@@ -350,11 +350,12 @@ def texts(operations):
             {"indexes": [AggregateIndex("ix", "a"), AggregateIndex("b", "b")]},
             {"indexes": [AggregateIndex("ix", "a DESC", using="brin"), AggregateIndex("c", "c")]},
             [
-                "op.drop_index('ix', table_name='hourly', schema='_timescaledb_internal')",
-                "op.drop_index('b', table_name='hourly', schema='_timescaledb_internal')",
-                "op.create_index('ix', 'hourly', [sa.literal_column('a DESC')], unique=False, schema='s', "
+                "op.create_index('ix_new', 'hourly', [sa.literal_column('a DESC')], unique=False, schema='s', "
                 "postgresql_using='brin')",
                 "op.create_index('c', 'hourly', ['c'], unique=False, schema='s')",
+                "op.drop_index('ix', table_name='hourly', schema='_timescaledb_internal')",
+                "op.drop_index('b', table_name='hourly', schema='_timescaledb_internal')",
+                'op.rename_continuous_aggregate_index("hourly", "ix_new", "ix", schema="s")',
             ],
         ),
     ],

@@ -219,6 +219,19 @@ def test_the_operation_that_is_proposed_does_the_same_in_a_safe_way(sql, instead
     assert instead in " ".join(buffer.getvalue().split())
 
 
+def test_nobody_uses_a_name_that_an_earlier_statement_gave():
+    steps = [
+        "users RENAME TO users_old",
+        "users_new RENAME TO users",
+        "users RENAME TO users_new",
+        "users_old RENAME TO a",
+    ]
+    found = safety.classify([f"ALTER TABLE {step}" for step in steps])
+    assert [each.message for each in found] == ["whoever still uses the old name of table users fails"]
+    back = [*steps[:3], "users_old RENAME TO users"]
+    assert safety.classify([f"ALTER TABLE {step}" for step in back]) == []
+
+
 @pytest.mark.parametrize("sql", SAFE)
 def test_what_is_safe(sql):
     found = safety.classify([sql])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self
@@ -178,13 +178,13 @@ def created(aggregate: ContinuousAggregate, *, again: bool = False) -> Iterator[
     """
     yield CreateContinuousAggregate(aggregate, if_not_exists=again)
     for index in aggregate.indexes or ():
-        yield _CreateIndex.of(aggregate, index, again=again)
+        yield CreateAggregateIndex.of(aggregate, index, again=again)
 
 
 def dropped(found: ContinuousAggregate, timescaledb: catalog.TimescaleInfo | None) -> Iterator[_Op]:
     """An aggregate and its indexes, as this server can make them again."""
     for index in found.indexes or ():
-        yield _DropIndex.of(found, index)
+        yield DropAggregateIndex.of(found, index)
     if timescaledb is None or not timescaledb.has(AGGREGATE_CHUNK_INTERVAL):
         found = replace(found, chunk_interval=None)
     yield DropContinuousAggregate(found)
@@ -197,15 +197,25 @@ def changes(found: ContinuousAggregate, wanted: ContinuousAggregate) -> Iterator
     if new:
         old = {name: getattr(found, name) for name in new}
         yield AlterContinuousAggregate(wanted.name, new, old, schema=wanted.schema)
-    if wanted.indexes is None:
-        return
-    before, after = ({index.name: index for index in each.indexes or ()} for each in (found, wanted))
+    if wanted.indexes is not None:
+        yield from _other_indexes(wanted, found.indexes or (), wanted.indexes)
+
+
+def _other_indexes(
+    aggregate: ContinuousAggregate, found: Iterable[AggregateIndex], wanted: Iterable[AggregateIndex]
+) -> Iterator[_Op]:
+    """New ones before old ones go: nobody can read the aggregate from then on until the commit."""
+    before, after = ({index.name: index for index in each} for each in (found, wanted))
+    new = [index for index in after.values() if index != before.get(index.name)]
+    beside_old = [index.name for index in new if index.name in before]
+    for index in new:
+        name = beside(index.name, "_new") if index.name in beside_old else index.name
+        yield CreateAggregateIndex.of(aggregate, replace(index, name=name))
     for name, index in before.items():
         if index != after.get(name):
-            yield _DropIndex.of(wanted, index)
-    for name, index in after.items():
-        if index != before.get(name):
-            yield _CreateIndex.of(wanted, index)
+            yield DropAggregateIndex.of(aggregate, index)
+    for name in beside_old:
+        yield RenameAggregateIndex(aggregate.name, beside(name, "_new"), name, schema=aggregate.schema)
 
 
 @dataclass(frozen=True)
@@ -264,7 +274,7 @@ class Swap:
         )
         yield CopyAggregatePrivileges(self.wanted.name, self.new, schema=self.wanted.schema)
         for index in self.indexes:
-            yield _CreateIndex.of(new, replace(index, name=beside(index.name, "_new")), again=True)
+            yield CreateAggregateIndex.of(new, replace(index, name=beside(index.name, "_new")), again=True)
 
     def filled(self) -> ops.MigrateOperation:
         """The new one, filled."""
@@ -312,7 +322,9 @@ def beside(name: str, suffix: str) -> str:
 # --- indexes: they are created on the aggregate, and are then elsewhere
 
 
-class _CreateIndex(ops.CreateIndexOp):
+class CreateAggregateIndex(ops.CreateIndexOp):
+    """``op.create_index`` of a continuous aggregate: there is no CONCURRENTLY."""
+
     @classmethod
     def of(cls, aggregate: ContinuousAggregate, index: AggregateIndex, *, again: bool = False) -> Self:
         columns: list[Any] = [_indexed(name, way) for name, way in index.parts]
@@ -321,8 +333,8 @@ class _CreateIndex(ops.CreateIndexOp):
         given |= {"if_not_exists": True} if again else {}
         return cls(index.name, aggregate.name, columns, schema=aggregate.schema, **given)
 
-    def reverse(self) -> _DropIndex:
-        return _DropIndex(self)
+    def reverse(self) -> DropAggregateIndex:
+        return DropAggregateIndex(self)
 
 
 def _indexed(name: str, way: str) -> Any:
@@ -331,24 +343,26 @@ def _indexed(name: str, way: str) -> Any:
     return literal_column(identifier(name) + way) if way else name
 
 
-class _DropIndex(ops.DropIndexOp):
-    def __init__(self, created: _CreateIndex) -> None:
+class DropAggregateIndex(ops.DropIndexOp):
+    """``op.drop_index`` of a continuous aggregate."""
+
+    def __init__(self, created: CreateAggregateIndex) -> None:
         assert created.index_name is not None
         super().__init__(created.index_name, created.table_name, schema=INDEX_SCHEMA, _reverse=created)
         self.created = created
 
     @classmethod
     def of(cls, aggregate: ContinuousAggregate, index: AggregateIndex) -> Self:
-        return cls(_CreateIndex.of(aggregate, index))
+        return cls(CreateAggregateIndex.of(aggregate, index))
 
-    def reverse(self) -> _CreateIndex:
+    def reverse(self) -> CreateAggregateIndex:
         return self.created
 
 
-@renderers.dispatch_for(_CreateIndex)
-@renderers.dispatch_for(_DropIndex)
-def _render(context: AutogenContext, op: _CreateIndex | _DropIndex) -> str:
+@renderers.dispatch_for(CreateAggregateIndex)
+@renderers.dispatch_for(DropAggregateIndex)
+def _render(context: AutogenContext, op: CreateAggregateIndex | DropAggregateIndex) -> str:
     """As Alembic does, but for percent signs, which the dialect of a driver doubles."""
     plain = AutogenContext(MigrationContext.configure(dialect=dialect()), opts=context.opts, autogenerate=False)
     plain.imports = context.imports
-    return render._drop_index(plain, op) if isinstance(op, _DropIndex) else render._add_index(plain, op)
+    return render._drop_index(plain, op) if isinstance(op, DropAggregateIndex) else render._add_index(plain, op)

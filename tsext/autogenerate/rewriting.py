@@ -29,6 +29,7 @@ from sqlalchemy.sql import ClauseElement
 
 from tsext import safety
 from tsext.autogenerate import splitting
+from tsext.autogenerate.aggregates import CreateAggregateIndex, DropAggregateIndex
 from tsext.model import Columnstore, Hypertable, objects_of
 from tsext.model.columns import ColumnWithDefault
 from tsext.model.constraints import Check, ForeignKey, NotNull, Unique
@@ -60,7 +61,7 @@ def make_safe(directives: list[MigrationScript], metadata: MetaData | list[MetaD
         if directive.upgrade_ops is None:
             continue
         _rewrite(directive.upgrade_ops, _Tables(directive.upgrade_ops, metadata))
-        parts = [directive, *splitting.second(directive)]
+        parts = splitting.apart(directive)
         for each in parts:
             assert each.upgrade_ops is not None
             back = each.upgrade_ops.reverse_into(DowngradeOps([]))
@@ -141,7 +142,7 @@ def _around_ours(container: ModifyTableOps) -> Iterator[MigrateOperation]:
 def _safe(operation: MigrateOperation, tables: _Tables) -> list[MigrateOperation]:
     """What to do instead; the operation itself where nobody would wait for it, or nothing else can be done."""
     key = _table_of(operation)
-    if key is None or not tables.in_use(*key):
+    if key is None or not tables.in_use(*key) or isinstance(operation, CreateAggregateIndex | DropAggregateIndex):
         return [operation]
     if isinstance(operation, CreateHypertable):
         return list(_hypertable(operation))

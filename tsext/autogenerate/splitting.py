@@ -10,10 +10,15 @@ from alembic.operations import MigrateOperation
 from alembic.operations.ops import MigrationScript, OpContainer
 from alembic.util import rev_id
 
+from tsext.operations.aggregates import CreateContinuousAggregate
 from tsext.operations.operation import Operation
+from tsext.operations.refresh import RefreshContinuousAggregate
 
 SECOND = "without waiting"
 """What the message of the revision that follows ends with, with what commits as it goes."""
+
+SWAP = "new aggregates"
+"""The same of the revision that fills aggregates with another query, and gives them the names of the old ones."""
 
 
 def flat(container: OpContainer) -> Iterator[MigrateOperation]:
@@ -25,21 +30,32 @@ def flat(container: OpContainer) -> Iterator[MigrateOperation]:
             yield each
 
 
-def second(directive: MigrationScript) -> list[MigrationScript]:
-    """Take out of a revision what must not stand in it with anything else; none if it has not both.
+def apart(directive: MigrationScript) -> list[MigrationScript]:
+    """The revisions that a revision becomes, in their order, so that no half of one is committed that cannot run again.
 
     What is committed as it goes may be run again after a failure; what stands before it in one revision may not.
     """
     ups = directive.upgrade_ops
     assert ups is not None
-    if len({_commits(each) for each in flat(ups)}) < 2:
-        return []
-    second = copy.copy(directive)
-    second.rev_id = rev_id()
-    second.message = f"{directive.message}, {SECOND}" if directive.message else SECOND
-    second.head, second.splice, second.branch_label, second.depends_on = directive.rev_id, False, None, None
-    second.upgrade_ops, directive.upgrade_ops = _taken(ups, True), _taken(ups, False)
-    return [second]
+    swap = next((place for place, each in enumerate(ups.ops) if _swaps(each)), len(ups.ops))
+    whole: list[tuple[Any, str]] = [
+        (_taken(_with(ups, ups.ops[:swap]), False), ""),
+        (_taken(_with(ups, ups.ops[swap:]), False), SWAP),
+        (_taken(ups, True), SECOND),
+    ]
+    parts = [(container, ending) for container, ending in whole if container.ops] or whole[:1]
+    directive.upgrade_ops = parts[0][0]
+    made = [directive]
+    for container, ending in parts[1:]:
+        made.append(_following(made[-1], container, f"{directive.message}, {ending}" if directive.message else ending))
+    return made
+
+
+def _following(before: MigrationScript, container: Any, message: str) -> MigrationScript:
+    after = copy.copy(before)
+    after.rev_id, after.message, after.upgrade_ops = rev_id(), message, container
+    after.head, after.splice, after.branch_label, after.depends_on = before.rev_id, False, None, None
+    return after
 
 
 def make_repeatable(container: OpContainer) -> None:
@@ -53,13 +69,24 @@ def make_repeatable(container: OpContainer) -> None:
 
 
 def _commits(operation: MigrateOperation) -> bool:
-    return isinstance(operation, Operation) and not operation.transactional
+    """Whether it commits as it goes, and can stand apart; an aggregate is filled before it is renamed."""
+    apart = isinstance(operation, Operation) and not operation.transactional
+    return apart and not isinstance(operation, RefreshContinuousAggregate)
+
+
+def _swaps(operation: MigrateOperation) -> bool:
+    """Whether it begins what puts aggregates into the place of others, and can be run again until they are filled."""
+    return isinstance(operation, CreateContinuousAggregate) and operation.if_not_exists
 
 
 def _taken(container: Any, commits: bool) -> Any:
     """A container with those operations only."""
+    return _with(container, _kept(container.ops, commits))
+
+
+def _with(container: Any, operations: Iterable[MigrateOperation]) -> Any:
     taken = copy.copy(container)
-    taken.ops = list(_kept(container.ops, commits))
+    taken.ops = list(operations)
     return taken
 
 

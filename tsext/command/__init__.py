@@ -18,7 +18,7 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
 from tsext import environment, history, reflection, review, safety, seeds, validation
-from tsext.command.reaching import Database, applied_revisions, look_at, url_of, x_arguments
+from tsext.command.reaching import Database, applied_revisions, engine, look_at, url_of, x_arguments
 from tsext.command.statuses import RevisionStatus, status_lines
 from tsext.errors import Finding, HistoryError, Severity, ValidationFailed
 from tsext.history import Project, Recorder, adoption, bookkeeping, numbers, records, renumbering
@@ -259,7 +259,11 @@ def reflect(config: Config, schemas: Sequence[str] = (), tables: Sequence[str] =
     :raises InvalidObject: if there is no such schema or table.
     """
     wanted = reflection.Wanted(schemas or (None,), tables)
-    return look_at(config, lambda at: reflection.module(at.connection, wanted))
+    try:
+        return look_at(config, lambda at: reflection.module(at.connection, wanted))
+    except ImportError:  # env.py imports the models, which may be what is to be written
+        with engine(config) as made, made.connect() as connection:
+            return reflection.module(connection, wanted)
 
 
 def lint(config: Config, wanted: review.Wanted | None = None, *, database: bool = False) -> list[review.Verdict]:

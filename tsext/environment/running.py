@@ -17,6 +17,7 @@ from tsext.environment.migrating import migrate, write_script
 from tsext.environment.naming import Directives, name_merge, naming
 from tsext.errors import ModelsMissing
 from tsext.settings import Settings
+from tsext.sql.dialect import dialect
 
 log = logging.getLogger("alembic.tsext")
 
@@ -124,6 +125,8 @@ class Run:
             name(context, revision, directives)
             if theirs is not None:
                 theirs(context, revision, directives)
+            # what follows is text, in which the dialect of a driver would double percent signs
+            context.impl.dialect = dialect()
 
         return process
 

@@ -216,4 +216,5 @@ RETENTION_BY_CREATION = Feature(
     "give drop_after, or update TimescaleDB: an older one accepts such a policy, but never runs it, unless it is over "
     "integer time without an integer_now_func",
 )
-POLICIES: tuple[type[Policy], ...] = (RetentionPolicy, ColumnstorePolicy, ReorderPolicy, RefreshPolicy)
+POLICIES: tuple[type[Policy], ...] = (RetentionPolicy, ReorderPolicy, RefreshPolicy, ColumnstorePolicy)
+"""An aggregate has to be refreshed before it may have a columnstore policy."""

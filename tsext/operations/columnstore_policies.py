@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from tsext import catalog
 from tsext.errors import InvalidObject
-from tsext.model import ColumnstorePolicy, Span
+from tsext.model import ColumnstorePolicy, RefreshPolicy, Span
 from tsext.operations.policies import AddPolicy, AlterPolicy, RemovePolicy
 from tsext.operations.scheduling import ScheduleArguments
 from tsext.sql.jobs import altered, merged
@@ -46,11 +46,26 @@ class AddColumnstorePolicy(AddPolicy, name="add_columnstore_policy", noun=Column
         operations.invoke(cls(target, if_not_exists=if_not_exists))
 
     def check_relation(self, relation: catalog.PolicyRelation, connection: Connection) -> None:
-        """Refuse a relation whose columnstore is off."""
+        """Refuse a relation whose columnstore is off, and an aggregate that is not refreshed."""
         if not relation.columnstore:
             raise InvalidObject(
                 f"the columnstore of {self.shown} is off",
                 hint=f'turn it on first: op.enable_columnstore("{self.table_name}", …)',
+            )
+        if relation.is_aggregate:
+            self._check_aggregate(connection)
+
+    def _check_aggregate(self, connection: Connection) -> None:
+        if isinstance(self.target, ColumnstorePolicy) and self.target.created_before is not None:
+            raise InvalidObject(
+                f"the columnstore policy of continuous aggregate {self.shown} goes by created_before",
+                hint="TimescaleDB takes only the age of the rows there: give after",
+            )
+        if not self.policies(connection, RefreshPolicy):
+            raise InvalidObject(
+                f"continuous aggregate {self.shown} has no refresh policy, and so can have no columnstore policy",
+                hint=f'add one first: op.add_continuous_aggregate_policy("{self.table_name}", …), '
+                "and declare it: RefreshPolicy(…)",
             )
 
     def sql(self) -> str:

@@ -48,11 +48,11 @@ class PolicyOperation(HypertableOperation):
         relation = owned_by(self.schema, self.table_name, self.server)
         return scheduling.policy_of(self.noun, relation, self.window)
 
-    def policies(self, connection: Connection) -> list[Policy]:
-        """The policies of this kind that the relation has."""
+    def policies(self, connection: Connection, kind: type[Policy] | None = None) -> list[Policy]:
+        """The policies of this kind, or of another, that the relation has."""
         schema = connection.dialect.default_schema_name if self.schema is None else self.schema
         key = catalog.key_of(connection, schema or "", self.table_name)
-        return [each for each in catalog.policies(connection) if each.key == key and type(each) is self.noun]
+        return [each for each in catalog.policies(connection) if each.key == key and type(each) is (kind or self.noun)]
 
     def policy(self, connection: Connection) -> Policy:
         """The one that is meant.

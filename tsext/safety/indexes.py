@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tsext.catalog import RelationFacts
 from tsext.model.locks import LockMode, Work
 from tsext.safety import hints, hypertables, rules
 from tsext.safety.expressions import columns_in
@@ -41,8 +42,7 @@ def create_index(reading: Reading, node: Any) -> None:
     divided = found is None or found.kind == "p" or found.hypertable is not None
     root_only = not node.relation.inh and divided
     reading.lock(table, LockMode.SHARE, None if root_only or reading.is_new(table) else Work.BUILD)
-    # nobody writes to a materialized view
-    if refused or root_only or reading.is_new(table) or (found is not None and found.kind == "m"):
+    if refused or root_only or reading.is_new(table) or _is_only_refreshed(found):
         return
     by_chunk = any(each.def_elem.defname == "transaction_per_chunk" for each in node.options)
     if by_chunk:
@@ -54,6 +54,11 @@ def create_index(reading: Reading, node: Any) -> None:
 def _can_be_indexed(reading: Reading, table: Name) -> bool:
     found = reading.find(table)
     return found is None or found.kind in "rpm" or found.continuous_aggregate
+
+
+def _is_only_refreshed(found: RelationFacts | None) -> bool:
+    """Whether nobody writes to it but a refresh, which can wait: a materialized view, a continuous aggregate."""
+    return found is not None and (found.kind == "m" or found.continuous_aggregate)
 
 
 def _index_exists(reading: Reading, table: Name, node: Any) -> bool:

@@ -65,7 +65,8 @@ def _rename_relation(reading: Reading, name: Name, what: str, to: str) -> None:
         reading.report(rules.HYPERTABLE_REFUSES, name, what="ALTER VIEW of a continuous aggregate", cure=cure)
         return
     index = what == "index" or (found is not None and found.kind in "iI")
-    if not index and not reading.is_new(name):
+    is_used = not reading.is_new(name) and reading.script.key(name) not in reading.script.invented
+    if is_used and not index:
         reading.report_parting(rules.RENAME_TABLE, name, what=what.replace("mat", "materialized "))
     reading.script.rename(name, new)
 

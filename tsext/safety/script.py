@@ -130,6 +130,8 @@ class Script:
         """The session's, if it was set."""
         self.inside = False
         """After a BEGIN that is written out."""
+        self.invented: set[Name] = set()
+        """Names that nobody had before a relation got them."""
         self.forgotten: list[Hazard] = []
         """What has turned out to be none."""
         self._missed: dict[Name, Hazard] = {}
@@ -184,6 +186,8 @@ class Script:
             state.was = key
         self.states[key] = State(gone=True)
         renamed = Name(new.schema or key.schema, new.name)
+        if renamed not in self.states and not self.facts.has(renamed):
+            self.invented.add(renamed)
         self.states[renamed] = state
         if key in self.held:
             self.held[renamed] = self.held.pop(key)
