@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tsext import catalog
+from tsext.backfill import kinds, ledger
 from tsext.backfill.repartition import indexing
-from tsext.errors import InvalidObject
+from tsext.errors import InvalidObject, IrreversibleOperation
 from tsext.history import bookkeeping
 
 TICKS = """
@@ -215,8 +216,18 @@ def test_workers_that_are_killed_and_an_upgrade_that_swaps(project):
     assert "writers waited" in project.run("tsext", "backfill", "status", "repartition_ticks")
     project.run("tsext", "backfill", "finish", "repartition_ticks")
     assert project.scalar("SELECT count(*) FROM pg_namespace WHERE starts_with(nspname, 'tsext_')") == 0
-    assert "was dropped by tsext backfill finish" in project.run("alembic", "downgrade", "001", fails=True)
-    assert project.scalar(SUM) == rows
+    for direction, chunks in (("downgrade", 5), ("upgrade", 33)):
+        project.run("alembic", direction, "001" if direction == "downgrade" else "head")
+        assert project.scalar("SELECT count(*) FROM show_chunks('ticks')") == chunks
+        assert project.scalar(SUM) == rows
+    assert project.scalar("SELECT count(*) FROM tsext.backfill") == 1  # of the way back, nothing is left
+
+
+def finish(connection, name):
+    connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+    found = ledger.find(connection, name)
+    kinds.of(found).finish(connection, found)
+    ledger.set_state(connection, found, ledger.State.FINISHED)
 
 
 def test_a_table_becomes_a_hypertable_with_another_type_and_a_table_again(timescaledb):
@@ -224,19 +235,29 @@ def test_a_table_becomes_a_hypertable_with_another_type_and_a_table_again(timesc
         "CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY, at date NOT NULL, cents int DEFAULT 5, who text)",
         "INSERT INTO orders (at, cents) SELECT DATE '2026-01-01' + g % 40, g FROM generate_series(1, 2000) AS g",
     )
-    timescaledb.run(
-        """op.repartition_hypertable(
+    forth = """op.repartition_hypertable(
         "orders", "at", chunk_time_interval=timedelta(days=10), types={"cents": sa.Numeric(9, 2)},
         using={"cents": "cents / 100.0"}, existing_using={"cents": "cents * 100"}, dimensions=[])"""
-    )
+    timescaledb.run(forth)
     timescaledb.execute("INSERT INTO orders (at) VALUES ('2026-03-01')")
     query = "SELECT pg_typeof(cents)::text FROM orders LIMIT 1"
     assert timescaledb.scalar(query) == "numeric"
     assert timescaledb.scalar("SELECT sum(cents) || ' ' || max(id) FROM orders") == "20015.00 2001"
     assert [each.column for each in timescaledb.hypertables if each.schema is None] == ["at"]
-    timescaledb.run('op.undo_repartition_hypertable("orders")')
-    assert timescaledb.scalar(query) == "integer"
-    assert timescaledb.scalar("SELECT sum(cents) || ' ' || max(id) FROM orders") == "2001500 2001"
+    former = '{"plain": True, "types": {"cents": sa.Integer()}, "using": {"cents": "cents * 100"}}'
+    undo = f'op.undo_repartition_hypertable("orders", former={former})'
+    for finished in (False, True):
+        timescaledb.run(forth)
+        assert timescaledb.scalar(query) == "numeric"
+        if finished:
+            timescaledb.ask(finish, "repartition_orders")
+            with pytest.raises(IrreversibleOperation, match="was dropped by tsext backfill finish"):
+                timescaledb.run('op.undo_repartition_hypertable("orders")')
+        timescaledb.run(undo)
+        assert timescaledb.scalar(query) == "integer"
+        assert [each for each in timescaledb.hypertables if each.schema is None] == []
+        assert timescaledb.scalar("SELECT sum(cents) || ' ' || max(id) FROM orders") == "2001500 2001"
+        timescaledb.run(undo)  # there is nothing to undo any more
     timescaledb.run('op.repartition_hypertable("orders", "at", chunk_time_interval=timedelta(days=10))')
     assert [each.column for each in timescaledb.hypertables if each.schema is None] == ["at"]
 

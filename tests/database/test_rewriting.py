@@ -213,6 +213,10 @@ def test_what_timescaledb_cannot_change_moves_the_rows(project, monkeypatch):
         run(project, command.upgrade)
         assert partitioning(project) == before
     assert partitioning(project) == [("received", 3)]
+    backfills.finish(project.config, "repartition_trades")
+    command.rollback(project.config, "1")  # all rows are moved twice, as no old table is left
+    assert partitioning(project) == [(None, 0)]
+    assert project.scalar("SELECT count(*) FROM trades") == 457
 
 
 def partitioning(project):

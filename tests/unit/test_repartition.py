@@ -114,12 +114,27 @@ STANDS = """op.repartition_hypertable(
 )"""
 
 
+STANDS_BACK = """op.undo_repartition_hypertable(
+    "t",
+    former={
+        "column": "at",
+        "chunk_time_interval": timedelta(days=7),
+        "dimensions": [],
+    },
+    schema="a",
+)"""
+
+
 def test_how_it_stands_in_a_revision():
     by = (Dimension("s", number_partitions=4),)
     target = Repartition("t", "at", timedelta(days=1), by, {"p": "numeric"}, {"p": "p / 2"}, schema="a")
     operation = RepartitionHypertable(target)
     assert textwrap.indent(STANDS, "    ") in render_python_code(UpgradeOps([operation]))
     assert operation.reverse().reverse().target == target
+    operation.former = Repartition("t", "at", timedelta(days=7), (), schema="a")
+    back = operation.reverse()
+    assert textwrap.indent(STANDS_BACK, "    ") in render_python_code(UpgradeOps([back]))
+    assert back.reverse().reverse().former == operation.former
     plain = ConvertToTable(Repartition("t", plain=True))
     assert type(plain.reverse().reverse()) is ConvertToTable
     with pytest.raises(IrreversibleOperation, match="does not say which shape"):
@@ -129,5 +144,7 @@ def test_how_it_stands_in_a_revision():
 def test_what_is_refused_at_once(op):
     with pytest.raises(InvalidObject, match="there is an expression for b, but no type"):
         op.repartition_hypertable("t", types={"a": sa.Integer()}, using={"b": "a"})
+    with pytest.raises(InvalidObject, match="former says what no shape has: interval"):
+        op.undo_repartition_hypertable("t", former={"interval": 1})
     with pytest.raises(FeatureNotSupported, match="cannot be written as a script"):
         op.repartition_hypertable("t", chunk_time_interval=timedelta(days=1))

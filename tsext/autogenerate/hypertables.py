@@ -65,7 +65,9 @@ def changes(found: Hypertable, wanted: Hypertable) -> Iterator[ops.MigrateOperat
     Another column, and fewer dimensions, are nothing that TimescaleDB can change: then all rows are moved.
     """
     if wanted.column != found.column or _lost(found, wanted):
-        yield RepartitionHypertable(_shape(found, wanted))
+        repartition = RepartitionHypertable(_shape(found, wanted))
+        repartition.former = _former(found)
+        yield repartition
         return
     yield from _changed_intervals(found, wanted)
     yield from _changed_partitions(found, wanted)
@@ -95,6 +97,14 @@ def _shape(found: Hypertable, wanted: Hypertable) -> Repartition:
     length = wanted.chunk_time_interval if other else None
     dimensions = None if wanted.dimensions == found.dimensions else wanted.dimensions
     return Repartition(wanted.name, column, length, dimensions, schema=wanted.schema)
+
+
+def _former(found: Hypertable) -> Repartition | None:
+    """The shape that there is; None, if it is more than a move can give back."""
+    if found.partitioning_func or found.integer_now_func:
+        return None
+    by = tuple(found.dimensions or ())
+    return Repartition(found.name, found.column, found.chunk_time_interval, by, schema=found.schema)
 
 
 def _differ(old: Interval | None, new: Interval | None) -> bool:

@@ -184,7 +184,9 @@ def _hypertable(operation: CreateHypertable) -> Iterator[MigrateOperation]:
         return
     dimensions = target.dimensions or None
     shape = Repartition(target.name, target.column, target.chunk_time_interval, dimensions, schema=target.schema)
-    yield RepartitionHypertable(shape)
+    repartition = RepartitionHypertable(shape)
+    repartition.former = Repartition(target.name, plain=True, schema=target.schema)
+    yield repartition
 
 
 def _unique(operation: CreateUniqueConstraintOp) -> Iterator[MigrateOperation]:

@@ -118,7 +118,7 @@ def refuse_failed(backfill: Backfill) -> None:
         raise BackfillError(
             f"backfill {backfill.name} is {backfill.state}" + (f": {backfill.reason}" if backfill.reason else ""),
             hint=f"see why: tsext backfill status {backfill.name}; let it go on: tsext backfill {further} "
-            f"{backfill.name}; then upgrade again",
+            f"{backfill.name}; then run alembic again",
         )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from tsext.errors import InvalidObject
 from tsext.model.hypertables import Dimension
@@ -40,3 +41,12 @@ class Repartition(Object):
             raise InvalidObject(
                 f"there is an expression for {', '.join(extra)}, but no type", hint="give its type, too: types={…}"
             )
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What it says of the shape, by the names of arguments."""
+        values = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _TABLE}
+        return {name: value for name, value in values.items() if value is not None and value not in ({}, False)}
+
+
+_TABLE = ("table_name", "schema")

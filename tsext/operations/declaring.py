@@ -110,7 +110,7 @@ class DeclaringOperation(SteppedOperation):
                 f"op.{self.verb}: backfill {declared.name} has about {left} rows of {declared.source} to go through, "
                 f"more than backfill_in_upgrade ({bound}), which an upgrade does itself",
                 hint=f"work on it before the upgrade, on as many machines as you like: tsext backfill run "
-                f"{declared.name}; then upgrade again",
+                f"{declared.name}; then run alembic again",
             )
 
     def take_over(self, operations: Operations) -> None:

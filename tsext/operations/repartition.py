@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,172 +13,18 @@ from tsext import catalog
 from tsext.backfill import ledger
 from tsext.backfill.ledger import Backfill, State
 from tsext.backfill.repartition import swapping
-from tsext.backfill.repartition.move import KIND, Move, Spec
-from tsext.errors import BackfillError, FeatureNotSupported, InvalidObject, IrreversibleOperation
+from tsext.backfill.repartition.move import Move
+from tsext.errors import InvalidObject, IrreversibleOperation
 from tsext.model import TIMESCALEDB, Dimension, Hypertable, Interval
 from tsext.model.repartitions import Repartition
-from tsext.operations.declaring import Declaration, DeclaringOperation
 from tsext.operations.operation import refuse_without
 from tsext.operations.rendering import Code, code_of
 from tsext.operations.repartition_jobs import moved_jobs
-from tsext.operations.repartition_refusals import refuse
-from tsext.operations.repartition_specs import spec_of
-from tsext.operations.steps import SteppedOperation
+from tsext.operations.repartition_moves import MovingOperation, ShapingOperation
 from tsext.settings import Settings
 from tsext.sql.columns import type_text
-from tsext.sql.quoting import qualified
 
-LIMITS: dict[str, str | None] = {"rest": "0", "wal_rate": "off"}
-"""What of the limits of a backfill is other for a move, unless the settings say otherwise: nobody waits for what it
-copies, and the sooner it is over, the less is noted meanwhile."""
-
-
-class MovingOperation(SteppedOperation):
-    """A verb about a move of a table's rows into another shape."""
-
-    answers_for = SteppedOperation.answers_for | {"lock-table"}
-
-    def __init__(self, target: Repartition) -> None:
-        self.target = target
-
-    @property
-    def backfill(self) -> str:
-        """What the move is called in the ledger."""
-        return f"repartition_{'_'.join(filter(None, (self.target.schema, self.target.table_name)))}"
-
-    def declared(self, connection: Connection) -> Backfill | None:
-        """The move, if it has been declared."""
-        return next((each for each in ledger.backfills(connection) if each.name == self.backfill), None)
-
-    def statements(self) -> list[str]:
-        """For who reads it: the one lock that others may notice."""
-        return [f"LOCK TABLE ONLY {qualified(*self.table)} IN ACCESS EXCLUSIVE MODE"]
-
-    def script(self) -> str:
-        """None: rows are moved by workers.
-
-        :raises FeatureNotSupported: always.
-        """
-        raise FeatureNotSupported(
-            f"op.{self.verb} cannot be written as a script: it moves rows while others write, and looks what there is",
-            hint="run it online",
-        )
-
-    def call_of(self, *arguments: Code) -> list[Code]:
-        """The table's name, what is given, and the schema if there is one."""
-        schema = [] if self.target.schema is None else [code_of(self.target.schema, "schema")]
-        return [code_of(self.target.table_name), *arguments, *schema]
-
-
-class ShapingOperation(MovingOperation, DeclaringOperation):
-    """A verb that moves them."""
-
-    def wanted(self, found: Hypertable | None) -> Hypertable | None:
-        """What the table is to be; None: a plain one.
-
-        :param found: what it is now.
-        """
-        raise NotImplementedError(type(self).__name__)
-
-    def check(self, connection: Connection) -> None:
-        """Refuse what cannot be moved, or not into that shape, before anything is done."""
-        super().check(connection)
-        under_way = self.is_under_way(connection)
-        if under_way is not None:
-            self._refuse_another(connection, under_way)
-            return
-        found = catalog.hypertable(connection, *self.table)
-        refuse(self, connection, found, self.wanted(found), self.target.types)
-        self.spec(connection)
-
-    def is_under_way(self, connection: Connection) -> Backfill | None:
-        """The move, if it has been declared and is not over for good with another outcome."""
-        found = self.declared(connection)
-        if found is None or found.state is State.CANCELLED:
-            return None
-        if found.state is State.FINISHED and not self._is_done(connection, found):
-            return None
-        return found
-
-    def _refuse_another(self, connection: Connection, declared: Backfill) -> None:
-        """Refuse while a move into another shape goes on, or may still be undone.
-
-        :raises BackfillError: naming it, with how to end it.
-        """
-        spec, name = Move.of(declared).spec, declared.name
-        if declared.state is State.FINISHED:
-            return
-        if Move.of(declared).is_swapped(connection):
-            if not self._is_done(connection, declared):
-                raise BackfillError(
-                    f"op.{self.verb}: backfill {name} has given {self.shown} another shape, and may still be undone",
-                    hint=f"give up its way back first, and the old table: tsext backfill finish {name}",
-                )
-            return
-        wanted = self.spec(connection)
-        if (wanted.shape, wanted.types, wanted.using) != (spec.shape, spec.types, spec.using):
-            raise BackfillError(
-                f"op.{self.verb}: backfill {name} is giving {self.shown} another shape",
-                hint=f"let it be done by the revision that declared it, or give it up: tsext backfill cancel {name}",
-            )
-
-    def _is_done(self, connection: Connection, declared: Backfill) -> bool:
-        """Whether a move has given the table this shape."""
-        return self._is_shaped(connection) and Move.of(declared).spec.types == self.target.types
-
-    def _is_shaped(self, connection: Connection) -> bool:
-        found = catalog.hypertable(connection, *self.table)
-        wanted = self.wanted(found)
-        if wanted is None or found is None:
-            return wanted is found
-        same = (found.column, found.dimensions) == (wanted.column, wanted.dimensions)
-        return same and wanted.chunk_time_interval in (None, found.chunk_time_interval)
-
-    def spec(self, connection: Connection) -> Spec:
-        """All that the move needs to know."""
-        found = catalog.hypertable(connection, *self.table)
-        return spec_of(self, connection, self.target, found, self.wanted(found))
-
-    def run(self, connection: Connection) -> None:
-        """Declare it, unless it is; move what is left; and let the new table take the place."""
-        declared = self.declare(connection)
-        move = Move.of(declared)
-        if declared.state is State.FINISHED:
-            return
-        if move.is_swapped(connection):  # and was killed before it could say so
-            swapping.validate(connection, move)
-            ledger.set_state(
-                connection, declared, State.APPLIED, reason=f"the old table is {move.old}", only=[State.DONE]
-            )
-            return
-        self.work(connection, declared)
-        swapping.fill_aggregates(connection, move)
-        seconds = swapping.swap(connection, move, moved_jobs(connection, move, move.place))
-        reason = f"writers waited {1000 * seconds:.0f} ms for the swap; the old table is {move.old}"
-        ledger.set_state(connection, declared, State.APPLIED, reason=reason)
-
-    def declare(self, connection: Connection, revision: str | None = None) -> Backfill:
-        """Enter the move in the ledger, unless it is there."""
-        return self.is_under_way(connection) or self._declare(connection, revision)
-
-    def declaration(self, connection: Connection) -> Declaration:
-        """A ``repartition`` of this table."""
-        spec = self.spec(connection)
-        return Declaration(KIND, qualified(spec.table, spec.schema), spec.as_json(), given=self.backfill)
-
-    def _declare(self, connection: Connection, revision: str | None) -> Backfill:
-        old = self.declared(connection)
-        if old is not None:
-            swapping.clear(connection, Move.of(old))
-            ledger.forget(connection, old)
-        declared = super().declare(connection, revision)
-        if not declared.limits:
-            ledger.limit(connection, declared, LIMITS)
-        return ledger.find(connection, declared.name)
-
-    def reverse(self) -> UndoRepartitionHypertable:
-        """The old table again."""
-        return UndoRepartitionHypertable(self.target)
+log = logging.getLogger("alembic.tsext")
 
 
 class RepartitionHypertable(ShapingOperation, name="repartition_hypertable", noun=Repartition):
@@ -217,10 +64,9 @@ class RepartitionHypertable(ShapingOperation, name="repartition_hypertable", nou
         :raises InvalidObject: for what cannot be moved, with what to do about it.
         :raises LockNotAvailable: if the table was never free for the swap; nothing is lost, and it goes on from there.
         """
-        given = {name: type_text(each) for name, each in (types or {}).items()}
         by = None if dimensions is None else tuple(dimensions)
         target = Repartition(
-            table_name, column, chunk_time_interval, by, given, using or {}, existing_using or {}, schema=schema
+            table_name, column, chunk_time_interval, by, _texts(types), using or {}, existing_using or {}, schema=schema
         )
         operation = cls(target)
         operation.settings = Settings.of(operations.migration_context)
@@ -257,18 +103,13 @@ class RepartitionHypertable(ShapingOperation, name="repartition_hypertable", nou
 
     def arguments(self) -> list[Code]:
         """The table, and what is given."""
-        target = self.target
-        first = [] if target.column is None else [code_of(target.column)]
-        names = ("chunk_time_interval", "dimensions", "types", "using", "existing_using")
-        given = [(name, getattr(target, name)) for name in names]
-        others = [
-            code_of(
-                dict(value) if isinstance(value, Mapping) else list(value) if isinstance(value, tuple) else value, name
-            )
-            for name, value in given
-            if value is not None and value != {}
-        ]
-        return self.call_of(*first, *others)
+        given = self.target.given
+        first = [code_of(given.pop("column"))] if "column" in given else []
+        return self.call_of(*first, *(code_of(value, name) for name, value in given.items()))
+
+    def reverse(self) -> UndoRepartitionHypertable:
+        """The former shape again."""
+        return UndoRepartitionHypertable(self.target, self.former)
 
 
 class ConvertToTable(ShapingOperation, name="convert_to_table", noun=Repartition):
@@ -291,6 +132,10 @@ class ConvertToTable(ShapingOperation, name="convert_to_table", noun=Repartition
         """The table."""
         return self.call_of()
 
+    def reverse(self) -> UndoRepartitionHypertable:
+        """The former shape again."""
+        return UndoRepartitionHypertable(self.target, self.former)
+
     def check(self, connection: Connection) -> None:
         """Refuse what is no hypertable, too."""
         if self.is_under_way(connection) is None and catalog.hypertable(connection, *self.table) is None:
@@ -301,41 +146,83 @@ class ConvertToTable(ShapingOperation, name="convert_to_table", noun=Repartition
 
 
 class UndoRepartitionHypertable(MovingOperation, name="undo_repartition_hypertable", noun=Repartition):
-    """Let the old table take its place again."""
+    """Let the table have its former shape again."""
+
+    def __init__(self, target: Repartition, former: Repartition | None = None) -> None:
+        super().__init__(target)
+        self.former = former
 
     @classmethod
-    def invoke(cls, operations: Operations, table_name: str, *, schema: str | None = None) -> None:
+    def invoke(
+        cls,
+        operations: Operations,
+        table_name: str,
+        *,
+        former: Mapping[str, Any] | None = None,
+        schema: str | None = None,
+    ) -> None:
         """Undo ``op.repartition_hypertable`` or ``op.convert_to_table``, also one that was interrupted.
 
         What has changed since is brought over to the old table, which takes its place again in an instant; the new one
-        is dropped. Outside the transaction; after an interruption the same call goes on.
+        is dropped. After ``tsext backfill finish``, which drops the old table, all rows are moved into the former shape
+        as ``op.repartition_hypertable`` does it, if that shape is given. Outside the transaction; after an
+        interruption the same call goes on.
 
-        :raises IrreversibleOperation: after ``tsext backfill finish``, which drops the old table.
+        :param former: the shape that the table had, as arguments of ``op.repartition_hypertable`` by name:
+            ``{"chunk_time_interval": timedelta(days=7)}``; ``{"plain": True}``: a plain table.
+        :raises InvalidObject: for a shape that is none.
+        :raises IrreversibleOperation: after ``tsext backfill finish``, if it is not given.
         """
-        operations.invoke(cls(Repartition(table_name, schema=schema)))
+        shape = None if former is None else _former(table_name, schema, former)
+        operation = cls(Repartition(table_name, schema=schema), shape)
+        operation.settings = Settings.of(operations.migration_context)
+        operations.invoke(operation)
 
     def check(self, connection: Connection) -> None:
-        """Refuse once the old table is gone."""
+        """Refuse once the old table is gone, and it is not known what it was; or what cannot be moved."""
         super().check(connection)
-        found = self.declared(connection)
-        if found is not None and found.state is State.FINISHED and not Move.of(found).is_swapped(connection):
+        if not self._is_moved(connection, self.declared(connection)):
+            return
+        if self.former is None:
             raise IrreversibleOperation(
                 f"op.{self.verb}: the old table of {self.shown} was dropped by tsext backfill finish",
-                hint="write op.repartition_hypertable with the former shape into the downgrade",
+                hint="say which shape it had, so that all rows are moved back: "
+                f'op.{self.verb}("{self.target.table_name}", former={{"chunk_time_interval": …}})',
             )
+        self._way_back(self.former).check(connection)
+
+    def _is_moved(self, connection: Connection, found: Backfill | None) -> bool:
+        """Whether rows have to be moved, or are being moved, as there is no old table any more."""
+        if found is None:  # it has been undone; or another move was, since this one was finished
+            return self.former is not None and not self._way_back(self.former).is_shaped(connection)
+        move = Move.of(found)
+        return move.spec.undoes or (found.state is State.FINISHED and not move.is_swapped(connection))
+
+    def _way_back(self, former: Repartition) -> ShapingOperation:
+        operation = ConvertToTable(former) if former.plain else RepartitionHypertable(former)
+        operation.undoes, operation.settings = True, self.settings
+        return operation
 
     def run(self, connection: Connection) -> None:
-        """Swap them back, if they are swapped, and remove all that belongs to the move."""
+        """Swap them back, if they are swapped, or move the rows; and remove all that belongs to the move."""
         found = self.declared(connection)
-        if found is None:
+        if self.former is not None and self._is_moved(connection, found):
+            self._way_back(self.former).run(connection)
+            found = ledger.find(connection, self.backfill)
+        elif found is not None:
+            self._undo(connection, found)
+        else:
+            log.warning("op.%s: no move of %s is known that could be undone", self.verb, self.shown)
             return
+        swapping.clear(connection, Move.of(found))
+        ledger.forget(connection, found)
+
+    def _undo(self, connection: Connection, found: Backfill) -> None:
         move = Move.of(found)
         ledger.set_state(connection, found, State.CANCELLED, reason="undone")
         if move.is_swapped(connection):
             self._swap_back(connection, move)
         swapping.validate(connection, move)
-        swapping.clear(connection, move)
-        ledger.forget(connection, found)
 
     def _swap_back(self, connection: Connection, move: Move) -> None:
         move.jobs.pause(connection)
@@ -347,8 +234,8 @@ class UndoRepartitionHypertable(MovingOperation, name="undo_repartition_hypertab
             raise
 
     def arguments(self) -> list[Code]:
-        """The table."""
-        return self.call_of()
+        """The table, and what it was."""
+        return self.call_of(*([] if self.former is None else [code_of(self.former.given, "former")]))
 
     def reverse(self) -> RepartitionHypertable | ConvertToTable:
         """The new shape again.
@@ -359,4 +246,28 @@ class UndoRepartitionHypertable(MovingOperation, name="undo_repartition_hypertab
             raise IrreversibleOperation(
                 f"{self.verb} does not say which shape the table had", hint="write op.repartition_hypertable(…)"
             )
-        return ConvertToTable(self.target) if self.target.plain else RepartitionHypertable(self.target)
+        forth = ConvertToTable(self.target) if self.target.plain else RepartitionHypertable(self.target)
+        forth.former = self.former
+        return forth
+
+
+def _former(table_name: str, schema: str | None, given: Mapping[str, Any]) -> Repartition:
+    """The shape that a table had.
+
+    :raises InvalidObject: if it says what a shape does not have.
+    """
+    if unknown := sorted(given.keys() - _OF_SHAPES):
+        raise InvalidObject(
+            f"former says what no shape has: {', '.join(unknown)}", hint=f"it may have: {', '.join(_OF_SHAPES)}"
+        )
+    by = given.get("dimensions")
+    several = {"dimensions": None if by is None else tuple(by), "types": _texts(given.get("types"))}
+    return Repartition(table_name, schema=schema, **{**given, **several})
+
+
+_OF_SHAPES = ("column", "chunk_time_interval", "dimensions", "types", "using", "plain")
+
+
+def _texts(types: Mapping[str, Any] | None) -> dict[str, str]:
+    """Types as SQL text, by column."""
+    return {name: type_text(each) for name, each in (types or {}).items()}

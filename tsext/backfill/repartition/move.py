@@ -68,6 +68,8 @@ class Spec:
     """Defaults that those columns had."""
     bin: int = 1
     """Of an integer column: how far apart changes may be that are noted as one range."""
+    undoes: bool = False
+    """Whether it is the way back of another move, whose old table is gone."""
 
     def as_json(self) -> dict[str, Any]:
         """For the ledger."""
