@@ -379,11 +379,14 @@ def at_work(connection: Connection, backfill: Backfill) -> list[dict[str, Any]]:
 def begin_attempt(connection: Connection, task: Task, worker: str, host: str, pids: tuple[int, int]) -> int:
     """Note that a worker takes up a task; on a connection of its own, so that it outlives a crash.
 
+    Not one of the server, after which nobody is at work: so nobody waits for the disk.
+
     :param pids: the worker's process, and its backend.
     """
     query = (
         "INSERT INTO tsext.backfill_attempt (task, worker, host, pid, backend) "
-        "VALUES (%(task)s, %(worker)s, %(host)s, %(pid)s, %(backend)s) RETURNING id"
+        "VALUES (%(task)s, %(worker)s, %(host)s, %(pid)s, %(backend)s) "
+        "RETURNING id, set_config('synchronous_commit', 'off', true)"
     )
     given = {"task": task.id, "worker": worker, "host": host, "pid": pids[0], "backend": pids[1]}
     return int(connection.exec_driver_sql(query, given).scalar_one())

@@ -30,8 +30,8 @@ LOCK = int.from_bytes(b"tsbf")
 """First key of the advisory lock under which one worker at a time prepares or completes a backfill; the second is the
 backfill's id."""
 
-POLL = 0.2
-"""Seconds until a worker looks again, where others have the tasks that are left, or the backfill is to wait."""
+POLL, WAIT = 0.02, 0.2
+"""Seconds until a worker looks again: first, where others have the tasks that are left; and where it may take long."""
 
 TRIES = 5
 """How often a task may fail in a row by what may pass by itself, such as a deadlock."""
@@ -90,13 +90,16 @@ class Worker:
         """All that is left."""
         if not self._begin():
             return
+        wait = POLL
         while self._may_go_on():
             if self._sit():
                 self.done += 1
+                wait = POLL
             elif self._is_over():
                 return
             else:
-                self.stop.wait(POLL)
+                self.stop.wait(wait)
+                wait = min(2 * wait, WAIT)
 
     # --- the backfill
 
@@ -123,7 +126,7 @@ class Worker:
                     return False
                 if now.state is not State.RUNNING or not self._waits():
                     return True
-            self.stop.wait(POLL)
+            self.stop.wait(WAIT)
         return False
 
     def _waits(self) -> bool:
@@ -182,7 +185,7 @@ class Worker:
         """Take up a task, and stay with it until it is done; whether it is."""
         sitting, written = Sitting(), self._written()
         try:
-            while not sitting.is_done and self._may_go_on():
+            while not sitting.is_done and (sitting.task is None or self._may_go_on()):
                 begun = time.monotonic()
                 if not self._transact(sitting):
                     break

@@ -125,6 +125,13 @@ def output_of(connection: Connection, command: str) -> list[str]:
     return lines
 
 
+_ONE_CLIENT = "tsext_one_client"
+"""Where a connection has the answer."""
+
+
 def takes_one_client(connection: Connection) -> bool:
-    """Whether the server takes one client at a time, as the WebAssembly build does."""
-    return bool(connection.exec_driver_sql("SELECT pg_backend_pid() = 0").scalar())
+    """Whether the server takes one client at a time, as the WebAssembly build does; asked once of a connection."""
+    known = connection.info
+    if _ONE_CLIENT not in known:
+        known[_ONE_CLIENT] = bool(connection.exec_driver_sql("SELECT pg_backend_pid() = 0").scalar())
+    return bool(known[_ONE_CLIENT])

@@ -126,9 +126,9 @@ def build(connection: Connection, move: Move, chunk: str, memory: str = MEMORY) 
     taken = f"DELETE FROM {_list(move)} WHERE chunk = to_regclass(%(chunk)s) RETURNING keys"
     for given in connection.exec_driver_sql(taken, {"chunk": chunk}).scalar() or []:
         key = catalog.ChunkKey(**given)
-        _settle(connection, memory if key.method == "btree" else MEMORY_OF_OTHERS, parallel=False)
-        send(connection, f"SET LOCAL default_tablespace = {literal(key.tablespace or '')}")
-        send(connection, key.creation)
+        settings = _settings(memory if key.method == "btree" else MEMORY_OF_OTHERS, parallel=False)
+        place = f"SET LOCAL default_tablespace = {literal(key.tablespace or '')}"
+        send(connection, f"{settings}; {place}; {key.creation}")
         if key.root is not None:
             catalog.register_chunk_index(connection, chunk, key.name, key.root)
 
@@ -140,15 +140,13 @@ def build_on_root(connection: Connection, move: Move, name: str) -> None:
     """Build one on the new table and all of its chunks, in the transaction that is open."""
     (key,) = (each for each in keys(connection, move) if each.name == name)
     btree = " USING " not in key.creation or " USING btree " in key.creation
-    _settle(connection, MEMORY_OF_ALL if btree else MEMORY_OF_OTHERS, parallel=True)
-    send(connection, key.creation)
+    send(connection, f"{_settings(MEMORY_OF_ALL if btree else MEMORY_OF_OTHERS, parallel=True)}; {key.creation}")
 
 
-def _settle(connection: Connection, memory: str, *, parallel: bool) -> None:
-    """Set what a build may use; the cores are at work already where others build beside it."""
-    send(connection, f"SET LOCAL maintenance_work_mem = {literal(memory)}")
-    if not parallel:
-        send(connection, "SET LOCAL max_parallel_maintenance_workers = 0")
+def _settings(memory: str, *, parallel: bool) -> str:
+    """What sets what a build may use; the cores are at work already where others build beside it."""
+    alone = "" if parallel else "; SET LOCAL max_parallel_maintenance_workers = 0"
+    return f"SET LOCAL maintenance_work_mem = {literal(memory)}{alone}"
 
 
 def _list(move: Move) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 
@@ -12,20 +12,26 @@ from tsext import catalog
 from tsext.backfill import ledger, workers
 from tsext.sql.sending import send
 
+T = TypeVar("T")
+
 _IDLE = 0
 """``PQTRANS_IDLE``, in both drivers."""
 
 SETTLED = "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL row_security = off"
 """How bounds are read and written as text; and no row is left out in silence."""
 
-_BESIDE = "tsext_beside"
-"""Where a connection has the one beside it."""
+_BESIDE, _REMEMBERED = "tsext_beside", "tsext_remembered"
+"""Where a worker's connection has the one beside it, and what need not be asked for with each task."""
 
 
 class _Beside:
     """Another connection in autocommit mode, made when it is needed, and anew after an error."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, serial: bool) -> None:
+        """
+        :param serial: whether no query takes more than one core.
+        """
+        self.serial = serial
         url = engine.url.set(drivername="postgresql+psycopg2")  # which copies faster than psycopg does
         self.engine = engine if engine.dialect.driver == "psycopg2" else workers.engine_of(url)
         self._open = ExitStack()
@@ -36,6 +42,8 @@ class _Beside:
         """The connection."""
         if self._made is None:
             self._made = self._open.enter_context(workers.connected(self.engine))
+            if self.serial:
+                send(self._made, "SET max_parallel_workers_per_gather = 0")
         return self._made
 
     def drop(self) -> None:
@@ -52,14 +60,26 @@ class _Beside:
 
 @contextmanager
 def attend(connection: Connection) -> Iterator[None]:
-    """Keep the connection beside one, once there is one: to make it takes as long as to copy some thousand rows."""
-    info, kept = connection.info, _Beside(connection.engine)
-    info[_BESIDE] = kept
+    """Keep the connection beside one, once there is one: to make it takes as long as to copy some thousand rows.
+
+    As many cores are at work as there are workers, so the server does not divide what one of them asks for any further.
+    """
+    info, kept = connection.info, _Beside(connection.engine, serial=True)
+    info[_BESIDE], info[_REMEMBERED] = kept, {}
     try:
         yield
     finally:
-        info.pop(_BESIDE, None)  # it is empty, if the connection was lost
+        for each in (_BESIDE, _REMEMBERED):
+            info.pop(each, None)  # it is empty, if the connection was lost
         kept.close()
+
+
+def remembered(connection: Connection, key: Hashable, ask: Callable[[], T]) -> T:
+    """What the server has answered to a worker before, as long as it works."""
+    known: dict[Hashable, T] = connection.info.get(_REMEMBERED, {})
+    if key not in known:
+        known[key] = ask()
+    return known[key]
 
 
 @contextmanager
@@ -69,7 +89,7 @@ def beside(connection: Connection) -> Iterator[Connection]:
         yield connection
         return
     kept: _Beside | None = connection.info.get(_BESIDE)
-    another = kept or _Beside(connection.engine)
+    another = kept or _Beside(connection.engine, serial=False)
     try:
         yield another.connection
     except BaseException:

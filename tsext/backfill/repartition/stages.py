@@ -12,10 +12,10 @@ from tsext.backfill.repartition import aggregates, capture, columnstore, indexin
 from tsext.backfill.repartition.capture import Capture
 from tsext.backfill.repartition.copying import copy
 from tsext.backfill.repartition.locking import in_one_go
-from tsext.backfill.repartition.move import Move, table_of
+from tsext.backfill.repartition.move import Flow, Move, table_of
 from tsext.backfill.repartition.planning import COPY, COPY_CHUNK
 from tsext.backfill.repartition.replay import replay
-from tsext.backfill.repartition.sessions import beside, transaction
+from tsext.backfill.repartition.sessions import beside, remembered, transaction
 from tsext.backfill.repartition.verifying import compare
 from tsext.errors import BackfillError, Finding
 from tsext.sql.quoting import identifier
@@ -89,7 +89,7 @@ def perform(connection: Connection, backfill: Backfill, task: Task) -> Outcome:
 
 
 def _copy(connection: Connection, move: Move, task: Task) -> Outcome:
-    flow = move.forth(connection)
+    flow = _forth(connection, move)
     whole = task.step == COPY_CHUNK
     if whole:
         send(connection, f"TRUNCATE {task.relation}")
@@ -101,9 +101,14 @@ def _copy(connection: Connection, move: Move, task: Task) -> Outcome:
     return Outcome(copied.rows, copied.bytes)
 
 
+def _forth(connection: Connection, move: Move) -> Flow:
+    """The flow of a task; that of the worker's first one, as a swap refuses tables that were altered since."""
+    return remembered(connection, move.shadow, lambda: move.forth(connection))
+
+
 def _verify(connection: Connection, move: Move, task: Task) -> Outcome:
+    flow = _forth(connection, move)
     with beside(connection) as another:
-        flow = move.forth(another)
         found = compare(another, flow, task.lower, task.upper)
     if found.source != found.target:
         log.warning("%s and %s differ: %s", flow.source, flow.target, ", ".join(found.different))
