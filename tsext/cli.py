@@ -27,8 +27,14 @@ from tsext.localdb import commands as localdb_commands
 from tsext.preflight.situation import State
 from tsext.review import report
 
+_WIDTH = 140
+"""Columns of what is printed into a file or a pipe, where rich would take 80, too few for most tables."""
+
 _RESULT = {State.OK: "green", State.WARN: "yellow", State.FAIL: "red", State.UNKNOWN: "magenta", State.OFF: "dim"}
+"""The colours of a check's results."""
+
 _STATE = {"ok": "green", "changed": "red", "missing": "red", "-": "dim"}
+"""The colours of a revision's checksum."""
 
 
 def migrate(config: Config, target: str = "latest", sql: bool = False) -> None:
@@ -102,15 +108,12 @@ def receipt(config: Config, revision: str, json: bool = False) -> None:
     if json:
         _print_json(found)
         return
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = _console()
     for name, told in found.items():
-        table = Table(
-            "relation", "lock", "held ms", "longest", "chunks", "rewritten", "bytes before", "bytes after", title=name
-        )
-        for relation, each in told["relations"].items():
-            fields = ("mode", "held_ms", "longest_ms", "chunks", "rewritten", "bytes_before", "bytes_after")
-            table.add_row(relation, *(str(each.get(field, "")) for field in fields))
-        console.print(table)
+        if told["relations"]:
+            console.print(_locked(name, told["relations"]))
+        else:
+            console.print(f"{name} locked no table that was there before")
         wal = "not measured" if told["wal_bytes"] is None else f"{told['wal_bytes']} bytes"
         console.print(
             f"clients were blocked for {told['blocked_client_seconds']} s in all, {told['max_client_stall_ms']} ms at "
@@ -118,6 +121,16 @@ def receipt(config: Config, revision: str, json: bool = False) -> None:
         )
     if not found:
         console.print("no receipt is recorded")
+
+
+def _locked(revision: str, relations: dict[str, Any]) -> Table:
+    """What a revision locked, one line for each table."""
+    titles = ("relation", "lock", "held ms", "longest", "chunks", "rewritten", "bytes before", "bytes after")
+    fields = ("mode", "held_ms", "longest_ms", "chunks", "rewritten", "bytes_before", "bytes_after")
+    table = Table(*titles, title=revision)
+    for relation, told in relations.items():
+        table.add_row(relation, *(str(told.get(field, "")) for field in fields))
+    return table
 
 
 def adopt(config: Config) -> None:
@@ -165,7 +178,7 @@ def lint(config: Config) -> None:
     elif options.format == "github":
         print("\n".join(report.as_github(verdicts)))
     else:
-        console = Console(width=None if sys.stdout.isatty() else 140)
+        console = _console()
         for line in report.as_text(verdicts):
             console.print(line, soft_wrap=True, highlight=False)
     if any(verdict.is_unsafe for verdict in verdicts):
@@ -176,7 +189,7 @@ AddArguments = Callable[[argparse.ArgumentParser], None]
 
 
 class TsextCommandLine(CommandLine):
-    """Alembic's command line; ``history repair``, ``revision --sql`` and ``localdb`` extend it."""
+    """Alembic's command line with tsext's verbs beside its own; ``history`` and ``revision`` can do more."""
 
     _KWARGS_OPTS = {
         **CommandLine._KWARGS_OPTS,
@@ -192,11 +205,21 @@ class TsextCommandLine(CommandLine):
         super().__init__(prog="tsext")
         for verb in (migrate, rollback, preflight, validate, status, receipt, adopt, reflect, renumber, seed):
             self.register_command(verb)
+        self._add_repair()
         self._add_lint()
         self._add_verbs_of(fleet, fleet_commands.add_arguments)
         self._add_verbs_of(backfill, backfill_line.add_arguments)
         self._add_verbs_of(load, loading_commands.add_arguments)
         self._add_verbs_of(localdb, localdb_commands.add_arguments)
+
+    def _add_repair(self) -> None:
+        """Words after ``history``, which takes none in Alembic."""
+        self.subparsers.choices["history"].add_argument(
+            "repair",
+            nargs="*",
+            metavar="repair REVISION",
+            help="Accept the files of an applied revision as they are now; 'all': of every one that has changed",
+        )
 
     def _add_lint(self) -> None:
         parser = self.subparsers.add_parser("lint", help=inspect.cleandoc(lint.__doc__ or ""))
@@ -218,16 +241,26 @@ class TsextCommandLine(CommandLine):
         parser.set_defaults(cmd=(run, [], []))
 
     def main(self, argv: Sequence[str] | None = None) -> None:
-        """Run one command; ``tsext history repair REVISION`` is ours, everything else Alembic's way."""
-        arguments = list(sys.argv[1:] if argv is None else argv)
-        arguments, extra = _take_repair(arguments)
-        options = self.parser.parse_args(arguments)
+        """Run one command, as Alembic does."""
+        options = self.parser.parse_args(sys.argv[1:] if argv is None else argv)
         if not hasattr(options, "cmd"):
             self.parser.error("too few arguments")
-        options.cmd = _ours(options, extra)
+        options.cmd = self._command(options)
         toml, ini = self._inis_from_config(options)
         config = Config(file_=ini, toml_file=toml, ini_section=options.name, cmd_opts=options)
         self.run_cmd(config, options)
+
+    def _command(self, options: argparse.Namespace) -> tuple[Callable[..., Any], list[str], list[str]]:
+        """What to run: Alembic's function and the names of its arguments, or ours in their place."""
+        function, positional, keywords = options.cmd
+        if words := getattr(options, "repair", None):
+            if words[0] != "repair" or len(words) != 2:
+                self.parser.error("after history there may be: repair REVISION, or repair all")
+            return repair, [], []
+        if function.__name__ == "revision" and getattr(options, "sql", False) and not options.autogenerate:
+            keywords = [name for name in keywords if name not in ("sql", "autogenerate", "process_revision_directives")]
+            return command.revision, positional, keywords
+        return function, positional, keywords
 
 
 def fleet(config: Config) -> None:
@@ -251,32 +284,15 @@ def localdb(config: Config) -> None:
     sys.exit(localdb_commands.run(config.cmd_opts or argparse.Namespace()))
 
 
-def _take_repair(arguments: list[str]) -> tuple[list[str], str | None]:
-    """``history repair REVISION`` becomes ``history`` and what to repair."""
-    for place in range(len(arguments) - 1):
-        if arguments[place : place + 2] == ["history", "repair"]:
-            wanted = arguments[place + 2] if len(arguments) > place + 2 else "all"
-            return arguments[: place + 1], wanted
-    return arguments, None
-
-
-def _ours(options: argparse.Namespace, repaired: str | None) -> tuple[Callable[..., Any], list[str], list[str]]:
-    function, positional, keywords = options.cmd
-    if repaired is not None:
-
-        def repair(config: Config) -> None:
-            changed = command.repair(config, repaired)
-            config.print_stdout(f"accepted: {', '.join(changed) or 'nothing had changed'}")
-
-        return repair, [], []
-    if function.__name__ == "revision" and getattr(options, "sql", False) and not options.autogenerate:
-        keywords = [name for name in keywords if name not in ("sql", "autogenerate", "process_revision_directives")]
-        return command.revision, positional, keywords
-    return function, positional, keywords
+def repair(config: Config) -> None:
+    """Accept the files of an applied revision as they are now; the second word of ``history repair``."""
+    assert config.cmd_opts is not None
+    changed = command.repair(config, config.cmd_opts.repair[1])
+    config.print_stdout(f"accepted: {', '.join(changed) or 'nothing had changed'}")
 
 
 def _console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else 140)
+    return Console(width=None if sys.stdout.isatty() else _WIDTH)
 
 
 def _print_json(value: Any) -> None:
