@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from alembic import command as alembic_command
+from sqlalchemy import create_engine, make_url
+from sqlalchemy.pool import NullPool
 
 from tsext import command
 from tsext.errors import HistoryError, RevisionFailed, UpgradeLocked
 from tsext.history.bookkeeping import VERSION
-from tsext.history.lock import UPGRADE_LOCK
+from tsext.history.lock import UPGRADE_LOCK, upgrade_lock
 
 
 def versions(project):
@@ -318,8 +321,16 @@ def test_who_holds_the_lock_is_named(project):
         holder.exec_driver_sql("SET application_name = 'deploy-7'")
         holder.exec_driver_sql(f"SELECT pg_advisory_lock({UPGRADE_LOCK})")
         pid = holder.exec_driver_sql("SELECT pg_backend_pid()").scalar()
-        with pytest.raises(UpgradeLocked, match=f"pid {pid}, 'deploy-7'"):
+        with pytest.raises(UpgradeLocked, match=rf"pid {pid}, 'deploy-7'.* since .*\n.*pg_terminate_backend\({pid}\)"):
             alembic_command.upgrade(project.config, "head")
+        project.execute("DROP ROLE IF EXISTS sees_little", "CREATE ROLE sees_little LOGIN")
+        other = create_engine(make_url(project.url).set(username="sees_little"), poolclass=NullPool)
+        with (
+            pytest.raises(UpgradeLocked, match=f"pid {pid}, 'deploy-7', role postgres; waited"),
+            upgrade_lock(other, timedelta(0)),
+        ):
+            pass
+        project.execute("DROP ROLE sees_little")
     alembic_command.upgrade(project.config, "head")
 
 

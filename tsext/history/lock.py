@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Engine, Row
 
 from tsext.errors import UpgradeLocked
+from tsext.history.bookkeeping import query
 
 UPGRADE_LOCK = int.from_bytes(b"tsext")
 """Key of the session-level advisory lock; one upgrade per database at a time."""
@@ -22,14 +23,6 @@ the other upgrade would wait for: a deadlock."""
 
 in_process = threading.RLock()
 """Held for a whole command, because Alembic's proxies (``op``, ``context``) are module globals."""
-
-_HOLDER = """
-SELECT a.pid, a.application_name, a.backend_start, a.usename, a.client_addr
-FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
-WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-  AND l.classid::bigint << 32 | l.objid::bigint = %(key)s
-"""
 
 
 @contextmanager
@@ -46,20 +39,25 @@ def upgrade_lock(engine: Engine, timeout: timedelta) -> Iterator[None]:
         parameters = {"key": UPGRADE_LOCK}
         while not connection.exec_driver_sql("SELECT pg_try_advisory_lock(%(key)s)", parameters).scalar():
             if time.monotonic() >= deadline:
-                holder = connection.exec_driver_sql(_HOLDER, parameters).one_or_none()
-                raise UpgradeLocked(
-                    f"another upgrade of this database is running{_described(holder)}; waited {timeout}",
-                    hint="wait until it has finished and run this again, or set upgrade_lock_timeout higher; "
-                    "if it hangs, end it with: SELECT pg_terminate_backend(PID)",
-                )
+                raise _locked(connection.exec_driver_sql(query("lock_holder"), parameters).one_or_none(), timeout)
             time.sleep(POLL)
         connection.detach()  # closing the session releases the lock, whatever happens to it meanwhile
         yield
 
 
-def _described(holder: Row[Any] | None) -> str:
-    if holder is None:
-        return ""
+def _locked(holder: Row[Any] | None, timeout: timedelta) -> UpgradeLocked:
+    """The error that tells who holds the lock, or held it until just now."""
+    who = f": {_described(holder)}" if holder is not None else ""
+    pid = holder.pid if holder is not None else "PID"
+    return UpgradeLocked(
+        f"another upgrade of this database is running{who}; waited {timeout}",
+        hint="wait until it has finished and run this again, or set upgrade_lock_timeout higher; "
+        f"if it hangs, end it with: SELECT pg_terminate_backend({pid})",
+    )
+
+
+def _described(holder: Row[Any]) -> str:
+    """Who it is; from where and since when only a role with pg_read_all_stats is told of the session of another."""
     where = f" from {holder.client_addr}" if holder.client_addr else ""
-    since = f"{holder.backend_start:%Y-%m-%d %H:%M:%S %Z}"
-    return f": pid {holder.pid}, {holder.application_name!r}, role {holder.usename}{where}, connected since {since}"
+    since = f", connected since {holder.backend_start:%Y-%m-%d %H:%M:%S %Z}" if holder.backend_start else ""
+    return f"pid {holder.pid}, {holder.application_name!r}, role {holder.usename}{where}{since}"

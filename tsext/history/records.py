@@ -108,10 +108,7 @@ def newest_receipt(connection: Connection, revision: str) -> dict[str, Any] | No
     """What the newest event of a revision tells of what it did to others; None if none does."""
     if not bookkeeping.version(connection):
         return None
-    query = (
-        "SELECT details -> 'receipt' FROM tsext.event WHERE revision = %(revision)s AND details ? 'receipt' "
-        "ORDER BY id DESC LIMIT 1"
-    )
+    query = bookkeeping.query("newest_receipt")
     found: dict[str, Any] | None = connection.exec_driver_sql(query, {"revision": revision}).scalar()
     return found
 
