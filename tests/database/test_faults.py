@@ -181,7 +181,7 @@ def test_connection_in_a_foreign_transaction_is_refused(project):
 def test_no_postgresql_anywhere(tmp_path, monkeypatch):
     monkeypatch.setenv("TSEXT_CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(localdb, "_installed", list)
+    monkeypatch.setattr("tsext.localdb.finding._installed", list)
     with pytest.raises(localdb.LocalServerError, match=r"compose\.yaml"):
         localdb.find("2.31")
     assert shutil.which("apt-get") is None

@@ -48,7 +48,7 @@ def test_any_module_may_come_first():
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("package", ["tsext", "tsext.catalog", "tsext.model"])
+@pytest.mark.parametrize("package", ["tsext", "tsext.catalog", "tsext.localdb", "tsext.model"])
 def test_deferred_names_are_those_that_type_checkers_see(package):
     """Each is told twice, once for the type checker; each is there."""
     module = importlib.import_module(package)
@@ -69,6 +69,16 @@ def test_an_upgrade_loads_no_objects():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stderr, done.stdout) == ("", "[]\n")
+
+
+def test_a_url_of_this_machine_loads_little_of_the_local_server():
+    """Every run on one asks whether it is that server's."""
+    code = (
+        "import sys; from tsext import localdb; localdb.serves(1);"
+        "print(*sorted(m for m in sys.modules if m == 'platformdirs' or m.startswith('tsext.localdb.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stderr, done.stdout) == ("", "tsext.localdb.places tsext.localdb.postmaster\n")
 
 
 def test_public_names():

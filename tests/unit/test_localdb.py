@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tsext import localdb
-from tsext.localdb import account, binding, debian, folders, postmaster, sources
+from tsext.localdb import account, binding, debian, finding, folders, postmaster, sources
 from tsext.testing import licensed
 
 DEBIAN = """
@@ -104,7 +104,7 @@ def bare(tmp_path, monkeypatch):
     monkeypatch.setenv("TSEXT_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("TSEXT_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.delenv("TSEXT_PG_BINDIR", raising=False)
-    monkeypatch.setattr(localdb, "_installed", list)
+    monkeypatch.setattr(finding, "_installed", list)
     return path
 
 
@@ -227,7 +227,7 @@ BUILD = """
 import shutil, sys
 from pathlib import Path
 from tsext import localdb
-from tsext.localdb import debian
+from tsext.localdb import debian, finding
 
 def fetch(work, suite, package, say):
     with Path({log!r}).open("a") as log:
@@ -236,7 +236,7 @@ def fetch(work, suite, package, say):
 def unpack(debs, root):
     shutil.copytree({root!r}, root, symlinks=True)
 
-debian._fetch, debian._unpack, localdb._installed = fetch, unpack, list
+debian._fetch, debian._unpack, finding._installed = fetch, unpack, list
 print(localdb.find())
 """
 
