@@ -1,6 +1,7 @@
 """Everything a user may set, with its default, and where the value comes from."""
 
-from tsext.settings.chosen import ENVIRONMENTS, Settings, documented
+from tsext.settings.chosen import Settings, documented
+from tsext.settings.sources import ENVIRONMENTS
 from tsext.settings.urls import normalise_url
 from tsext.settings.values import Size
 

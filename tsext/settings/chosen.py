@@ -1,8 +1,7 @@
-"""Everything a user may set, with its default, and where the value comes from."""
+"""Everything a user may set, with its default."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
@@ -12,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.engine import URL
 
 from tsext.errors import SettingsError
-from tsext.settings import values
-from tsext.settings.urls import normalise_url
+from tsext.settings import sources, values
 from tsext.settings.values import Size
 
 if TYPE_CHECKING:
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
 
     from tsext.maintenance import Window
-
-ENVIRONMENTS = ("development", "staging", "production")
 
 _ANSWERS = ("fail", "warn", "off")
 
@@ -49,66 +45,79 @@ class Settings:
     database_url: URL | None = None
     sql_location: Path = Path("migrations_sql")
     history_policy: str = _setting(
-        "fail", values.choice("fail", "warn"), "what to do when files and history disagree: `fail` or `warn`"
+        "fail", values.choice("fail", "warn"), "what to do when the files and the history disagree: `fail` or `warn`"
     )
     revision_ids: str = _setting(
         "auto",
         values.choice("auto", "number", "hash"),
-        "ids of new revisions: `number` (NNN_slug), `hash` (Alembic's), or `auto`: as the newest ones are",
+        "ids of new revisions: `number` (NNN_slug), `hash` (Alembic's own), or `auto`: as the newest ones are",
     )
     safe_autogenerate: str = _setting(
         "on",
         values.choice("on", "off"),
-        "whether autogenerate writes what makes nobody wait for tables that are in use: `op.add_check` for "
-        "`op.create_check_constraint` and so on",
+        "whether autogenerate writes, for tables that exist, the operations that do not block others: `op.add_check` "
+        "instead of `op.create_check_constraint` and so on",
     )
     upgrade_lock_timeout: timedelta = _setting(
-        timedelta(minutes=1), values.duration, "how long to wait for another upgrade of the same database"
+        timedelta(minutes=1), values.duration, "how long to wait for another upgrade of the same database to end"
     )
     lock_timeouts: tuple[timedelta, ...] = _setting(
         (timedelta(milliseconds=10), timedelta(milliseconds=50), timedelta(milliseconds=200)),
         values.durations,
-        "how long a statement may stand in the queue for a lock that others queue behind: at first, and then each time",
+        "`lock_timeout` of statements that lock whole tables, at the first attempt, at the second, …; the last at all "
+        "further ones",
     )
     lock_timeouts_of_rows: tuple[timedelta, ...] = _setting(
         (timedelta(seconds=2),),
         values.durations,
-        "the same for what nobody queues behind: INSERT, UPDATE, DELETE, COPY, VALIDATE CONSTRAINT",
+        "the same for statements that wait for single rows only: INSERT, UPDATE, DELETE, MERGE, COPY; and for VALIDATE "
+        "CONSTRAINT once it was refused",
     )
     lock_deadline: timedelta = _setting(
         timedelta(minutes=10),
         values.duration,
-        "how long a revision may try to get its locks, all in all; CONCURRENTLY waits as long for one transaction",
+        "how long a revision may keep trying to get its locks, all attempts together; also the `lock_timeout` of what "
+        "runs CONCURRENTLY, which is not tried again",
         development=timedelta(seconds=30),
     )
     watchdog: str = _setting(
-        "on", values.choice("on", "off"), "watch from a connection of its own what a run does to others"
+        "on",
+        values.choice("on", "off"),
+        "whether to watch, from a second connection, how long other sessions wait for the run",
     )
-    watchdog_waiters: int = _setting(5, values.count, "how many may wait for us longer than `watchdog_wait_of_many`")
+    watchdog_waiters: int = _setting(
+        5,
+        values.count,
+        "cancel our statement when this many sessions have waited for it longer than `watchdog_wait_of_many`",
+    )
     watchdog_wait_of_many: timedelta = _setting(timedelta(milliseconds=250), values.duration, "see `watchdog_waiters`")
     watchdog_longest_wait: timedelta = _setting(
         timedelta(seconds=2),
         values.duration,
-        "how long anybody may wait for us; then our statement is cancelled",
+        "cancel our statement when any session has waited for it longer than this",
         development=timedelta(seconds=30),
     )
-    watchdog_attempts: int = _setting(3, values.count, "how often a revision may be cancelled until it fails")
+    watchdog_attempts: int = _setting(
+        3, values.count, "a revision that was cancelled is run again; this many cancellations fail it"
+    )
     guard_replica_lag: timedelta | None = _setting(
-        None, values.duration, "how far a replica may be behind while we work"
+        None, values.duration, "cancel our statement while a replica is further behind than this"
     )
     guard_free_disk: Size | None = _setting(
         None,
         values.size,
-        "how much must stay free on the volume of the data directory while we work, if it can be measured",
+        "cancel our statement while less is free on the volume of the data directory, if that can be measured",
     )
     guard_archive_backlog: int | None = _setting(
-        None, values.count, "how many WAL files may wait to be archived meanwhile"
+        None, values.count, "cancel our statement while more WAL files than this wait to be archived"
     )
-    guard_transaction: timedelta | None = _setting(None, values.duration, "how old a revision's transaction may become")
+    guard_transaction: timedelta | None = _setting(
+        None, values.duration, "cancel a revision whose transaction is older than this"
+    )
     seeds: str = _setting(
         "auto",
         values.choice("auto", "on", "off"),
-        "load `seeds/*.sql` when an upgrade reaches the head: `auto` means in development only",
+        "whether an upgrade that reaches the head loads `seeds/*.sql`; `auto`: in development only",
     )
     timescaledb: str = _setting(
         "required",
@@ -118,8 +127,8 @@ class Settings:
     unsafe_revisions: str = _setting(
         "window",
         values.choice("ignore", "allow", "warn", "window", "refuse"),
-        "what to do with a pending revision that others would notice: run it only in a maintenance `window`, `refuse` "
-        "it, `warn` and run it, `allow` it with a line in the log, or `ignore`: not even look",
+        "what to do with a pending revision that would block or break others: run it only in a maintenance `window`, "
+        "`refuse` it, `warn` and run it, `allow` it with a line in the log, or `ignore`: none is judged",
         development="ignore",
         staging="warn",
     )
@@ -144,41 +153,49 @@ class Settings:
     max_execution_time: timedelta | None = _setting(
         None,
         values.duration,
-        "longest time a revision may take: the run that applied one that took longer ends with an error",
+        "how long a revision may take; one that took longer stays applied, but the run ends with an error",
         staging=timedelta(hours=1),
     )
-    preflight_disk: str = _answer("fail", "preflight: too little disk for what is pending", development="warn")
+    preflight_disk: str = _answer(
+        "fail", "preflight: the disk has too little room for what is pending", development="warn"
+    )
     preflight_disk_size: Size | None = _setting(
-        None, values.size, "size of the server's volume, where it cannot be measured or less of it may be used: `500GB`"
+        None,
+        values.size,
+        "size of the volume, where it cannot be measured, or how much of it the databases may use: `500GB`",
     )
     preflight_disk_probe: str = _setting(
         "off",
         values.choice("off", "program"),
-        "`program`: let the server run `df`, for which the role needs pg_execute_server_program",
+        "`program`: ask the server to run `df`, for which the role needs pg_execute_server_program",
     )
     preflight_disk_reserve: int = _setting(5, values.percent, "how much of the volume must stay free, in percent")
     preflight_locks: str = _answer("fail", "preflight: a revision needs more locks than the server has room for")
     preflight_replicas: str = _answer("fail", "preflight: a replica is behind", development="warn", staging="warn")
     preflight_replica_lag: timedelta = _setting(
-        timedelta(seconds=30), values.duration, "how far a replica may be behind"
+        timedelta(seconds=30), values.duration, "how far a replica may be behind for preflight"
     )
     preflight_replica_wal: Size = _setting(
-        Size(256 * 1024**2), values.size, "how much WAL a replica may have yet to replay"
+        Size(256 * 1024**2), values.size, "how much WAL a replica may have left to replay for preflight"
     )
     preflight_slots: str = _answer("warn", "preflight: a slot that nobody reads keeps WAL")
     preflight_slot_wal: Size = _setting(Size(1024**3), values.size, "how much WAL such a slot may keep")
-    preflight_transactions: str = _answer("warn", "preflight: long transactions, for which locks have to wait")
+    preflight_transactions: str = _answer(
+        "warn", "preflight: long transactions, which locks and CONCURRENTLY have to wait for"
+    )
     preflight_prepared: str = _answer(
         "fail", "preflight: prepared transactions that nobody ends", development="warn", staging="warn"
     )
     preflight_transaction_age: timedelta = _setting(
-        timedelta(minutes=1), values.duration, "how long a transaction, or a prepared one, may have been open"
+        timedelta(minutes=1),
+        values.duration,
+        "from which age on preflight reports a transaction, prepared ones included",
     )
     preflight_jobs: str = _answer("warn", "preflight: jobs that are at work on hypertables that are touched")
     preflight_indexes: str = _answer("warn", "preflight: INVALID indexes, left by builds that were interrupted")
     preflight_constraints: str = _answer("warn", "preflight: constraints that are NOT VALID")
     validate_checks: str = _answer("fail", "validation: check files, `validate()` and `unchanged_rows` of revisions")
-    validate_indexes: str = _answer("fail", "validation: INVALID indexes, and such as some chunks lack")
+    validate_indexes: str = _answer("fail", "validation: INVALID indexes, and indexes that some chunks lack")
     validate_constraints: str = _answer("warn", "validation: constraints that are NOT VALID")
     validate_models: str = _answer(
         "warn", "validation at the head: the schema lacks what the models have", development="off", staging="fail"
@@ -189,26 +206,26 @@ class Settings:
     on_validation_failure: str = _setting(
         "stop",
         values.choice("stop", "rollback"),
-        "`rollback`: downgrade the revisions of the run; `stop`: leave them, fail, and say why",
+        "`rollback`: downgrade the revisions of this run; `stop`: leave them applied; both end with an error",
         staging="rollback",
     )
     backfill_in_upgrade: int | None = _setting(
         1_000_000,
         values.or_off(values.count),
-        "how many rows an upgrade may go through itself for `op.backfill` and the like, where `tsext backfill run` has "
-        "not been before; `off`: any number",
+        "how many rows an upgrade may change itself for `op.backfill` and the like; a larger table needs "
+        "`tsext backfill run` before the upgrade; `off`: any number",
         development=None,
     )
-    backfill_workers: int = _setting(2, values.count, "how many threads work on a backfill")
+    backfill_workers: int = _setting(2, values.count, "how many threads of one process work on a backfill")
     backfill_batch_time: timedelta = _setting(
         timedelta(milliseconds=20),
         values.duration,
-        "how long a batch is to take, and so how long others may wait for a row",
+        "how long a batch should take, by which its size is chosen; others wait that long for a row at most",
     )
     backfill_rest: int = _setting(
         200,
         values.number,
-        "how long a worker rests after each batch, in percent of the time that it took",
+        "how long a worker pauses after each batch, in percent of the time that the batch took",
         development=0,
     )
     backfill_timeout: timedelta = _setting(
@@ -222,31 +239,37 @@ class Settings:
     backfill_replica_lag: timedelta | None = _setting(
         timedelta(seconds=5),
         values.or_off(values.duration),
-        "wait while a replica is further behind; `off`: do not, as below",
+        "wait while a replica is further behind than this; `off`, here and below: do not wait for that",
     )
     backfill_slot_wal: Size | None = _setting(
-        Size(4 * 1024**3), values.or_off(values.size), "wait while a slot keeps more WAL, or is about to lose some"
+        Size(4 * 1024**3),
+        values.or_off(values.size),
+        "wait while a replication slot keeps more WAL than this, or is about to lose some that it needs",
     )
     backfill_wal_rate: Size | None = _setting(
-        Size(64 * 1024**2), values.or_off(values.size), "wait while the server writes more WAL in a second"
+        Size(64 * 1024**2), values.or_off(values.size), "wait while the server writes more WAL in a second than this"
     )
     backfill_archive_backlog: int | None = _setting(
-        42, values.or_off(values.count), "wait while more WAL files are to be archived"
+        42, values.or_off(values.count), "wait while more WAL files than this wait to be archived"
     )
     backfill_transaction_age: timedelta | None = _setting(
         timedelta(hours=1),
         values.or_off(values.duration),
-        "wait while a transaction is older, for which VACUUM removes nothing",
+        "wait while a transaction is older than this: until it ends, VACUUM removes none of the old rows",
     )
     backfill_free_disk: Size | None = _setting(
-        Size(1024**3), values.or_off(values.size), "wait while less is free where the data is, if that can be measured"
+        Size(1024**3),
+        values.or_off(values.size),
+        "wait while less than this is free on the volume of the data directory, if that can be measured",
     )
     backfill_vacuum: str = _setting("wait", values.choice("wait", "ignore"), "`wait` while the table is vacuumed")
     backfill_query: str = _setting(
         "", values.text, "wait while this query returns true, or a number above 0, in its first row and column"
     )
     localdb_version: str = _setting(
-        "2.19", values.choice("2.19", "2.31"), "TimescaleDB of the embedded development server"
+        "2.19",
+        values.choice("2.19", "2.31"),
+        "version of TimescaleDB of the local server, where no database URL is set",
     )
 
     @property
@@ -261,17 +284,19 @@ class Settings:
         :param x_arguments: what the user gave with ``-x``; ``env=`` names the environment.
         :raises SettingsError: for an unknown setting or a value that makes no sense.
         """
-        database_url = _database_url(config)
+        database_url = sources.database_url(config)
         x_arguments = x_arguments or {}
-        environment = _environment(x_arguments, database_url)
-        given = {**_sections(config, ""), **_sections(config, environment)}
+        environment = sources.environment_of(x_arguments, database_url)
+        given = {**sources.sections(config, ""), **sources.sections(config, environment)}
         sql_location = given.pop("sql_location", None)
         return cls(
             environment=environment,
             database_url=database_url,
-            sql_location=Path(sql_location) if sql_location else _beside_scripts(config),
-            maintenance_reason=_said(x_arguments, "maintenance-window", "restoring the order book, CHG-1234"),
-            version_given=_said(x_arguments, "app-version", "2.4.1"),
+            sql_location=Path(sql_location) if sql_location else sources.beside_scripts(config),
+            maintenance_reason=sources.x_argument(
+                x_arguments, "maintenance-window", "restoring the order book, CHG-1234"
+            ),
+            version_given=sources.x_argument(x_arguments, "app-version", "2.4.1"),
             **{**_defaults(environment), **{name: _parse(name, text) for name, text in given.items()}},
         )
 
@@ -305,64 +330,6 @@ def documented() -> list[tuple[str, str, str]]:
             by_environment = [f"{name}: {values.spelled(value)}" for name, value in each.metadata["defaults"].items()]
             rows.append((each.name, "; ".join([values.spelled(each.default), *by_environment]), each.metadata["doc"]))
     return rows
-
-
-def _database_url(config: Config) -> URL | None:
-    url = os.environ.get("TSEXT_DATABASE_URL") or config.get_main_option("sqlalchemy.url")
-    return normalise_url(url) if url else None
-
-
-def _environment(x_arguments: Mapping[str, str], url: URL | None) -> str:
-    if not (name := x_arguments.get("env") or os.environ.get("TSEXT_ENV")):
-        return "development" if url is None or _is_local(url) else "production"
-    return str(values.choice(*ENVIRONMENTS)("environment (-x env= or TSEXT_ENV)", name))
-
-
-def _is_local(url: URL) -> bool:
-    """Whether it is the URL that ``tsext localdb url`` prints, or another database of that server."""
-    if url.host not in ("127.0.0.1", "localhost"):
-        return False
-    from tsext import localdb  # few databases are here
-
-    return localdb.serves(url.port or 5432)
-
-
-def _said(x_arguments: Mapping[str, str], name: str, example: str) -> str:
-    """What was given with ``-x``, which must say something if it was given at all."""
-    value = x_arguments.get(name)
-    if value is not None and not value.strip():
-        raise SettingsError(f"-x {name} is empty", hint=f'give it a value: -x {name}="{example}"')
-    return (value or "").strip()
-
-
-def _sections(config: Config, environment: str) -> dict[str, str]:
-    toml: Any = _pyproject(config)
-    if environment:
-        toml = toml.get(environment, {})
-    ini = config.get_section(f"tsext:{environment}" if environment else "tsext", {}) or {}
-    inherited = config.file_config.defaults()
-    given = {name: _as_text(value) for name, value in toml.items() if not isinstance(value, dict)}
-    return {**given, **{name: text for name, text in ini.items() if name not in inherited}}
-
-
-def _as_text(value: Any) -> str:
-    """A value of TOML as it would stand in an ini file, where a list has one item a line."""
-    return "\n".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _pyproject(config: Config) -> Mapping[str, Any]:
-    path = Path(config.toml_file_name) if config.toml_file_name else None
-    if path is None or not path.is_file():
-        return {}
-    import tomllib  # only projects configured by pyproject.toml need it
-
-    table: Mapping[str, Any] = tomllib.loads(path.read_text("utf-8")).get("tool", {}).get("tsext", {})
-    return table
-
-
-def _beside_scripts(config: Config) -> Path:
-    location = config.get_alembic_option("script_location") or "alembic"
-    return Path(location).absolute().parent / "migrations_sql"
 
 
 def _defaults(environment: str) -> dict[str, Any]:

@@ -26,7 +26,9 @@ def normalise_url(url: str | URL) -> URL:
         ) from error
     if parsed.get_backend_name() != "postgresql":
         raise SettingsError(
-            f"the database URL names {parsed.get_backend_name()!r}", hint="tsext migrates PostgreSQL only"
+            f"the database URL names {parsed.get_backend_name()!r}; tsext migrates PostgreSQL only",
+            hint="write postgresql+psycopg2://user:password@host:port/database, or delete sqlalchemy.url, where "
+            "`alembic init` leaves a placeholder: without a URL, tsext uses a local development server",
         )
     if parsed.drivername == "postgresql+asyncpg":
         options = {"sslmode" if name == "ssl" else name: value for name, value in parsed.query.items()}
