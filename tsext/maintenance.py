@@ -17,8 +17,8 @@ LONGEST_SHIFT = timedelta(hours=3)
 class Window:
     """A time that comes again, as ``cron`` writes it, and for how long the window then stays open.
 
-    What begins at an hour that the clock skips begins right after it, what begins at one that comes twice begins the
-    first time, both as Debian's cron does; it always lasts as long as it says.
+    Where daylight saving time skips the hour in which it would open, it opens right after it; where that hour comes
+    twice, it opens the first time. Both are as in Debian's cron. It always lasts for the whole duration.
     """
 
     cron: str
@@ -56,14 +56,14 @@ class Window:
         return next((start for start in starts if start > now), None)
 
     def _starts(self, after: datetime) -> Iterator[datetime]:
-        """Its beginnings in a time as long as it lasts, and a little longer."""
+        """When it opens, in UTC: at least every opening between ``after`` and a duration later."""
         for start in CronSim(self.cron, self._before(after)):
             if start.astimezone(UTC) > after + self.duration:
                 return
             yield start.astimezone(UTC)
 
     def _before(self, moment: datetime) -> datetime:
-        """So early that no change of the clock, which is read without its zone, hides a beginning."""
+        """A local time to search from: CronSim would miss an opening beside a change of the clock if it began later."""
         return (moment - LONGEST_SHIFT).astimezone(self.zone)
 
 

@@ -1,4 +1,4 @@
-"""Phases of a change that old and new application versions live through: expand, migrate, contract."""
+"""The phases of a change during which old and new versions of the application run: expand, migrate, contract."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ PHASES = ("expand", "migrate", "contract")
 
 @dataclass(frozen=True)
 class Phase:
-    """What a revision says of its place in such a change: its variables ``phase`` and ``requires_application``."""
+    """The phase of a revision: what its variables ``phase`` and ``requires_application`` say."""
 
     name: str | None = None
     """One of :data:`PHASES`."""
     requires_application: str | None = None
-    """The versions of which every running one must be, for example ``>=2.4``."""
+    """What every running version of the application must satisfy, as pip writes it, for example ``>=2.4``."""
 
     @classmethod
     def of(cls, script: Script) -> Phase:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from tsext.errors import TsextError
 from tsext.settings import Settings
 from tsext.sql import files
+from tsext.sql.sending import send
 
 log = logging.getLogger("alembic.tsext")
 
@@ -29,10 +30,10 @@ def load(
     A seed that begins with ``-- tsext: development`` is test data, which only development takes; so is test_data.sql.
 
     :param names: file names to load; None means all that this environment takes.
-    :param asking: has what loads one file come by its locks.
-    :raises TsextError: if test data is named anywhere else; nothing is loaded then.
+    :param asking: wraps the function that loads one file, so that it acquires its locks as the settings say.
     :returns: the names loaded.
-    :raises SqlFileError: if one fails; those before it stay.
+    :raises TsextError: if test data is named in another environment than development; nothing is loaded then.
+    :raises SqlFileError: if one fails; those before it stay loaded.
     """
     folder = settings.sql_location / "seeds"
     wanted = [folder / name for name in names] if names else sorted(folder.glob("*.sql"))
@@ -58,7 +59,7 @@ def _is_test(file: files.SqlFile) -> bool:
 def _load(connection: Connection, file: files.SqlFile) -> None:
     for statement in file.statements:
         try:
-            connection.exec_driver_sql(statement.text, execution_options={"no_parameters": True})
+            send(connection, statement.text)
         except DBAPIError as error:
             connection.rollback()
             raise files.explain(file, statement, error) from error

@@ -61,7 +61,7 @@ def look_at(config: Config, work: Callable[[Database], T]) -> T:
 
 @contextmanager
 def engine(config: Config) -> Iterator[Engine]:
-    """The database, without ``env.py``: for what is no matter of the revisions.
+    """An engine for the database, made without ``env.py``: for commands that do not concern revisions.
 
     :raises ConnectionRefused: if it cannot be reached, with the cure.
     """
@@ -78,9 +78,11 @@ def x_arguments(config: Config) -> dict[str, str]:
 
 
 def applied_revisions(config: Config, connection: Connection) -> tuple[set[str], tuple[str, ...]]:
-    """What the history has, and the heads that the version table says are applied; two revisions may have one number.
+    """The revisions that the history records, and the heads in the version table.
 
-    :param connection: to the database, which ``env.py`` connects to too.
+    Unlike :func:`look_at`, it works while two revisions have the same number.
+
+    :param connection: to the database that ``env.py`` would connect to.
     """
     recorded = history.applied(connection)
     options = history.version_table(config, ScriptDirectory.from_config(config))
@@ -90,5 +92,5 @@ def applied_revisions(config: Config, connection: Connection) -> tuple[set[str],
 
 
 def url_of(settings: Settings) -> URL:
-    """The database's, or that of the local server where none is set."""
+    """The URL of the database; where none is set, that of the local server, which is started if need be."""
     return settings.database_url or make_url(localdb.ensure(settings.localdb_version).url)

@@ -43,7 +43,7 @@ class Foreseen:
 
     @property
     def unread(self) -> list[str]:
-        """The revisions that stopped where there was no database for them to ask."""
+        """The revisions that asked the database for something, and so cannot be read beyond that."""
         return [each.name for each in self.readings if each.stop is not None]
 
 

@@ -1,4 +1,4 @@
-"""How the statements of a run come by their locks."""
+"""How the statements of a run acquire their locks: by the policy of the settings, and the safety rules' reading."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def locks_of(connection: Connection, settings: Settings, state: ServerState) -> Locks:
-    """To be used in a ``with`` block; all statements pass as they are where the server takes one client at a time."""
+    """The locks of one run; where the server takes one client at a time, all statements are sent as they are."""
     return Locks(connection, settings, locked_by, off=state.single_client)
 
 

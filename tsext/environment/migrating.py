@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("alembic.tsext")
 
 Asking = Callable[[Steps], Steps]
-"""Has each step come by its locks, watched."""
+"""Wraps the function that lists the steps: each acquires its locks by the policy, and is watched."""
 
 
 def migrate(run: Run, connection: Connection) -> None:
@@ -127,7 +127,10 @@ def _take_back(
 
 
 def _admitted(run: Run, recorder: Recorder, gate: Gate, asking: Asking = lambda steps: steps) -> Steps:
-    """The steps that the command asks for, as far as they may run; ``asking``: has each come by its locks."""
+    """The steps that the command asks for, as far as they may run.
+
+    :param asking: has each acquire its locks by the policy.
+    """
     return gate.admitting(recorder.following(asking(gate.reading(_refusing(run, run.asked["fn"])))))
 
 

@@ -46,7 +46,7 @@ class Watching:
         self._stack.close()
 
     def over(self, locks: Locks) -> Callable[[Steps], Steps]:
-        """Has steps come by their locks, and watches them."""
+        """Wraps the function that lists the steps: each acquires its locks by the policy, and is watched."""
 
         def followed(steps_of: Steps) -> Steps:
             return self._following(locks, locks.following(steps_of))

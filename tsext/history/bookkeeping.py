@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import ProgrammingError
 
 from tsext.errors import HistoryError
+from tsext.sql.sending import send
 from tsext.sql.stored import stored
 
 STEPS = {1: "001_tables", 3: "003_record", 4: "004_backfill", 5: "005_load", 6: "006_waiting"}
@@ -43,7 +44,7 @@ def upgrade(connection: Connection) -> None:
     if found < VERSION:
         try:
             for statement in script(found):
-                connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+                send(connection, statement)
             connection.commit()
         except ProgrammingError as error:
             connection.rollback()

@@ -16,12 +16,12 @@ from alembic.script import ScriptDirectory
 from tsext.history.lock import in_process
 
 NUMBERS_MAY_CLASH = "tsext_numbers_may_clash"
-"""What a context is asked for that is only to tell the name of the version table, whatever the revisions are."""
+"""Option of a context that is made only to learn the name of the version table: clashing numbers are not refused."""
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without what Alembic says of every context."""
+    """Without the lines that Alembic logs for every context (``Context impl PostgresqlImpl.``)."""
 
     def loud(record: logging.LogRecord) -> bool:
         return record.levelno > logging.INFO
@@ -35,7 +35,7 @@ def quiet() -> Iterator[None]:
 
 
 def version_table(config: Config, script: ScriptDirectory) -> dict[str, Any]:
-    """What ``env.py`` calls the version table, as options of a context: it is run offline, and does nothing."""
+    """The options by which ``env.py`` names the version table; it is run offline, and migrates nothing."""
     found: dict[str, Any] = {}
 
     def instead(_: Any, context: MigrationContext) -> list[Any]:

@@ -18,6 +18,7 @@ from tsext.history.verification import Project
 from tsext.sql.quoting import literal
 
 Steps = Callable[..., Iterator[MigrationStep]]
+"""A function as Alembic takes it for ``fn``: called with heads and context, it yields the steps to run."""
 
 LONG_RUN = 50
 """Steps from which on a run does not wait after each until it is on disk, only after the last.
@@ -42,7 +43,7 @@ class Recorder:
     committed: bool = False
     """Whether the step at work has ended the transaction in which it began (an autocommit block)."""
     worked: bool = False
-    """Whether the step at work has done its work, and is only to be recorded and committed."""
+    """Whether the function of the step at work has ended, so that only its record and its commit are missing."""
     steps_done: int = 0
     skipped: list[str] = field(default_factory=list)
     """What the step at work left out."""

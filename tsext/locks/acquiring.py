@@ -35,10 +35,10 @@ HOLDING = 2.0
 """Seconds for which we ask again while we hold locks that others may want; then they are released."""
 
 BRIEFEST = 0.001
-"""Seconds; as briefly as PostgreSQL can be asked."""
+"""Seconds: PostgreSQL's shortest ``lock_timeout``, for a try although somebody seems to be in the way."""
 
 PAUSE = 5
-"""How many times as long as we stood in the queue others have it for themselves before we ask again, at most."""
+"""Before we ask again, others have the queue to themselves for up to so many times as long as we stood in it."""
 
 
 PASSING = (LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, SERIALIZATION_FAILURE)
@@ -261,7 +261,7 @@ class Acquirer:
             step.attempts.waited += time.monotonic() - begun
 
     def _in_question(self, statement: Statement) -> Mapping[str, LockMode]:
-        """The locks it needs; where it waits for rows, those that are in the way of any that changes rows."""
+        """The locks it needs; where it waits for rows, EXCLUSIVE, which conflicts with whatever a writer holds."""
         asked = self.tell(statement.text)
         return asked if statement.kind is not Kind.ROWS else dict.fromkeys(asked, LockMode.EXCLUSIVE)
 

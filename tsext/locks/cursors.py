@@ -1,4 +1,4 @@
-"""Cursors of both drivers that ask for locks as another says."""
+"""Cursors, of either driver, that leave it to another object how a statement is sent and how long it may wait."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from sqlalchemy import Connection
 
 
 class Asks(Protocol):
-    """What the cursors leave to another."""
+    """Decides how the statements of the cursors are sent."""
 
     def execute(self, send: Callable[[], Any], query: Any, cursor: Any) -> Any:
-        """Instead of executing; ``send`` does that."""
+        """Called instead of executing a statement, which ``send`` does."""
 
     def prepare(self, query: Any, cursor: Any) -> None:
-        """Before rows are copied."""
+        """Called before rows are copied."""
 
 
 def plain(dbapi: Any) -> Any:
-    """What makes the cursors of a connection, whichever driver's."""
+    """The class of a connection's cursors, of either driver."""
     if dbapi.cursor_factory is not None:
         return dbapi.cursor_factory
     from psycopg2.extensions import cursor  # only psycopg2 has no factory by default
@@ -29,7 +29,7 @@ def plain(dbapi: Any) -> Any:
 
 
 def asking(asks: Asks, base: Any) -> Any:
-    """A factory of cursors that ask so.
+    """A class of cursors that leave the sending to ``asks``.
 
     For the drivers' own ``cursor_factory``, so that no statement escapes, not even one on a cursor that a revision
     takes from the driver itself.
@@ -69,5 +69,5 @@ def asks_of(connection: Connection) -> Any:
 
 
 def acquires(connection: Connection) -> bool:
-    """Whether the statements of a connection ask for their locks as ours do, so that their timeouts are seen to."""
+    """Whether the cursors of a connection are such ones, so that nobody else need set a ``lock_timeout``."""
     return asks_of(connection) is not None

@@ -17,7 +17,7 @@ from tsext.settings import Settings
 
 @dataclass(frozen=True)
 class Rails:
-    """How the server may fare; None: that does not matter."""
+    """Limits for the state of the server; None: no limit."""
 
     replica_lag: timedelta | None = None
     free_disk: int | None = None
@@ -25,7 +25,7 @@ class Rails:
     archive_backlog: int | None = None
     """In WAL files."""
     prefix: str = ""
-    """Of the settings' names."""
+    """With which the names of the settings begin that the messages name."""
 
     @classmethod
     def of(cls, settings: Settings) -> Rails:
@@ -34,7 +34,7 @@ class Rails:
 
 
 def crossed(connection: Connection, settings: Settings, pid: int) -> list[Finding]:
-    """Those of a run that are crossed; nothing is asked for those that are not set."""
+    """The guard rails of a run that are crossed; no query for those that are not set."""
     rails = Rails.of(settings)
     server = catalog.server(connection, older_than=timedelta(days=1)) if rails.replica_lag or rails.free_disk else None
     found = beyond(connection, rails, server)
@@ -44,7 +44,7 @@ def crossed(connection: Connection, settings: Settings, pid: int) -> list[Findin
 
 
 def beyond(connection: Connection, rails: Rails, server: catalog.Server | None) -> list[Finding]:
-    """How the server fares worse than it may.
+    """What of the server's state is beyond its limit.
 
     :param server: as it is now; None if neither replicas nor the disk matter.
     """

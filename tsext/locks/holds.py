@@ -35,19 +35,23 @@ class Hold:
     """In one go."""
 
     def add(self, seconds: float) -> None:
-        """Once more."""
+        """It was held once more, for so long."""
         self.total += seconds
         self.longest = max(self.longest, seconds)
 
     def take(self, other: Hold) -> None:
-        """All of another."""
+        """Add what another has."""
         self.total += other.total
         self.longest = max(self.longest, other.longest)
 
 
 @dataclass
 class Holds:
-    """Those of one step. Whoever is about to commit asks the server what it holds; else it is told from the texts."""
+    """For how long one step has held its locks.
+
+    Before a commit, the server is asked which locks the transaction holds. Where that is not possible, since each
+    statement commits by itself, they are told from the texts of the statements.
+    """
 
     tell: Tell
     """Told the text of a statement, tells what it locks."""

@@ -24,10 +24,10 @@ POLL = 0.02
 """Seconds between two looks; more where a look takes long itself."""
 
 QUIET = 0.05
-"""Seconds for which it holds that nobody has a long transaction: who had none is at most that much older."""
+"""Seconds for which it is taken as true that nobody has a long transaction: none can have aged by more than that."""
 
 WHILE = 1.0
-"""Seconds after which it is said that we wait, and compared who is in the way now."""
+"""Seconds after which the log says that we wait, and after which we compare who was in the way with who is."""
 
 PROBES = 5.0
 """Seconds until the first time that we ask although somebody seems to be in the way, in case the statement needs less

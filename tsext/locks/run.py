@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from tsext.model.locks import LockMode
 
 Steps = Callable[..., Iterator[MigrationStep]]
+"""A function as Alembic takes it for ``fn``: called with heads and context, it yields the steps to run."""
 
 
 class Locks:
-    """How the steps of one run come by their locks; to be used in a ``with`` block.
+    """Has the steps of one run acquire their locks as the settings say; to be used in a ``with`` block.
 
     :param tell: told the text of a statement, tells what it locks, by relation; asked only once somebody is in the
         way. A good guess is enough: with a wrong one we wait a little too long, or ask a little too early.
@@ -95,7 +96,7 @@ class Locks:
 
     @contextmanager
     def unseen(self) -> Iterator[None]:
-        """While what is sent is none of the step's."""
+        """While tsext itself sends something on the connection, which is no statement of the step."""
         with self.acquirer.lookout.ourselves() if self.acquirer is not None else nullcontext():
             yield
 

@@ -37,13 +37,13 @@ class Session:
         self.dbapi = dbapi
         self.cursor = cursor
         self.base = 0
-        """Milliseconds that we have set for the whole session."""
+        """``lock_timeout`` of the session, in milliseconds, as we have set it for the run."""
         self.session = 0
-        """What holds now, where no transaction has another."""
+        """``lock_timeout`` of the session now, in milliseconds."""
         self.current: int | None = 0
-        """What holds now; None if that is not known."""
+        """``lock_timeout`` in force now, a transaction's own included, in milliseconds; None if that is not known."""
         self.authors: str = ""
-        """Whether the revision has set its own: for the ``transaction``, or for the ``session``."""
+        """For what the revision has set a ``lock_timeout`` of its own: ``transaction``, ``session``, or nothing."""
 
     @property
     def autocommit(self) -> bool:

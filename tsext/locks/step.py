@@ -26,7 +26,7 @@ class Step:
     probes: bool = True
     """Whether to ask for a moment although somebody seems to be in the way: not with a timeout of the author's."""
     rung: int = 0
-    """How often to have asked for as long as now was not enough."""
+    """Which of the timeouts in the settings is in force: the next one each time that one was too short."""
     deadline: float | None = None
     """On the monotonic clock; None as long as nothing is in the way."""
     refused: Statement | None = None
@@ -54,7 +54,7 @@ class Step:
         self._timeouts: dict[Kind, float] = {}
 
     def timeout(self, kind: Kind) -> float:
-        """For how long a statement asks, in seconds; the same until it is to be longer."""
+        """How long a statement may stand in the queue, in seconds; the same until :meth:`climb`."""
         if kind not in self._timeouts:
             self._timeouts[kind] = self.policy.timeout(kind, self.rung)
         return self._timeouts[kind]
@@ -66,7 +66,7 @@ class Step:
         return self.deadline
 
     def place(self, statement: Statement, session: Session) -> Place:
-        """Where a statement stands that is about to be sent; to be told of each."""
+        """Where in its transaction a statement stands that is about to be sent; to be called for every one."""
         begins = session.is_idle
         self.holds.sending(statement, begins=begins)
         if begins:

@@ -19,7 +19,7 @@ READ_ONLY = Finding(
 
 @dataclass(frozen=True)
 class ServerState:
-    """What decides how a run proceeds; one query."""
+    """What of the server decides how a run proceeds."""
 
     single_client: bool
     """Whether the server serves one client at a time (the WebAssembly build): advisory locks mean nothing there."""
@@ -40,7 +40,7 @@ def connect(engine: Engine) -> Connection:
 
 
 def check(connection: Connection) -> ServerState:
-    """Look at the server; ends the transaction it opened.
+    """Look at the server, with one query; ends the transaction that this opened.
 
     :raises PreflightFailed: if it is a standby or read-only.
     """

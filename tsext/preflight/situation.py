@@ -55,7 +55,7 @@ class Observation:
     known: bool = True
     """Whether it could see what it has to judge; if not, ``says`` tells why."""
     matters: bool = True
-    """Whether that it is not known is worth a warning."""
+    """Whether a warning is due if it is not known."""
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def classify(statements: Iterable[Statement | str], facts: Facts | None = None) 
 
 
 def classify_in_turn(revisions: Iterable[Iterable[Statement]], facts: Facts | None = None) -> list[list[Hazard]]:
-    """The same of several revisions that run one after the other, each in a transaction of its own."""
+    """As :func:`classify`, for several revisions that run one after the other, each in a transaction of its own."""
     return [[hazard for each in revision for hazard in each.hazards] for revision in _in_turn(revisions, facts)]
 
 

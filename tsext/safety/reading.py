@@ -216,7 +216,11 @@ class Reading:
         return self.script.key(name) in self.locks
 
     def report(self, rule: Rule, *relations: Name, **words: object) -> Hazard:
-        """Say something of the statement; the rule's words are filled in."""
+        """Report that a rule applies to the statement.
+
+        :param relations: which it is about.
+        :param words: what is filled into the message and the hint of the rule.
+        """
         keys = [self.script.key(each) for each in relations]
         locks = [self.locks[each] for each in keys if each in self.locks]
         strongest = max(locks, key=lambda each: each.mode.strength, default=None)
@@ -243,7 +247,7 @@ class Reading:
         return hazard
 
     def report_parting(self, rule: Rule, name: Name, **words: object) -> None:
-        """The same of something that others miss, unless a later statement gives its name to something else."""
+        """Report that something is gone which others use, unless a later statement gives its name to something else."""
         self.script.miss(name, self.report(rule, *([name] if self.is_locked(name) else []), name=name, **words))
 
     def refuse_in_transaction(self, what: str) -> None:

