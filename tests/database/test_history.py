@@ -197,7 +197,11 @@ def test_a_failed_revision_leaves_a_boundary_an_event_and_a_way_on(project):
     assert project.scalar("SELECT version_num FROM alembic_version") == "001_one"
     assert project.scalar("SELECT to_regclass('b')") is None
     assert project.rows("SELECT revision, error FROM tsext.event WHERE outcome = 'failed'") == [("002_two", "no way")]
-    path.write_text(path.read_text().replace('raise ValueError("no way")', "pass"))
+    own = 'from tsext.errors import TsextError; raise TsextError("no way", hint="say yes")'
+    path.write_text(path.read_text().replace('raise ValueError("no way")', own))
+    with pytest.raises(RevisionFailed, match=r"hint: say yes; nothing .* stay applied; run the same command again$"):
+        alembic_command.upgrade(project.config, "head")
+    path.write_text(path.read_text().replace(own, "pass"))
     alembic_command.upgrade(project.config, "head")
     assert versions(project) == [1, 2]
     assert command.validate(project.config, models=False) == []

@@ -32,7 +32,7 @@ def fail(connection: Connection, recorder: Recorder, error: Exception, *, single
     direction = "downgrade of revision" if entry.kind == "downgrade" else "revision"
     raise RevisionFailed(
         f"{direction} {entry.revision} failed: {reason}",
-        hint=cure + _what_remains(recorder, lost),
+        hint=_hint(cure, _what_remains(recorder, lost)),
         findings=error.findings if isinstance(error, TsextError) else (),
     ) from error
 
@@ -49,18 +49,28 @@ def _record(own: Connection | None, engine: Engine, failure: records.Entry) -> N
 def _told(error: Exception) -> tuple[str, str]:
     """What an error says, and its own cure."""
     if isinstance(error, TsextError):
-        return error.message, f"{error.hint}; " if error.hint else ""
+        return error.message, error.hint
     return str(error.orig if isinstance(error, DBAPIError) else error).strip() or repr(error), ""
+
+
+def _hint(cure: str, remains: str) -> str:
+    """
+    :param cure: what the error itself says to do; empty if it does not.
+    :param remains: what remains of the revision.
+    """
+    if cure:
+        return f"{cure}; {remains}; run the same command again"
+    return f"{remains}; mend the cause and run the same command again"
 
 
 def _what_remains(recorder: Recorder, lost: bool) -> str:
     if recorder.committed:
         return (
-            "statements it ran outside a transaction stay; the database is still recorded as before it. Make "
-            "them repeatable (DROP … IF EXISTS first), mend the cause and run the same command again"
+            "statements it ran outside a transaction stay, while the history is as it was before: make them repeatable "
+            "(DROP … IF EXISTS first)"
         )
     connection = "the connection was lost; " if lost else ""
     earlier = "earlier revisions stay applied"
     if lost and not recorder.flush:
         earlier += ", but for the newest if the server crashed before they were on disk"
-    return f"{connection}nothing of it remains and {earlier}; mend the cause and run the same command again"
+    return f"{connection}nothing of it remains and {earlier}"

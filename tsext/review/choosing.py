@@ -76,6 +76,7 @@ def _git(folder: Path, *arguments: str) -> str:
     except subprocess.CalledProcessError as error:
         raise InvalidObject(
             f"git {arguments[0]}: {error.stderr.strip() or 'no such branch'}",
-            hint="name a branch that git knows here; in CI fetch it first: git fetch origin main",
+            hint="--since needs the project in git, and a branch that git knows here; in CI fetch it first: "
+            "git fetch origin main",
         ) from error
     return done.stdout

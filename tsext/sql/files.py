@@ -254,7 +254,7 @@ def explain(file: SqlFile, statement: Statement, error: BaseException) -> SqlFil
     return SqlFileError("\n".join(details), hint=_cure(file, statement, said))
 
 
-_NO_ANSWER = "if the connection was lost, the server's log says why; then run the upgrade again"
+_NO_ANSWER = "if the connection was lost, the server's log says why; then run it again"
 
 
 def _position(statement: Statement, said: Any) -> int:
@@ -277,20 +277,20 @@ def _details(statement: Statement, said: Any) -> Iterator[tuple[str, str]]:
 _CURES: Mapping[str, str] = {
     "25001": refusals.ALONE,
     "2D000": refusals.ALONE,
-    "40001": "another session was in the way: run the upgrade again",
-    "40P01": "another session was in the way: run the upgrade again",
+    "40001": "another session was in the way: run it again",
+    "40P01": "another session was in the way: run it again",
     "42501": "grant the missing privilege to the role that migrates, or migrate as the object's owner",
-    "53": "free the resource on the server, then run the upgrade again",
-    "55P03": "another session held the lock: find out which, and run the upgrade again when it is done",
-    "57014": "it was cancelled, or took longer than statement_timeout: then run the upgrade again",
-    "57": "the server ended the statement, not the SQL: its log says why; then run the upgrade again",
+    "53": "free the resource on the server, then run it again",
+    "55P03": "another session held the lock: find out which, and run it again when it is done",
+    "57014": "it was cancelled, or took longer than statement_timeout: then run it again, with more time",
+    "57": "the server ended the statement, not the SQL: its log says why; then run it again",
 }
 """By SQLSTATE, or by its class."""
 
 
 def _cure(file: SqlFile, statement: Statement, said: Any) -> str:
     state = said.sqlstate or ""
-    cure = _CURES.get(state) or _CURES.get(state[:2]) or "correct the statement, then run the upgrade again"
+    cure = _CURES.get(state) or _CURES.get(state[:2]) or "correct the statement"
     if cure == refusals.ALONE and file.no_transaction:
         cure = refusals.NOT_IN_BLOCK
     hints = [said.message_hint, cure] if said.message_hint else [cure]
