@@ -188,7 +188,7 @@ def test_validate_finds_what_was_deleted_or_forged(project, forgery, rule):
     assert "hint:" in project.run("tsext", "validate", fails=True)
 
 
-def test_a_failed_revision_leaves_a_boundary_an_event_and_a_way_on(project):
+def test_a_failed_revision_leaves_a_boundary_an_event_and_a_way_on(project, monkeypatch):
     project.tables("001_one")
     path = project.revision("002_two", "001_one", 'op.execute("CREATE TABLE b (id int)"); raise ValueError("no way")')
     with pytest.raises(RevisionFailed, match="nothing of it remains"):
@@ -197,6 +197,7 @@ def test_a_failed_revision_leaves_a_boundary_an_event_and_a_way_on(project):
     assert project.scalar("SELECT version_num FROM alembic_version") == "001_one"
     assert project.scalar("SELECT to_regclass('b')") is None
     assert project.rows("SELECT revision, error FROM tsext.event WHERE outcome = 'failed'") == [("002_two", "no way")]
+    monkeypatch.setenv("TSEXT_ENV", "development")  # which runs what cannot be read
     own = 'from tsext.errors import TsextError; raise TsextError("no way", hint="say yes")'
     path.write_text(path.read_text().replace('raise ValueError("no way")', own))
     with pytest.raises(RevisionFailed, match=r"hint: say yes; nothing .* stay applied; run the same command again$"):
