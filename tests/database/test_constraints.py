@@ -10,7 +10,12 @@ TABLES = """
 CREATE TABLE "Üsers" (id integer PRIMARY KEY, name text, "Age" integer);
 CREATE TABLE orders (id integer PRIMARY KEY, user_id integer, code text);
 INSERT INTO "Üsers" VALUES (1, 'a', 3), (2, 'b', 4);
-INSERT INTO orders VALUES (1, 1, 'x'), (2, 2, 'y')
+INSERT INTO orders VALUES (1, 1, 'x'), (2, 2, 'y');
+CREATE TABLE parts (id integer, user_id integer) PARTITION BY RANGE (id);
+CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (1) TO (5);
+CREATE TABLE "Rest" PARTITION OF parts DEFAULT PARTITION BY LIST (user_id);
+CREATE TABLE "Rest_1" PARTITION OF "Rest" DEFAULT;
+INSERT INTO parts VALUES (1, 1), (7, 2)
 """
 TICKS = """
 CREATE TABLE ticks (time timestamptz NOT NULL, v integer, user_id integer);
@@ -20,12 +25,14 @@ INSERT INTO ticks SELECT '2026-01-01'::timestamptz + g * INTERVAL '12 hours', g,
 VERBS = {
     "add_check": 'op.add_check("ck", "Üsers", "\\"Age\\" > 0 AND name <> \'50%\'")',
     "add_foreign_key": 'op.add_foreign_key("fk", "orders", "Üsers", ["user_id"], ["id"], ondelete="CASCADE")',
+    "add_foreign_key_of_partitions": 'op.add_foreign_key("fk", "parts", "Üsers", ["user_id"], ["id"])',
     "set_not_null": 'op.set_not_null("Üsers", "Age")',
     "add_unique": 'op.add_unique("uq", "orders", ["code"])',
 }
 BACK = {
     "add_check": 'op.drop_constraint("ck", "Üsers", type_="check")',
     "add_foreign_key": 'op.drop_constraint("fk", "orders", type_="foreignkey")',
+    "add_foreign_key_of_partitions": 'op.drop_constraint("fk", "parts", type_="foreignkey")',
     "set_not_null": 'op.alter_column("Üsers", "Age", nullable=True)',
     "add_unique": 'op.drop_constraint("uq", "orders", type_="unique")',
 }

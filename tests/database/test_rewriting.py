@@ -50,8 +50,10 @@ sa.Table("orders", metadata, sa.Column("id", sa.Integer, primary_key=True),
 sa.Table("venues", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text, nullable=False),
          sa.Index("ix_venues_name", "name"), sa.Index("ix_venues_like", sa.text("(name || '%')")))
 sa.Table("parts", metadata, sa.Column("id", sa.Integer), sa.Column("n", sa.Integer), sa.Index("ix_parts_n", "n"),
+         sa.ForeignKeyConstraint(["n"], ["users.id"], name="fk_parts"), sa.CheckConstraint("n < id", name="ck_parts"),
          sa.UniqueConstraint("id", "n", name="uq_parts"), postgresql_partition_by="LIST (id)")
 """
+CHECKS = 'autogenerate_plugins=["alembic.autogenerate.*", "tsext.autogenerate", "alembic.ext.checkconstraint_byname"]'
 FIRST = [
     "op.create_table('venues'",
     "op.create_index('ix_venues_name'",  # nobody uses a new table
@@ -66,6 +68,8 @@ SECOND = [
     'postgresql_where=sa.text("user_id > 5")',
     'op.drop_index_concurrently("ix_orders_code", table_name="orders", if_exists=True)',
     'op.create_index_concurrently("ix_parts_n", "parts", ["n"])',
+    'op.add_foreign_key("fk_parts", "parts", "users", ["n"], ["id"])',
+    'op.add_check("ck_parts", "parts", "n < id")',
     "op.add_foreign_key(",
     'ondelete="CASCADE"',
     'op.add_unique("uq_orders_code", "orders", ["code"])',
@@ -107,6 +111,7 @@ def look(project):
 @pytest.fixture
 def changed(project, monkeypatch):
     monkeypatch.setenv("TSEXT_ENV", "development")
+    project.run_with(CHECKS)
     project.models(BEFORE)
     autogenerate(project, "before")
     run(project, command.upgrade)

@@ -38,10 +38,17 @@ def test_a_script_takes_each_step_outside_the_transaction(op):
 
 def test_it_is_rendered_with_its_way_back():
     operation = AddColumnWithDefault(ColumnWithDefault("t", sa.Column("c", sa.UUID(), **TOKEN), "app"))
-    assert (
-        "op.add_column_with_default('t', sa.Column('c', sa.UUID(), "
-        "server_default=sa.text('gen_random_uuid()'), nullable=False), schema='app')"
-    ) in render_python_code(UpgradeOps([operation]))
+    assert """    op.add_column_with_default(
+        "t",
+        sa.Column(
+            "c",
+            sa.UUID(),
+            server_default=sa.text("gen_random_uuid()"),
+            nullable=False,
+        ),
+        schema="app",
+    )
+""" in render_python_code(UpgradeOps([operation]))
     assert "op.drop_column('t', 'c', schema='app')" in render_python_code(UpgradeOps([operation.reverse()]))
     assert operation.to_diff_tuple() == ("add_column_with_default", '"t"', '"c"', '"UUID"', '"gen_random_uuid()"')
 

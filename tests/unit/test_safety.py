@@ -232,6 +232,34 @@ def test_nobody_uses_a_name_that_an_earlier_statement_gave():
     assert safety.classify([f"ALTER TABLE {step}" for step in back]) == []
 
 
+@pytest.mark.parametrize(
+    ("query", "inside", "unsafe"),
+    [
+        ("SELECT id FROM big", "UPDATE big SET c = 1 WHERE id = r.id;", True),
+        ("SELECT id FROM big", "FOR i IN 1..2 LOOP DELETE FROM small WHERE id = r.id; END LOOP;", True),
+        ("SELECT id FROM big", "UPDATE big SET c = 1 WHERE id = r.id; COMMIT;", False),
+        ("SELECT id FROM big LIMIT 100", "UPDATE big SET c = 1 WHERE id = r.id;", False),
+        ("SELECT relname FROM pg_class", "UPDATE big SET c = 1 WHERE id = 5;", False),
+        ("SELECT id FROM big", "FOR s IN SELECT id FROM small WHERE a = 1 LOOP COMMIT; END LOOP;", False),
+    ],
+)
+def test_what_a_loop_does_to_each_row_it_does_to_all(query, inside, unsafe):
+    loop = f"FOR r IN {query} LOOP {inside} END LOOP"
+    body = f"DECLARE r record; s record; BEGIN {loop}; UPDATE small SET c = 1 WHERE id = 1; END"
+    found = safety.classify([safety.Statement(f"DO $$ {body} $$", in_transaction=False)])
+    assert ("mass-update" in {each.rule for each in found}) == unsafe
+    assert (safety.category(found) is Category.UNSAFE) == unsafe
+
+
+def test_what_is_not_there_is_dropped_by_nobody():
+    database = DatabaseFacts(17, {}, ("public",), "UTC", types=frozenset({"mood"}), extensions=frozenset({"hstore"}))
+    facts = Facts(17, None, database)
+    for there, missing in (("TYPE mood", "TYPE tone"), ("EXTENSION hstore", "EXTENSION citext")):
+        for dropped in (there, missing, there.replace(" ", " IF EXISTS ")):
+            assert safety.category(safety.classify([f"DROP {dropped}"], facts)) is Category.UNSAFE
+        assert safety.classify([f"DROP {missing.replace(' ', ' IF EXISTS ')}"], facts) == []
+
+
 @pytest.mark.parametrize("sql", SAFE)
 def test_what_is_safe(sql):
     found = safety.classify([sql])

@@ -153,10 +153,9 @@ def _safe(operation: MigrateOperation, tables: _Tables) -> list[MigrateOperation
         return [operation] if tables.goes_with_column(key, operation) else [indexes.dropped(operation)]
     if tables.declares(Columnstore, *key):
         return [operation]
-    if isinstance(operation, CreateUniqueConstraintOp | CreateForeignKeyOp) and tables.is_partitioned(*key):
-        return [operation]
     if isinstance(operation, CreateUniqueConstraintOp):
-        return [operation] if tables.declares(Hypertable, *key) else list(_unique(operation))
+        adopts_none = tables.declares(Hypertable, *key) or tables.is_partitioned(*key)
+        return [operation] if adopts_none else list(_unique(operation))
     if isinstance(operation, CreateCheckConstraintOp):
         return list(_check(operation))
     if isinstance(operation, CreateForeignKeyOp):

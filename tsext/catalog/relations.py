@@ -157,13 +157,19 @@ class DatabaseFacts:
     """Language and source of the functions and procedures that users wrote and that may change something, by name."""
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The values of enums, without their schemas."""
+    types: frozenset[str] = frozenset()
+    """Without their schemas, those of tables left out."""
+    extensions: frozenset[str] = frozenset()
+    """Those that are in the database."""
 
 
 def database_facts(connection: Connection) -> DatabaseFacts:
     """Everything at once, in about ten queries whatever the number of tables and chunks."""
     row = connection.exec_driver_sql(
         "SELECT current_setting('server_version_num')::int / 10000, current_schemas(false)::text[], "
-        "current_setting('TimeZone'), ARRAY(SELECT nspname::text FROM pg_namespace)"
+        "current_setting('TimeZone'), ARRAY(SELECT nspname::text FROM pg_namespace), "
+        "ARRAY(SELECT typname::text FROM pg_type LEFT JOIN pg_class AS c ON c.oid = typrelid WHERE relkind = 'c' "
+        "OR (relkind IS NULL AND typcategory <> 'A')), ARRAY(SELECT extname::text FROM pg_extension)"
     ).one()
     domains = rows(connection, "domains")
     return DatabaseFacts(
@@ -178,6 +184,8 @@ def database_facts(connection: Connection) -> DatabaseFacts:
         domain_defaults={each.name: each.default for each in domains if each.default},
         bodies={each.name: (each.language, each.body) for each in rows(connection, "function_bodies")},
         labels={each.name: tuple(each.labels) for each in rows(connection, "enums")},
+        types=frozenset(row[4]),
+        extensions=frozenset(row[5]),
     )
 
 

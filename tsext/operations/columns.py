@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from alembic.autogenerate.render import render_op_text
 from alembic.operations import Operations
 from alembic.operations.ops import AddColumnOp, DropColumnOp
 from sqlalchemy import Column, Connection
@@ -129,5 +128,4 @@ class AddColumnWithDefault(SteppedOperation, name="add_column_with_default", nou
 
     def rendered(self, context: AutogenContext) -> str:
         """As Alembic renders ``op.add_column``, which takes the same arguments."""
-        head, _, rest = render_op_text(context, self._alembic()).partition("add_column(")
-        return f"{head}{self.verb}({rest}"
+        return self.rendered_as(context, self._alembic())

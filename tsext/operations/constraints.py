@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from alembic.operations import Operations
@@ -115,6 +116,9 @@ class AddCheck(AddConstraint, name="add_check", noun=Check):
 class AddForeignKey(AddConstraint, name="add_foreign_key", noun=ForeignKey):
     """Add a foreign key without a scan while others wait."""
 
+    # below 18, PostgreSQL refuses NOT VALID of a partitioned table, where each partition gets its own first
+    answers_for = SteppedOperation.answers_for | {"version"}
+
     def __init__(self, target: ForeignKey) -> None:
         self.target: ForeignKey = target
 
@@ -178,6 +182,15 @@ class AddForeignKey(AddConstraint, name="add_foreign_key", noun=ForeignKey):
                     "TimescaleDB has no foreign keys",
                     hint="check it in a trigger, or in the application",
                 )
+
+    def steps(self, connection: Connection) -> list[str]:
+        """What is left to do; a partitioned table takes over the keys of its partitions, without a scan."""
+        name, whole = self.target.name, catalog.indexed(connection, *self.table)
+        if whole is None or not whole.is_partitioned or catalog.constraint_state(connection, *self.table, name):
+            return super().steps(connection)
+        of_parts = (replace(self.target, table_name=each.name, schema=each.schema) for each in whole.parts)
+        left = [step for each in of_parts for step in AddForeignKey(each).steps(connection)]
+        return [*left, f"{self.alter} ADD CONSTRAINT {identifier(name)} {self.added()}"]
 
     def added(self) -> str:
         """``FOREIGN KEY (…) REFERENCES …``."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from alembic.autogenerate.render import render_op_text
 from alembic.operations import Operations
 from alembic.operations.ops import CreateIndexOp, DropIndexOp
 from sqlalchemy import Column, Connection
@@ -21,7 +19,7 @@ from tsext.model import Index
 from tsext.operations import index_builds, index_refusals, index_removals, index_scripts
 from tsext.operations.index_builds import Build
 from tsext.operations.operation import Operation
-from tsext.operations.rendering import Code, arguments_in, code_of, flags_of
+from tsext.operations.rendering import Code, code_of, flags_of
 from tsext.sql.dialect import dialect
 from tsext.sql.quoting import qualified
 
@@ -147,11 +145,7 @@ class CreateIndexConcurrently(IndexOperation, name="create_index_concurrently", 
 
     def rendered(self, context: AutogenContext) -> str:
         """With the arguments that Alembic renders for ``op.create_index``, which takes the same."""
-        rendered = ast.parse(render_op_text(context, self._alembic()))
-        call = next(node for node in ast.walk(rendered) if isinstance(node, ast.Call))
-        given = [each for each in arguments_in(call) if str(each) != "unique=False"]
-        prefix = context.opts.get("alembic_module_prefix") or ""
-        return Code(f"{prefix}{self.verb}(", tuple(given), ")").broken()
+        return self.rendered_as(context, self._alembic())
 
 
 class DropIndexConcurrently(IndexOperation, name="drop_index_concurrently", noun=Index):

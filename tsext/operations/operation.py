@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from contextlib import nullcontext
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from alembic.autogenerate.render import renderers
+from alembic.autogenerate.render import render_op_text, renderers
 from alembic.operations import MigrateOperation, Operations
 from sqlalchemy import Connection
 
@@ -17,7 +18,7 @@ from tsext.model import Feature, License, Object
 from tsext.operations import load
 from tsext.operations.optional import leaves_out
 from tsext.operations.printing import emit, is_read, write
-from tsext.operations.rendering import Code, comment
+from tsext.operations.rendering import Code, arguments_in, comment
 from tsext.sql.sending import send
 
 if TYPE_CHECKING:
@@ -115,6 +116,13 @@ class Operation(MigrateOperation):
         code = Code(f"{prefix}{self.verb}(", tuple(arguments), ")")
         context.imports.update(code.needs())
         return code.broken()
+
+    def rendered_as(self, context: AutogenContext, like: MigrateOperation) -> str:
+        """The call with the arguments that Alembic renders for an operation of its own, but for the defaults."""
+        rendered = ast.parse(render_op_text(context, like))
+        call = next(node for node in ast.walk(rendered) if isinstance(node, ast.Call))
+        given = tuple(each for each in arguments_in(call) if str(each) != "unique=False")
+        return Code(f"{context.opts.get('alembic_module_prefix') or ''}{self.verb}(", given, ")").broken()
 
     def to_diff_tuple(self) -> tuple[Any, ...]:
         """What ``alembic check`` prints."""

@@ -48,13 +48,13 @@ def add_constraint(reading: Reading, table: Name, command: Any) -> None:
 def add_foreign_key(reading: Reading, table: Name, constraint: Any, columns: list[str], *, validated: bool) -> None:
     """A foreign key, alone or beside a column; ``validated``: whether rows that are there are checked."""
     referenced = Name.of_range(constraint.pktable)
-    new = reading.is_new(table)
+    nothing_to_check = reading.is_new(table) and (not reading.state(table).filled or reading.is_new(referenced))
     check_referenced(reading, referenced, constraint)
     found = reading.find(table)
     if constraint.skip_validation and found is not None and found.kind == "p" and not reading.depth:
         cure = "add it in a maintenance window, or to each partition"
         reading.need_postgresql(18, "a foreign key NOT VALID of a partitioned table", cure)
-    work = Work.SCAN if validated and not new else None
+    work = Work.SCAN if validated and not nothing_to_check else None
     reading.lock(table, LockMode.SHARE_ROW_EXCLUSIVE, work)
     reading.lock(referenced, LockMode.SHARE_ROW_EXCLUSIVE, work)
     if constraint.skip_validation:

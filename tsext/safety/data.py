@@ -6,7 +6,7 @@ from typing import Any
 
 from tsext.model.locks import LockMode, Work
 from tsext.safety import calls, hypertables, rules
-from tsext.safety.expressions import truth
+from tsext.safety.expressions import reads_everything, truth
 from tsext.safety.names import Name
 from tsext.safety.reading import READERS, Reading, reads
 from tsext.safety.tables import read_relations
@@ -25,29 +25,12 @@ def select(reading: Reading, node: Any) -> None:
     if node.HasField("into_clause"):
         into = node.into_clause.rel
         reading.script.create(Name.of_range(into), temporary=into.relpersistence == "t")
-    read_relations(reading, node, work=Work.SCAN if _reads_everything(node) else None)
+    read_relations(reading, node, work=Work.SCAN if reads_everything(node) else None)
     for locking in node.locking_clause:
         named = [Name.of_range(each.range_var) for each in locking.locking_clause.locked_rels]
         for name in named or [Name.of_range(each) for each in grammar.find(node, "RangeVar")]:
             reading.lock(name, LockMode.ROW_SHARE)
     calls.read(reading, node)
-
-
-_FIRST = {"min", "max", "exists"}
-"""Aggregates that an index answers, at least of all rows."""
-_WHOLE = {"count", "sum", "avg", "array_agg", "string_agg", "json_agg", "jsonb_agg", "bool_and", "bool_or"}
-"""Aggregates that no index answers."""
-
-
-def _reads_everything(node: Any) -> bool:
-    """Whether a query is sure to read all that it selects from."""
-    named = {
-        Name.of_list(each.funcname).name for target in node.target_list for each in grammar.find(target, "FuncCall")
-    }
-    if not len(node.from_clause):
-        return False
-    bounded = node.HasField("where_clause") or node.HasField("limit_count") or named & _FIRST
-    return bool(named & _WHOLE) or not bounded
 
 
 @reads("insert_stmt")
@@ -58,6 +41,8 @@ def insert(reading: Reading, node: Any) -> None:
     if node.HasField("select_stmt"):
         read_relations(reading, values, work=Work.SCAN)
         calls.read(reading, values)
+        if len(values.from_clause):
+            reading.script.change(table).filled = True
     reading.lock(table, LockMode.ROW_EXCLUSIVE)
 
 
@@ -101,15 +86,22 @@ def _change(reading: Reading, node: Any, verb: str) -> None:
         return
     read_relations(reading, node, besides=table)
     condition = _condition(node)
-    some = condition is False or (condition is None and _names_a_value(reading, node))
+    row_by_row = condition is None and reading.script.row_by_row
+    some = condition is False or (condition is None and not row_by_row and _names_a_value(reading, node))
     reading.lock(table, LockMode.ROW_EXCLUSIVE, None if some else Work.SCAN)
     if some or reading.is_new(table):
         return
     sources = node.from_clause if verb == "UPDATE" else node.using_clause
-    if condition is True or _is_join(reading, node.where_clause, sources) or _is_of_empty_column(reading, node):
+    joins = _is_join(reading, node.where_clause, sources)
+    if condition is True or row_by_row or joins or _is_of_empty_column(reading, node):
         reading.report(rules.MASS_UPDATE, table, verb=verb, cure=_in_batches(table, verb))
-    elif not len(grammar.find(node.where_clause, "SelectStmt")):
+    elif not _is_batch(node.where_clause):
         reading.report(rules.WIDE_UPDATE, table, verb=verb, cure=_in_batches(table, verb))
+
+
+def _is_batch(condition: Any) -> bool:
+    """Whether a query says which rows, and how many at most."""
+    return any(each.HasField("limit_count") for each in grammar.find(condition, "SelectStmt"))
 
 
 def _in_batches(table: Name, verb: str) -> str:
@@ -217,6 +209,8 @@ def copy(reading: Reading, node: Any) -> None:
     if node.HasField("relation"):
         mode = LockMode.ROW_EXCLUSIVE if node.is_from else LockMode.ACCESS_SHARE
         reading.lock(Name.of_range(node.relation), mode)
+        if node.is_from:
+            reading.script.change(Name.of_range(node.relation)).filled = True
 
 
 @reads("lock_stmt")

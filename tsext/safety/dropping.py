@@ -63,7 +63,7 @@ def _is_own(reading: Reading, name: Name, kind: str) -> bool:
 def _drop(reading: Reading, name: Name, kind: str, node: Any, together: set[Name]) -> None:
     what = kind.removeprefix("OBJECT_").replace("MATVIEW", "MATERIALIZED VIEW").replace("_", " ").lower()
     relation = kind in _RELATIONS
-    if (relation and reading.is_missing(name)) or _is_missing_otherwise(reading, name, kind):
+    if (relation and reading.is_missing(name)) or _is_missing_otherwise(reading, name, kind, may_be=node.missing_ok):
         if not node.missing_ok:
             reading.report(rules.DOES_NOT_EXIST, what=what, name=name)
         return
@@ -102,10 +102,14 @@ def _is_something_else(reading: Reading, name: Name, kind: str, what: str) -> bo
     return False
 
 
-def _is_missing_otherwise(reading: Reading, name: Name, kind: str) -> bool:
-    """The same of functions and schemas."""
+def _is_missing_otherwise(reading: Reading, name: Name, kind: str, *, may_be: bool) -> bool:
+    """The same of functions and schemas; and of types and extensions, unless they must be there."""
     if reading.facts.database is None:
         return False
+    if kind in ("OBJECT_TYPE", "OBJECT_DOMAIN"):
+        return may_be and name.name not in reading.facts.database.types
+    if kind == "OBJECT_EXTENSION":
+        return may_be and name.name not in reading.facts.database.extensions
     if kind == "OBJECT_SCHEMA":
         return name.name not in reading.facts.database.schemas and name.name not in reading.script.schemas
     functions = kind in ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE")

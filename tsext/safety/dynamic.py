@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tsext.safety import holding, rules
+from tsext.safety.expressions import reads_everything
+from tsext.safety.names import Name
 from tsext.safety.reading import Reading, reads
 from tsext.safety.script import Body
 from tsext.sql import grammar
@@ -24,8 +26,34 @@ def do(reading: Reading, node: Any) -> None:
 
 def run(reading: Reading, body: Body) -> None:
     """What a body runs, in the order in which it is written."""
-    for kind, text in body:
+    outside: list[bool] = []
+    for place, (kind, text) in enumerate(body):
+        if kind == "end_fors":
+            reading.script.row_by_row = outside.pop()
         _run(reading, kind, text)
+        if kind == "fors":
+            outside.append(reading.script.row_by_row)
+            commits = any(each in ("commit", "rollback") for each, _ in _loop(body[place + 1 :]))
+            reading.script.row_by_row = not commits and (outside[-1] or _is_of_all_rows(reading, text))
+
+
+def _loop(body: Body) -> Body:
+    """What is inside a loop."""
+    depth = 1
+    for place, (kind, _) in enumerate(body):
+        depth += {"fors": 1, "end_fors": -1}.get(kind, 0)
+        if depth == 0:
+            return body[:place]
+    return body
+
+
+def _is_of_all_rows(reading: Reading, query: str) -> bool:
+    """Whether a query gives all rows of a table that is in use."""
+    read = grammar.tree(query)
+    if read is None or read[0] != "select_stmt" or not reads_everything(read[1]):
+        return False
+    named = [Name.of_range(each) for each in grammar.find(read[1], "RangeVar")]
+    return any(not reading.is_new(each) and not each.is_system for each in named)
 
 
 def _run(reading: Reading, kind: str, text: str) -> None:

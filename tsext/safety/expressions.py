@@ -121,3 +121,20 @@ def proves_not_null(definition: str) -> tuple[str, ...]:
         return ()
     checks = [each for each in grammar.find(read[1], "Constraint") if each.HasField("raw_expr")]
     return tuple(column for each in checks for column in not_null_columns(each.raw_expr))
+
+
+_FIRST = {"min", "max", "exists"}
+"""Aggregates that an index answers, at least of all rows."""
+_WHOLE = {"count", "sum", "avg", "array_agg", "string_agg", "json_agg", "jsonb_agg", "bool_and", "bool_or"}
+"""Aggregates that no index answers."""
+
+
+def reads_everything(node: Any) -> bool:
+    """Whether a query is sure to read all that it selects from."""
+    named = {
+        Name.of_list(each.funcname).name for target in node.target_list for each in grammar.find(target, "FuncCall")
+    }
+    if not len(node.from_clause):
+        return False
+    bounded = node.HasField("where_clause") or node.HasField("limit_count") or named & _FIRST
+    return bool(named & _WHOLE) or not bounded

@@ -24,6 +24,11 @@ class Name(NamedTuple):
         """The argument that says in which schema it is, if one is written."""
         return [f"schema={text(self.schema)}"] if self.schema else []
 
+    @property
+    def is_system(self) -> bool:
+        """Whether it is one of the catalog, which PostgreSQL finds without a schema, too."""
+        return self.schema == "information_schema" or (self.schema or self.name).startswith("pg_")
+
     def arguments(self, *others: str) -> str:
         """The name and other strings, as the arguments of a verb."""
         return ", ".join([text(self.name), *map(text, others), *self.in_schema])

@@ -73,6 +73,8 @@ def scan_default_partition(reading: Reading, table: Name, bound: Any) -> None:
     if parent is None or not parent.default_partition:
         return
     default = Name(*parent.default_partition)
+    if reading.state(default).independent or reading.script.is_gone(default):
+        return
     proven = _proves(reading, default, parent, bound)
     reading.lock(default, LockMode.ACCESS_EXCLUSIVE, None if proven else Work.SCAN)
     if not proven:

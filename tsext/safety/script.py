@@ -36,6 +36,8 @@ class State:
 
     new: bool = False
     """It was created, and so is used by nobody."""
+    filled: bool = False
+    """It got the rows of others, as many as there may be."""
     gone: bool = False
     """It was dropped, or has another name now."""
     was: Name | None = None
@@ -128,6 +130,8 @@ class Script:
         """Values that the transaction has added to enums that were there before."""
         self.time_zone: str | None = None
         """The session's, if it was set."""
+        self.row_by_row = False
+        """In a loop over all rows of a table, which commits nothing."""
         self.inside = False
         """After a BEGIN that is written out."""
         self.invented: set[Name] = set()

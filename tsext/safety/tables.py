@@ -117,7 +117,8 @@ def create_table_as(reading: Reading, node: Any) -> None:
             # a trigger tells it what has changed
             reading.lock(Name.of_range(each), LockMode.SHARE_ROW_EXCLUSIVE)
     kind = "m" if grammar.enum_name("ObjectType", node.objtype) == "OBJECT_MATVIEW" else "r"
-    reading.script.create(name, temporary=temporary, kind=kind)
+    state = reading.script.create(name, temporary=temporary, kind=kind)
+    state.filled = not node.into.skip_data
 
 
 @reads("view_stmt")

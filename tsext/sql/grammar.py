@@ -174,6 +174,8 @@ def printed(node: Any) -> str:
 def body(language: str, text: str) -> list[tuple[str, str]] | None:
     """What the body of a function runs, or that of DO: kind of PL/pgSQL statement, ``sql`` in SQL, and its text.
 
+    ``end_fors`` is where a loop over the rows of a query ends.
+
     :return: None if it cannot be read, as in other languages.
     """
     if language == "sql":
@@ -202,6 +204,8 @@ def _sql_in(tree: Any) -> Iterator[tuple[str, str]]:
                 if kind in ("PLpgSQL_stmt_commit", "PLpgSQL_stmt_rollback"):
                     yield kind.removeprefix("PLpgSQL_stmt_"), ""
             yield from _sql_in(inner)
+            if kind == "PLpgSQL_stmt_fors":
+                yield "end_fors", ""
 
 
 def in_parentheses(statement: str, position: int) -> str | None:
