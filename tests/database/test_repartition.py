@@ -380,3 +380,30 @@ def test_chunks_have_the_keys_of_the_table(timescaledb, monkeypatch, largest):
     database.execute("INSERT INTO quotes VALUES (1, '2026-03-01', 'new', 1)", "DROP INDEX once", 'DROP INDEX "Lower"')
     database.execute("ALTER TABLE quotes DROP CONSTRAINT quotes_pkey")
     assert database.scalar("SELECT count(*) FROM pg_index WHERE indrelid IN (SELECT show_chunks('quotes'))") == 0
+
+
+# --- rows of one instant
+
+HOT = """
+CREATE TABLE hot (day date NOT NULL, symbol text NOT NULL, n int NOT NULL DEFAULT 0, PRIMARY KEY (symbol, day));
+SELECT create_hypertable('hot', by_range('day', INTERVAL '7 days'), create_default_indexes => false);
+INSERT INTO hot SELECT DATE '2026-01-01' + d, 'it''s ' || g
+FROM generate_series(0, 1) AS d, generate_series(1, 20000) AS g
+"""
+
+
+class Updater(Writer):
+    """Changes thirty rows of the last day at a time."""
+
+    def statement(self, numbers):
+        symbols = ", ".join(f"'it''s {each}'" for each in numbers.sample(range(1, 20001), 30))
+        return f"UPDATE hot SET n = n + 1 WHERE day = '2026-01-02' AND symbol IN ({symbols})"
+
+
+def test_of_rows_of_one_instant_those_that_change_are_brought_over(timescaledb):
+    timescaledb.execute(*HOT.split(";\n"))
+    with Updater(timescaledb) as updater:
+        timescaledb.run('op.repartition_hypertable("hot", chunk_time_interval=timedelta(days=1))')
+        timescaledb.run('op.undo_repartition_hypertable("hot")')
+    assert timescaledb.scalar("SELECT sum(n) FROM hot") == 30 * updater.statements
+    assert timescaledb.scalar("SELECT count(*) FROM hot") == 40_000

@@ -33,6 +33,9 @@ SET ROLE keeper;
 SELECT add_retention_policy('"Ticks"', INTERVAL '10 years', initial_start => '2040-01-01 03:00+00',
                             timezone => 'Europe/Berlin');
 RESET ROLE;
+SELECT alter_job(job_id, fixed_schedule => true, initial_start => '2040-01-01 03:00+00', timezone => 'Europe/Berlin',
+    max_runtime => '7 minutes', retry_period => '9 minutes', next_start => '2041-01-01 02:00+00')
+FROM timescaledb_information.jobs WHERE proc_name = 'policy_retention';
 SELECT add_reorder_policy('"Ticks"', 'ix_ticks', if_not_exists => true);
 SELECT alter_job(job_id, schedule_interval => '5 hours', max_retries => 3, scheduled => false)
 FROM timescaledb_information.jobs WHERE proc_name = 'policy_reorder';
@@ -42,7 +45,7 @@ SELECT add_job('tidy', '2 hours', config => '{"table": "Other"}')
 LOOK = """
 SELECT j.proc_name, j.owner, j.hypertable_schema, j.hypertable_name, j.schedule_interval::text, j.max_runtime::text,
        j.max_retries, j.retry_period::text, j.scheduled, j.fixed_schedule, j.initial_start, b.timezone,
-       j.config - 'hypertable_id' - 'mat_hypertable_id' AS config
+       j.config - 'hypertable_id' - 'mat_hypertable_id' AS config, j.next_start
 FROM timescaledb_information.jobs AS j JOIN _timescaledb_config.bgw_job AS b ON b.id = j.job_id
 WHERE job_id >= 1000 ORDER BY j.proc_name, j.config
 """

@@ -268,14 +268,15 @@ def test_pausing_offline_waits_in_the_server(op):
     assert emitted[:2] == [
         "COMMIT",
         """SELECT alter_job(job_id, scheduled => false, config => config || '{"paused_by_tsext": true}'::jsonb, """
-        f"{TIMEZONE}) FROM timescaledb_information.jobs WHERE scheduled AND {owned}",
+        f"next_start => next_start, {TIMEZONE}) FROM timescaledb_information.jobs WHERE scheduled AND {owned}",
     ]
     assert emitted[2].startswith("DO 'DECLARE deadline timestamptz := clock_timestamp() + 60 * interval ''1 second''")
     assert emitted[3] == "BEGIN"
     assert emitted[4].startswith("ALTER TABLE")
     assert emitted[5:] == [
         "SELECT alter_job(job_id, scheduled => true, config => config - 'paused_by_tsext', "
-        f"{TIMEZONE}) FROM timescaledb_information.jobs WHERE config ? 'paused_by_tsext' AND {owned}"
+        f"next_start => next_start, {TIMEZONE}) FROM timescaledb_information.jobs "
+        f"WHERE config ? 'paused_by_tsext' AND {owned}"
     ]
 
 

@@ -1,6 +1,7 @@
 """What a move into another shape says to the server, how its verbs stand in a revision, and what they refuse."""
 
 import textwrap
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -31,6 +32,9 @@ def flow():
     return Flow("app.t", "tsext_new_app_t.t", "tsext_new_app_t", '"Tíme"', "timestamp with time zone", tuple(columns))
 
 
+KEYED = (("n", "int8"), ('"S"', "text"))
+
+
 def test_changes_are_noted_by_statement(flow):
     capture = Capture(flow)
     assert capture.statement_trigger("update") == (
@@ -44,12 +48,14 @@ def test_changes_are_noted_by_statement(flow):
     log, statement, _ = capture.log
     assert log == (
         "CREATE TABLE IF NOT EXISTS tsext_new_app_t.tsext_changes "
-        "(lower timestamp with time zone, upper timestamp with time zone)"
+        "(lower timestamp with time zone, upper timestamp with time zone, key text[])"
     )
-    assert (
-        "INSERT INTO tsext_new_app_t.tsext_changes SELECT min(at), max(at) FROM "
-        "(SELECT \"Tíme\" AS at FROM tsext_after) AS rows GROUP BY date_trunc('minute', at);"
-    ) in statement
+    rows = '(SELECT "Tíme" AS at, NULL::text[] AS key FROM tsext_after) AS rows'
+    assert f"tsext_changes SELECT min(at), max(at) FROM {rows} GROUP BY date_trunc('minute', at);" in statement
+    _, statement, row = Capture(replace(flow, keys=KEYED)).log
+    rows = rows.replace("NULL::text[]", 'ARRAY[n::text, "S"::text]')
+    assert f"tsext_changes SELECT DISTINCT at, at, key FROM {rows};" in statement
+    assert 'VALUES (NEW."Tíme", NEW."Tíme", ARRAY[NEW.n::text, NEW."S"::text]);' in row
     assert capture.lock("SHARE ROW EXCLUSIVE") == "LOCK TABLE ONLY app.t IN SHARE ROW EXCLUSIVE MODE"
 
 
@@ -59,6 +65,11 @@ def test_rows_are_those_of_a_range(flow):
         "AND \"Tíme\" <= '2026-01-02'::timestamp with time zone"
     )
     assert Dirty(None, None).within(flow) == "true"
+    some = Dirty("2026-01-01", "2026-01-01", rows=(("2026-01-01", "5", "it's"), ("2026-01-01", "6", "b")))
+    assert some.within(replace(flow, keys=KEYED)).endswith(
+        """AND ("Tíme", n, "S") IN (VALUES ('2026-01-01'::timestamp with time zone, '5'::int8, 'it''s'::text), """
+        "('2026-01-01', '6', 'b'))"
+    )
     assert flow.columns == '"Tíme", n'
 
 

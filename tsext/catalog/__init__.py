@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         printed_column,
     )
     from tsext.catalog.constraints import ConstraintState, NullState, constraint_state, null_state, printed_check
+    from tsext.catalog.details import Publication, TableDetails, table_details
     from tsext.catalog.emptiness import holds_tables
     from tsext.catalog.filling import (
         Span,
@@ -220,6 +221,7 @@ else:
                 "printed_column",
             ),
             "constraints": ("ConstraintState", "NullState", "constraint_state", "null_state", "printed_check"),
+            "details": ("Publication", "TableDetails", "table_details"),
             "emptiness": ("holds_tables",),
             "filling": (
                 "Span",

@@ -33,8 +33,6 @@ class MovedColumn:
     """``pg_type.typtype`` of it: ``b`` base, ``e`` enum, ``r`` range, ``c`` composite …"""
     sequence: str | None
     """The one that it owns, as it stands in SQL."""
-    acl: str | None
-    """Its own privileges."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +57,10 @@ class MovedTable:
     """``name``, ``kind``, ``definition``, ``valid``, ``comment``, ``columns``, ``refers``: the table that a foreign key
     refers to; foreign keys last."""
     referencing: tuple[dict[str, Any], ...]
-    """Foreign keys of other tables to it: ``name``, ``table``, ``definition``."""
+    """Foreign keys of other tables to it: ``name``, ``table``, ``definition``, ``valid``, ``comment``."""
     triggers: tuple[dict[str, Any], ...]
-    """``name``, ``definition``, ``enabled``; none of ours."""
+    """``name``, ``definition``, ``enabled``, ``comment``; none of ours."""
     policies: tuple[dict[str, Any], ...]
-    grants: tuple[dict[str, Any], ...]
-    """``grantee``, ``privilege``, ``grantable``."""
-    publications: tuple[str, ...]
-    """Quoted where needed."""
     views: tuple[dict[str, Any], ...]
     """``name``, ``kind``."""
     functions: tuple[str, ...]
@@ -123,8 +117,6 @@ _SEVERAL = frozenset(
         "referencing",
         "triggers",
         "policies",
-        "grants",
-        "publications",
         "views",
         "functions",
     ]

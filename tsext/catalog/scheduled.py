@@ -116,6 +116,8 @@ class OwnedJob:
     owner: str
     policy: Policy | None
     """None, if it is of a kind that is not known, or makes no sense."""
+    next_start: str | None
+    """When it runs next, as text; None, if that is not known yet."""
 
 
 def owned_jobs(connection: Connection, relation: Key) -> list[OwnedJob]:
@@ -123,7 +125,13 @@ def owned_jobs(connection: Connection, relation: Key) -> list[OwnedJob]:
     timezones = _timezones(connection)
     own = (row for row in _jobs(connection) if row.name is not None)
     return [
-        OwnedJob(row.job_id, row.application_name, row.owner, _policy(connection, row, timezones.get(row.job_id)))
+        OwnedJob(
+            row.job_id,
+            row.application_name,
+            row.owner,
+            _policy(connection, row, timezones.get(row.job_id)),
+            row.next_start,
+        )
         for row in own
         if key_of(connection, row.schema, row.name) == relation
     ]

@@ -16,8 +16,8 @@ from tsext.operations.policies import AddPolicy
 from tsext.operations.refresh_policies import AddContinuousAggregatePolicy
 from tsext.operations.reorder_policies import AddReorderPolicy
 from tsext.operations.retention import AddRetentionPolicy
-from tsext.sql.jobs import deleted
-from tsext.sql.quoting import identifier
+from tsext.sql.jobs import altered, deleted
+from tsext.sql.quoting import Raw, identifier, literal
 
 ADDED_BY: dict[type[Policy], type[AddPolicy]] = {
     RetentionPolicy: AddRetentionPolicy,
@@ -61,5 +61,7 @@ def _moved(connection: Connection, job: catalog.OwnedJob, us: str) -> Iterator[s
     add = ADDED_BY[type(job.policy)](job.policy)
     add.server = catalog.timescaledb(connection)
     yield from add.statements()
+    if job.next_start is not None:
+        yield altered(add.target_job, add.server, next_start=Raw(f"{literal(job.next_start)}::timestamptz"))
     if job.owner != us:
         yield f"SET LOCAL ROLE {identifier(us)}"

@@ -19,6 +19,12 @@ REFERRED_SINCE = (2, 21, 1)
 """From this version of TimescaleDB on, foreign keys to hypertables find all rows that are there; before, a session that
 has made a plan for any key, after some inserts, finds none."""
 
+UNLOGGED_SINCE = (2, 23)
+"""From this version of TimescaleDB on, hypertables can be unlogged."""
+
+SWITCHED_SINCE, SWITCHED_WITH_COLUMNSTORE_SINCE = (2, 27), (2, 28, 3)
+"""From these versions of TimescaleDB on, triggers of hypertables are enabled and disabled."""
+
 _ANY_KEY = "force_custom_plan"
 """The value of ``plan_cache_mode`` with which no session ever has such a plan."""
 
@@ -42,7 +48,7 @@ def refuse(
     assert relation is not None  # or it would have been refused
     table = catalog.moved_table(connection, relation[1], relation[0], CAPTURE)
     assert table is not None
-    obstacles = _obstacles(connection, table, found is not None)
+    obstacles = _obstacles(connection, table, (found is not None, wanted is not None))
     if found is not None:
         column = wanted.column if wanted is not None and wanted.column != found.column else None
         why_not = "its columns are to have other types" if types else None
@@ -55,8 +61,23 @@ def refuse(
         )
     for fact, hint in obstacles:
         raise InvalidObject(f"op.{operation.verb}: {operation.shown} {fact}", hint=hint)
+    if wanted is not None and (found is None or found.column != wanted.column):
+        _refuse_place(operation, connection, table, wanted.column)
     if found is None and wanted is not None:
         _refuse_keys(operation, connection, table)
+
+
+def _refuse_place(operation: SteppedOperation, connection: Connection, table: catalog.MovedTable, column: str) -> None:
+    """Refuse rows of a time that no chunk can be for."""
+    found = table.column(column)
+    if found is None or found.base not in ("timestamptz", "timestamp", "date"):
+        return
+    query = f"SELECT EXISTS (SELECT FROM {table} WHERE {identifier(column)} = '-infinity')"
+    if connection.exec_driver_sql(query).scalar():
+        raise InvalidObject(
+            f"op.{operation.verb}: {operation.shown} has rows whose {column} is -infinity, which no chunk can have",
+            hint=f"give them another value: UPDATE {table} SET {column} = … WHERE {column} = '-infinity'",
+        )
 
 
 def _refuse_keys(operation: SteppedOperation, connection: Connection, table: catalog.MovedTable) -> None:
@@ -82,11 +103,20 @@ def _refuse_keys(operation: SteppedOperation, connection: Connection, table: cat
         )
 
 
-def _obstacles(connection: Connection, found: catalog.MovedTable, is_hypertable: bool) -> Iterator[tuple[str, str]]:
+def _obstacles(
+    connection: Connection, found: catalog.MovedTable, hypertable: tuple[bool, bool]
+) -> Iterator[tuple[str, str]]:
+    """What anybody's table may have.
+
+    :param hypertable: whether it is one, and is to be one.
+    """
+    is_hypertable, is_to_be_hypertable = hypertable
     if found.kind != "r" or found.is_child or (found.has_children and not is_hypertable):
         yield "is partitioned, inherited from, or a part of another table", "move its parts one by one, by hand"
     if found.persistence == "t":
         yield "is a temporary table", "create another one, and copy the rows"
+    if is_to_be_hypertable:
+        yield from _obstacles_to_hypertables(connection, found)
     if found.has_rules:
         yield "has rules, which a hypertable cannot have", "drop them, or make triggers of them"
     for name in (each["name"] for each in found.views if each["kind"] != "v"):
@@ -94,11 +124,43 @@ def _obstacles(connection: Connection, found: catalog.MovedTable, is_hypertable:
     for function in found.functions:
         yield f"is used in the body of {function}", "write the body as a string: AS $$ … $$"
     for name in (each["name"] for each in found.constraints if not each["valid"] and each["kind"] == "c"):
-        hint = f"validate it: VALIDATE CONSTRAINT {identifier(name)}"
+        hint = f"validate it, VALIDATE CONSTRAINT {identifier(name)}, or drop it"
         yield f"has a constraint that is not valid: {name}", hint
-    for column in found.columns:
-        if column.acl is not None:
-            yield f"has privileges of its own on {column.name}", "grant them on the table instead"
+    more = catalog.table_details(connection, found.name, found.schema)
+    assert more is not None  # as the table is there
+    if more.of_type is not None:
+        yield f"is of the type {more.of_type}, which another table would not be", f"ALTER TABLE {found} NOT OF"
+    for use in more.uses_of_row_type:
+        yield f"is used as a type by {use}, and another table is another type", "drop it, and create it anew later"
+    for name in more.published_with_all:
+        yield (
+            f"is published by {name}, which publishes all tables, also the one that rows would be copied to",
+            "drop the publication, and create one of the tables by their names, or of those in schemas",
+        )
+
+
+def _obstacles_to_hypertables(connection: Connection, found: catalog.MovedTable) -> Iterator[tuple[str, str]]:
+    """What a table may have, but no hypertable, or not on this server."""
+    for name in (each["name"] for each in found.constraints if each["definition"].endswith(" NO INHERIT")):
+        yield f"has a constraint that chunks would not have: {name}", "create it without NO INHERIT"
+    if found.persistence == "u" and _number(connection) < UNLOGGED_SINCE:
+        yield "is unlogged, and with this TimescaleDB no hypertable can be", f"ALTER TABLE {found} SET LOGGED"
+    columnstore = catalog.columnstore(connection, found.name, found.schema) is not None
+    switched = _number(connection) >= (SWITCHED_WITH_COLUMNSTORE_SINCE if columnstore else SWITCHED_SINCE)
+    for trigger in found.triggers:
+        if trigger["enabled"] != "O" and not switched:
+            yield (
+                f"has a trigger that is disabled, or enabled in a way of its own, {trigger['name']}, and with this "
+                "TimescaleDB no hypertable can have one",
+                "drop it before, or have it enabled as by CREATE TRIGGER",
+            )
+        if " REFERENCING " in trigger["definition"] and " FOR EACH ROW " in trigger["definition"]:
+            yield f"has a row trigger with transition tables, {trigger['name']}", "make a statement trigger of it"
+
+
+def _number(connection: Connection) -> tuple[int, ...]:
+    server = catalog.timescaledb(connection)
+    return () if server is None else server.number
 
 
 def _obstacles_of_hypertable(

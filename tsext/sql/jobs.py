@@ -12,6 +12,9 @@ PAUSED = "paused_by_tsext"
 
 _JOBS = "timescaledb_information.jobs"
 
+_AS_BEFORE = Raw("next_start")
+"""``alter_job`` reckons anew when a job on a fixed schedule runs next, unless it is told."""
+
 
 class Server(Protocol):
     """What decides how jobs are found."""
@@ -98,10 +101,11 @@ def merged(values: Mapping[str, Any], more: Mapping[str, Any]) -> Raw:
 def paused(where: str, server: Server | None) -> str:
     """Pause those that are scheduled, and mark them, so that they can be found later."""
     config = merged({}, {PAUSED: True})
-    return altered(f"scheduled AND {where}", server, scheduled=False, config=config)
+    return altered(f"scheduled AND {where}", server, scheduled=False, config=config, next_start=_AS_BEFORE)
 
 
 def resumed(where: str, server: Server | None) -> str:
     """Resume those that were paused."""
     config = merged({}, {PAUSED: None})
-    return altered(f"config ? {literal(PAUSED)} AND {where}", server, scheduled=True, config=config)
+    where = f"config ? {literal(PAUSED)} AND {where}"
+    return altered(where, server, scheduled=True, config=config, next_start=_AS_BEFORE)

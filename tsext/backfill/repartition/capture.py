@@ -21,29 +21,45 @@ from tsext.sql.sending import send, sqlstate
 _NOT_SUPPORTED = "0A000"
 """SQLSTATE of feature_not_supported, as with transition tables of a DELETE on a columnstore."""
 
+FEW = 100
+"""Rows of a statement that are noted one by one, and by their keys where they have some; of more, the ranges are."""
+
+MOST_ROWS = 200_000
+"""Rows that are brought over one by one at most; of more, all that have the same place are."""
+
+_ROWS_AT_ONCE = 500
+"""Rows that are replaced by one statement."""
+
 _BODY = """
 BEGIN
-    IF TG_OP = 'INSERT' THEN
-        INSERT INTO {log} SELECT min(at), max(at) FROM (SELECT {column} AS at FROM tsext_after) AS rows GROUP BY {bin};
-    ELSIF TG_OP = 'DELETE' THEN
-        INSERT INTO {log} SELECT min(at), max(at) FROM (SELECT {column} AS at FROM tsext_before) AS rows GROUP BY {bin};
-    ELSIF TG_OP = 'UPDATE' THEN
-        INSERT INTO {log} SELECT min(at), max(at) FROM (
-            SELECT {column} AS at FROM tsext_before UNION ALL SELECT {column} FROM tsext_after
-        ) AS rows GROUP BY {bin};
+    {events}
     ELSE
         INSERT INTO {log} VALUES (NULL, NULL);
     END IF;
     RETURN NULL;
 END"""
 
+_EVENT = """IF TG_OP = '{event}' THEN
+        IF (SELECT count(*) <= {few} FROM (SELECT FROM {table} LIMIT {few} + 1) AS rows) THEN
+            INSERT INTO {log} SELECT DISTINCT at, at, key FROM ({rows}) AS rows;
+        ELSE
+            INSERT INTO {log} SELECT min(at), max(at) FROM ({rows}) AS rows GROUP BY {bin};
+        END IF;"""
+
+_TABLES = {
+    "INSERT": ["tsext_after"],
+    "DELETE": ["tsext_before"],
+    "UPDATE": ["tsext_after", "tsext_before"],
+}
+"""Where the rows are that a statement has written; as many in each of them."""
+
 _ROW_BODY = """
 BEGIN
     IF TG_OP <> 'INSERT' THEN
-        INSERT INTO {log} VALUES (OLD.{column}, OLD.{column});
+        INSERT INTO {log} VALUES (OLD.{column}, OLD.{column}, {old});
     END IF;
     IF TG_OP <> 'DELETE' THEN
-        INSERT INTO {log} VALUES (NEW.{column}, NEW.{column});
+        INSERT INTO {log} VALUES (NEW.{column}, NEW.{column}, {new});
     END IF;
     RETURN NULL;
 END"""
@@ -77,12 +93,20 @@ class Capture:
     def log(self) -> list[str]:
         """What makes the log, and the functions that append to it, whoever writes."""
         flow = self.flow
-        values = {"log": flow.log, "column": flow.column, "bin": self._bin}
+        rows = {"log": flow.log, "column": flow.column, "old": key_of(flow, "OLD."), "new": key_of(flow, "NEW.")}
         return [
-            f"CREATE TABLE IF NOT EXISTS {flow.log} (lower {flow.type}, upper {flow.type})",
-            _function(self.function, _BODY.format(**values)),
-            _function(self.row_function, _ROW_BODY.format(**values)),
+            f"CREATE TABLE IF NOT EXISTS {flow.log} (lower {flow.type}, upper {flow.type}, key text[])",
+            _function(self.function, _BODY.format(log=flow.log, events="\n    ELS".join(self._events()))),
+            _function(self.row_function, _ROW_BODY.format(**rows)),
         ]
+
+    def _events(self) -> Iterator[str]:
+        """What notes a statement."""
+        flow = self.flow
+        for event, tables in _TABLES.items():
+            parts = (f"SELECT {flow.column} AS at, {key_of(flow)} AS key FROM {each}" for each in tables)
+            rows = " UNION ALL ".join(parts)
+            yield _EVENT.format(event=event, few=FEW, table=tables[0], log=flow.log, rows=rows, bin=self._bin)
 
     @property
     def _bin(self) -> str:
@@ -151,6 +175,14 @@ def _tried(connection: Connection, statements: str) -> bool:
     return True
 
 
+def key_of(flow: Flow, row: str = "") -> str:
+    """What a row is known by among those of the same place, as an array of texts.
+
+    :param row: before the names of columns.
+    """
+    return f"ARRAY[{', '.join(f'{row}{name}::text' for name, _ in flow.keys)}]" if flow.keys else "NULL::text[]"
+
+
 def _function(name: str, body: str) -> str:
     return (
         f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER "
@@ -163,7 +195,7 @@ def _function(name: str, body: str) -> str:
 
 @dataclass(frozen=True)
 class Dirty:
-    """A range in which something has changed."""
+    """A range in which something has changed; or some rows, of which something has."""
 
     lower: str | None
     """As text; None: without a beginning."""
@@ -171,37 +203,70 @@ class Dirty:
     upper_included: bool = True
     gap: float = 0.0
     """How far it is from the one before, in seconds or in the unit of the column."""
+    rows: tuple[tuple[str, ...], ...] = ()
+    """The value of the column and of the keys of each row, as text, if it is not the whole range."""
 
     def within(self, flow: Flow) -> str:
         """The condition for its rows."""
-        return flow.within(self.lower, self.upper, "<=" if self.upper_included else "<")
+        condition = flow.within(self.lower, self.upper, "<=" if self.upper_included else "<")
+        if not self.rows:
+            return condition
+        names, types = zip((flow.column, flow.type), *flow.keys, strict=True)
+        typed = ", ".join(f"{literal(value)}::{type_}" for value, type_ in zip(self.rows[0], types, strict=True))
+        rows = (f"({', '.join(map(literal, row))})" for row in self.rows[1:])
+        return f"{condition} AND ({', '.join(names)}) IN (VALUES {', '.join([f'({typed})', *rows])})"
 
 
 def take(connection: Connection, flow: Flow, most: int) -> list[Dirty]:
     """Take from the log what is noted, and merge it; what is written meanwhile stays for the next time.
 
+    :param connection: in a transaction of which all sees the database as it was at one moment.
     :param most: how many ranges to make of it at most; those that are nearest to each other are made one.
     """
-    noted = list(_merged(connection, flow, f"WITH noted AS (DELETE FROM {flow.log} RETURNING lower, upper)"))
-    return _fewer(noted, most)
+    ranges, rows = list(_merged(connection, flow)), []
+    if flow.keys:
+        some, rows = list(_merged(connection, flow, "key IS NULL")), _rows(connection, flow)
+        ranges, rows = (some, rows) if len(some) <= most and len(rows) <= MOST_ROWS else (ranges, [])
+    send(connection, f"DELETE FROM {flow.log}")
+    return [*_fewer(ranges, most), *_grouped(rows)]
 
 
-def look(connection: Connection, flow: Flow, where: str = "true") -> list[Dirty]:
-    """What is noted, merged; it stays there."""
-    return list(_merged(connection, flow, f"WITH noted AS (SELECT lower, upper FROM {flow.log} WHERE {where})"))
-
-
-def _merged(connection: Connection, flow: Flow, noted: str) -> Iterator[Dirty]:
+def _merged(connection: Connection, flow: Flow, where: str = "true") -> Iterator[Dirty]:
+    """The ranges that are noted."""
     range_ = RANGES[flow.type]
     gap = "lower(r) - lag(upper(r)) OVER (ORDER BY r)"
     if range_ in ("tstzrange", "tsrange"):
         gap = f"extract(epoch FROM {gap})"
     query = (
-        f"{noted} SELECT lower(r)::text, upper(r)::text, upper_inc(r), coalesce({gap}, 0)::float8 "
-        f"FROM (SELECT unnest(range_agg({range_}(lower, upper, '[]'))) FROM noted) AS ranges (r) ORDER BY r"
+        f"SELECT lower(r)::text, upper(r)::text, upper_inc(r), coalesce({gap}, 0)::float8 "
+        f"FROM (SELECT unnest(range_agg({range_}(lower, upper, '[]'))) FROM {flow.log} WHERE {where}) AS ranges (r) "
+        "ORDER BY r"
     )
     for row in connection.exec_driver_sql(query, execution_options={"no_parameters": True}):
         yield Dirty(*row)
+
+
+def _rows(connection: Connection, flow: Flow) -> list[tuple[str, ...]]:
+    """The rows that are noted, but for those in ranges that are; one more than may be at most."""
+    query = (
+        f"SELECT lower::text, key FROM (SELECT DISTINCT lower, key FROM {flow.log} WHERE key IS NOT NULL "
+        f"AND NOT {noted(flow, 'lower', 'key IS NULL')}) AS rows ORDER BY rows.lower, key LIMIT {MOST_ROWS + 1}"
+    )
+    found = connection.exec_driver_sql(query, execution_options={"no_parameters": True})
+    return [(at, *key) for at, key in found]
+
+
+def noted(flow: Flow, column: str, where: str) -> str:
+    """The condition that a value is in one of the ranges that are noted."""
+    ranges = f"range_agg({RANGES[flow.type]}(lower, upper, '[]'))"
+    return f"{column}::{flow.element} <@ (SELECT coalesce({ranges}, '{{}}') FROM {flow.log} WHERE {where})"
+
+
+def _grouped(rows: list[tuple[str, ...]]) -> Iterator[Dirty]:
+    """Rows, some at a time."""
+    for first in range(0, len(rows), _ROWS_AT_ONCE):
+        some = rows[first : first + _ROWS_AT_ONCE]
+        yield Dirty(some[0][0], some[-1][0], rows=tuple(some))
 
 
 def _fewer(dirty: list[Dirty], most: int) -> list[Dirty]:

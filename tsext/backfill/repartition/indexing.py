@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import Connection
 
 from tsext import catalog
+from tsext.backfill.repartition.details import details_of
 from tsext.backfill.repartition.move import Move, table_of
 from tsext.backfill.repartition.sessions import transaction
 from tsext.backfill.repartition.shadow import KEYS
@@ -39,22 +40,31 @@ class Key:
     name: str
     creation: str
     is_constraint: bool
+    tablespace: str
+    """Empty: the database's."""
+
+    @property
+    def statements(self) -> str:
+        """What makes it."""
+        return f"SET LOCAL default_tablespace = {literal(self.tablespace)}; {self.creation}"
 
 
 def keys(connection: Connection, move: Move) -> Iterator[Key]:
     """Those that the new table is to have; keys first."""
     source = table_of(connection, move.spec.table, move.spec.schema)
     root, *_ = catalog.indexed_tables(connection, source.name, source.schema)
+    indexes = details_of(connection, source.name, source.schema).indexes
+    spaces = {each["name"]: each["tablespace"] or "" for each in indexes}
     for each in source.constraints:
         if each["kind"] in KEYS:
             added = f"ADD CONSTRAINT {identifier(each['name'])} {each['definition']}"
-            yield Key(each["name"], f"ALTER TABLE {move.shadow} {added}", True)
+            yield Key(each["name"], f"ALTER TABLE {move.shadow} {added}", True, spaces[each["name"]])
     for index in root.indexes:
         if not index.constraint and index.valid:
             unique = "UNIQUE " if index.definition.startswith("UNIQUE ") else ""
             definition = index.definition.removeprefix("UNIQUE ")
             created = f"CREATE {unique}INDEX {identifier(index.name)} ON {move.shadow} {definition}"
-            yield Key(index.name, created, False)
+            yield Key(index.name, created, False, spaces[index.name])
 
 
 def missing(connection: Connection, move: Move) -> list[Key]:
@@ -80,7 +90,7 @@ def create_on_root(connection: Connection, move: Move) -> None:
     indexes = catalog.indexes_are_matched(connection) or catalog.may_register_chunk_index(connection)
     for each in keys(connection, move):
         if version.number >= CONSTRAINTS_SINCE if each.is_constraint else indexes:
-            send(connection, each.creation)
+            send(connection, each.statements)
 
 
 def drop_of_chunks(connection: Connection, move: Move) -> None:
@@ -140,7 +150,7 @@ def build_on_root(connection: Connection, move: Move, name: str) -> None:
     """Build one on the new table and all of its chunks, in the transaction that is open."""
     (key,) = (each for each in keys(connection, move) if each.name == name)
     btree = " USING " not in key.creation or " USING btree " in key.creation
-    send(connection, f"{_settings(MEMORY_OF_ALL if btree else MEMORY_OF_OTHERS, parallel=True)}; {key.creation}")
+    send(connection, f"{_settings(MEMORY_OF_ALL if btree else MEMORY_OF_OTHERS, parallel=True)}; {key.statements}")
 
 
 def _settings(memory: str, *, parallel: bool) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -38,6 +38,9 @@ RANGES = {
     "smallint": "int4range",
 }
 """Types of columns by whose ranges rows can be moved, and the types of their ranges."""
+
+KEYS = frozenset(["int2", "int4", "int8", "oid", "bool", "text", "varchar", "bpchar", "uuid", "name"])
+"""Types of columns by which a row is told from others: those whose values any session writes as the same text."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,14 @@ class Flow:
     bin: int = 1
     columnstore: bool = False
     """Whether chunks of the target may be in the columnstore."""
+    keys: tuple[tuple[str, str], ...] = ()
+    """Quoted, and with their types: the columns that with the first one tell a row from all others; none, if they are
+    not known, or cannot be noted."""
+
+    @property
+    def element(self) -> str:
+        """The type that ranges of the column are made of."""
+        return "integer" if self.type == "smallint" else self.type
 
     @property
     def log(self) -> str:
@@ -218,7 +229,23 @@ class Move:
         at, type_ = identifier(spec.column), spec.type
         names = qualified(spec.table, source), qualified(spec.table, target), identifier(home)
         columnstore = has_columnstore(connection, spec.table, target)
-        return Flow(*names, at, type_, tuple(carried), spec.bin, columnstore)
+        keys = () if columnstore else tuple(_keys(theirs, carried, spec))
+        return Flow(*names, at, type_, tuple(carried), spec.bin, columnstore, keys)
+
+
+def _keys(table: catalog.MovedTable, carried: Sequence[Carried], spec: Spec) -> Iterator[tuple[str, str]]:
+    """The columns of the first key that tells all rows apart, but for the one that they are moved by."""
+    same = {
+        each.name: (identifier(each.name), each.hashed.type)
+        for each in carried
+        if each.name not in spec.types and each.hashed.built_in and each.hashed.type in KEYS
+    }
+    may_be_null = {each.name for each in table.columns if not each.not_null}
+    for constraint in table.constraints:
+        others = set(constraint["columns"] or ()) - {spec.column}
+        if constraint["kind"] in ("p", "u") and others and others <= same.keys() - may_be_null:
+            yield from (same[each] for each in sorted(others))
+            return
 
 
 def place_of(spec: Spec) -> str:

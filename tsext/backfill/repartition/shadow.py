@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from sqlalchemy import Connection
 
 from tsext import catalog
+from tsext.backfill.repartition import details
 from tsext.backfill.repartition.move import Move, table_of
 from tsext.errors import RevisionFailed
 from tsext.sql.quoting import identifier, literal
@@ -17,18 +18,22 @@ KEYS = {"p": "primary key", "u": "unique constraint", "x": "exclusion constraint
 
 def create(connection: Connection, move: Move) -> None:
     """Create it, in the transaction that is open."""
-    source = table_of(connection, move.spec.table, move.spec.schema)
-    for statement in statements(move, source):
+    name, schema = move.spec.table, move.spec.schema
+    source, more = table_of(connection, name, schema), details.details_of(connection, name, schema)
+    for statement in statements(move, source, more):
+        send(connection, statement)
+    for statement in details.created(move, more, details.details_of(connection, name, move.place)):
         send(connection, statement)
 
 
-def statements(move: Move, source: catalog.MovedTable) -> Iterator[str]:
+def statements(move: Move, source: catalog.MovedTable, more: catalog.TableDetails) -> Iterator[str]:
     """What makes it."""
     shadow = move.shadow
-    like = f"LIKE {source} INCLUDING ALL EXCLUDING INDEXES"
+    like = f"LIKE {source} INCLUDING ALL EXCLUDING INDEXES EXCLUDING STATISTICS"
     options = f" WITH ({', '.join(source.options)})" if source.options else ""
+    space = f" TABLESPACE {more.tablespace}" if more.tablespace is not None else ""
     unlogged = "UNLOGGED " if source.persistence == "u" else ""
-    yield f"CREATE {unlogged}TABLE {shadow} ({like}){options}"
+    yield f"CREATE {unlogged}TABLE {shadow} ({like}){options}{space}"
     for name, type_ in move.spec.types.items():
         column = identifier(name)
         yield f"ALTER TABLE {shadow} ALTER COLUMN {column} DROP DEFAULT, ALTER COLUMN {column} TYPE {type_} USING NULL"
@@ -38,16 +43,8 @@ def statements(move: Move, source: catalog.MovedTable) -> Iterator[str]:
     yield from move.spec.shape
     if source.comment is not None:
         yield f"COMMENT ON TABLE {shadow} IS {literal(source.comment)}"
-    yield from privileges(shadow, source)
+    yield f"ALTER TABLE {shadow} OWNER TO {identifier(source.owner)}"
     yield from policies(shadow, source)
-
-
-def privileges(table: str, source: catalog.MovedTable) -> Iterator[str]:
-    """Owner and grants."""
-    for each in source.grants:
-        option = " WITH GRANT OPTION" if each["grantable"] else ""
-        yield f"GRANT {each['privilege']} ON {table} TO {each['grantee']}{option}"
-    yield f"ALTER TABLE {table} OWNER TO {identifier(source.owner)}"
 
 
 def policies(table: str, source: catalog.MovedTable) -> Iterator[str]:
@@ -59,6 +56,8 @@ def policies(table: str, source: catalog.MovedTable) -> Iterator[str]:
         text += f" TO {', '.join(each['roles'])}"
         text += f" USING ({each['using']})" if each["using"] is not None else ""
         yield text + (f" WITH CHECK ({each['check']})" if each["check"] is not None else "")
+        if each["comment"] is not None:
+            yield f"COMMENT ON POLICY {identifier(each['name'])} ON {table} IS {literal(each['comment'])}"
     if source.row_security:
         yield f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"
 
@@ -102,4 +101,6 @@ def _parts(connection: Connection, table: catalog.MovedTable, types: Mapping[str
     )
     kinds = (*KEYS, "c")
     constraints = (f"constraint {each['name']}" for each in table.constraints if each["kind"] in kinds)
-    return {*columns, *constraints, *(f"index {each.name}" for each in root.indexes if each.valid)}
+    indexes = (f"index {each.name}" for each in root.indexes if each.valid)
+    more = details.details_of(connection, table.name, table.schema)
+    return {*columns, *constraints, *indexes, *(f"statistics {each['name']}" for each in more.statistics)}

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from tsext.backfill import ledger
 from tsext.backfill.ledger import Backfill, NewTask, Outcome, Task
-from tsext.backfill.repartition import aggregates, capture, columnstore, indexing, planning, shadow, vanished
+from tsext.backfill.repartition import aggregates, capture, columnstore, details, indexing, planning, shadow, vanished
 from tsext.backfill.repartition.capture import Capture
 from tsext.backfill.repartition.copying import copy
 from tsext.backfill.repartition.locking import in_one_go
@@ -139,7 +139,7 @@ def complete(connection: Connection, backfill: Backfill) -> bool:
     round_ = 1 + sum(step.startswith(VERIFY) for step in steps)
     wrong = [each for each in tasks if each["step"] == _verify_step(round_ - 1) and _differs(each)]
     if round_ == 1:
-        for statement in shadow.replica_identity(move, table_of(connection, move.spec.table, move.spec.schema)):
+        for statement in _about_keys(connection, move):
             send(connection, statement)
         ranges = _ranges(tasks)
     else:
@@ -157,6 +157,14 @@ def complete(connection: Connection, backfill: Backfill) -> bool:
         return False
     aggregates.build(connection, move)
     return True
+
+
+def _about_keys(connection: Connection, move: Move) -> list[str]:
+    """What is said of keys and indexes once all are there."""
+    name, schema = move.spec.table, move.spec.schema
+    source = table_of(connection, name, schema)
+    more = details.details_of(connection, name, schema)
+    return [*shadow.replica_identity(move, source), *details.with_keys(move, source, more)]
 
 
 def _verify_step(round_: int) -> str:

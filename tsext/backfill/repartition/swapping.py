@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from tsext import catalog, locks
-from tsext.backfill.repartition import aggregates, capture, shadow, vanished
+from tsext.backfill.repartition import aggregates, capture, details, shadow, vanished
 from tsext.backfill.repartition.capture import Capture
 from tsext.backfill.repartition.locking import in_one_go
 from tsext.backfill.repartition.move import Flow, Move, table_of
@@ -83,7 +83,9 @@ class Swap:
 
     # --- what is said
 
-    def statements(self, current: catalog.MovedTable, views: Sequence[str]) -> Iterator[str]:
+    def statements(
+        self, current: catalog.MovedTable, more: catalog.TableDetails, views: Sequence[str]
+    ) -> Iterator[str]:
         """All that exchanges the two tables."""
         name, other = self.move.spec.table, qualified(self.move.spec.table, self.other)
         yield from Capture(self.flow).removal
@@ -102,16 +104,15 @@ class Swap:
         yield f"ALTER TABLE {current} SET SCHEMA {identifier(self.leaves_for)}"
         yield f"ALTER TABLE {other} SET SCHEMA {identifier(self.place)}"
         yield from aggregates.exchange(self.move, self.other, self.leaves_for)
+        yield from details.exchange(more, self.other, self.leaves_for)
         for column in serial:
             yield f"ALTER SEQUENCE {column.sequence} OWNED BY {current}.{identifier(column.name)}"
         for column in current.columns:
             if column.identity:
                 yield self._identity(column.name)
-        left = qualified(name, self.leaves_for)
-        for publication in current.publications:
-            yield f"ALTER PUBLICATION {publication} DROP TABLE {left}"
-            yield f"ALTER PUBLICATION {publication} ADD TABLE {current}"
+        yield from details.published(more, qualified(name, self.leaves_for), str(current))
         yield from views
+        yield from details.rules(more)
         yield from self._again(current)
         if left_over := list(self.validations(current)):
             yield f"COMMENT ON SCHEMA {identifier(self.leaves_for)} IS {literal(json.dumps(left_over))}"
@@ -123,11 +124,18 @@ class Swap:
         for each in current.referencing:
             key = f"{identifier(each['name'])} {_not_valid(each['definition'])}"
             yield f"ALTER TABLE {each['table']} ADD CONSTRAINT {key}"
+        for table, keys in ((str(current), _foreign_keys(current)), *((x["table"], [x]) for x in current.referencing)):
+            for each in keys:
+                if each["comment"] is not None:
+                    on = f"{identifier(each['name'])} ON {table}"
+                    yield f"COMMENT ON CONSTRAINT {on} IS {literal(each['comment'])}"
         for each in current.triggers:
             yield each["definition"]
             if each["enabled"] != "O":
                 how = {"D": "DISABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA"}[each["enabled"]]
                 yield f"ALTER TABLE {current} {how} TRIGGER {identifier(each['name'])}"
+            if each["comment"] is not None:
+                yield f"COMMENT ON TRIGGER {identifier(each['name'])} ON {current} IS {literal(each['comment'])}"
         if current.force_row_security:
             yield f"ALTER TABLE {current} FORCE ROW LEVEL SECURITY"
 
@@ -149,7 +157,8 @@ class Swap:
             if each["valid"]:
                 yield f"ALTER TABLE {self.move.table} VALIDATE CONSTRAINT {identifier(each['name'])}"
         for each in current.referencing:
-            yield f"ALTER TABLE {each['table']} VALIDATE CONSTRAINT {identifier(each['name'])}"
+            if each["valid"]:
+                yield f"ALTER TABLE {each['table']} VALIDATE CONSTRAINT {identifier(each['name'])}"
 
 
 def _foreign_keys(table: catalog.MovedTable) -> list[dict[str, Any]]:
@@ -213,7 +222,8 @@ def _exchange(connection: Connection, what: Swap, more: Sequence[str]) -> float:
         return exchange.seconds
     raise LockNotAvailable(
         f"{what.move.table} is written so fast that what changes could not be brought over in time",
-        hint="run it again at a quieter time",
+        hint="run it again at a quieter time; where a primary key of integers, texts and uuids tells rows apart, those "
+        f"that change are brought over one by one, without it all that have the same {what.move.spec.column}",
     )
 
 
@@ -242,7 +252,8 @@ class _Exchange:
             capture.refuse_lost(own, self.noting)
             self.most = most_ranges(own, what.flow)
             self.mark = catalog.table_mark(own, what.move.table)
-            self.said = ";\n".join([*self._locks("ACCESS EXCLUSIVE"), *what.statements(current, views)])
+            more = details.details_of(own, what.move.spec.table, what.place)
+            self.said = ";\n".join([*self._locks("ACCESS EXCLUSIVE"), *what.statements(current, more, views)])
             if what.is_forth:
                 home = what.noting_back.flow.home
                 made = [f"CREATE SCHEMA IF NOT EXISTS {home}", *what.noting_back.log, vanished.known(home)]

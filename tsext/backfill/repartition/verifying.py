@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from tsext.backfill import hashing
-from tsext.backfill.repartition.capture import look
+from tsext.backfill.repartition.capture import key_of, noted
 from tsext.backfill.repartition.move import Flow
 from tsext.backfill.repartition.replay import digests
 from tsext.backfill.repartition.sessions import transaction
@@ -38,14 +38,26 @@ def compare(connection: Connection, flow: Flow, lower: str | None, upper: str | 
 
 
 def _without_noted(connection: Connection, flow: Flow, lower: str | None, upper: str | None) -> str:
-    parts = [flow.within(lower, upper)]
+    """The condition for the rows of a range that are not noted."""
     bounds = []
     if upper is not None:
         bounds.append(f"(lower IS NULL OR lower < {literal(upper)}::{flow.type})")
     if lower is not None:
         bounds.append(f"(upper IS NULL OR upper >= {literal(lower)}::{flow.type})")
-    noted = look(connection, flow, " AND ".join(bounds) or "true")
-    return " AND ".join([*parts, *(f"NOT ({each.within(flow)})" for each in noted)])
+    here = " AND ".join(bounds) or "true"
+    parts = [flow.within(lower, upper)]
+    if _any_noted(connection, flow, f"{here} AND key IS NOT NULL") and flow.keys:
+        rows = f"SELECT lower, key FROM {flow.log} WHERE {here} AND key IS NOT NULL"
+        parts.append(f"({flow.column}, {key_of(flow)}) NOT IN ({rows})")
+        here += " AND key IS NULL"
+    if _any_noted(connection, flow, here):
+        parts.append(f"NOT {noted(flow, flow.column, here)}")
+    return " AND ".join(parts)
+
+
+def _any_noted(connection: Connection, flow: Flow, where: str) -> bool:
+    query = f"SELECT EXISTS (SELECT FROM {flow.log} WHERE {where})"
+    return bool(connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalar())
 
 
 def _different(connection: Connection, flow: Flow, where: str) -> list[str]:

@@ -2,7 +2,7 @@
 -- so that IntervalStyle does not matter.
 SELECT j.job_id, j.application_name::text AS application_name, j.owner::text AS owner, j.proc_schema::text AS proc_schema,
        j.proc_name::text AS proc_name, j.scheduled, j.fixed_schedule, j.max_retries, j.initial_start,
-       j.config::text AS config,
+       j.next_start::text AS next_start, j.config::text AS config,
        CASE WHEN j.check_name IS NOT NULL THEN format('%I.%I', j.check_schema, j.check_name) END AS check_config,
        coalesce(a.view_schema, j.hypertable_schema)::text AS schema,
        coalesce(a.view_name, j.hypertable_name)::text AS name,

@@ -24,8 +24,7 @@ SELECT
                 SELECT d.objid::regclass::text FROM pg_depend AS d JOIN pg_sequence AS q ON q.seqrelid = d.objid
                 WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
                     AND d.refobjid = c.oid AND d.refobjsubid = a.attnum AND d.deptype IN ('a', 'i') LIMIT 1
-            ),
-            'acl', a.attacl::text
+            )
         ) ORDER BY a.attnum)
         FROM pg_attribute AS a
         JOIN pg_type AS t ON t.oid = a.atttypid
@@ -49,14 +48,16 @@ SELECT
     ) AS constraints,
     (
         SELECT json_agg(json_build_object(
-            'name', k.conname, 'table', format('%%I.%%I', kn.nspname, kc.relname), 'definition', pg_get_constraintdef(k.oid)
+            'name', k.conname, 'table', format('%%I.%%I', kn.nspname, kc.relname), 'definition', pg_get_constraintdef(k.oid),
+            'valid', k.convalidated, 'comment', obj_description(k.oid, 'pg_constraint')
         ) ORDER BY k.conname)
         FROM pg_constraint AS k JOIN pg_class AS kc ON kc.oid = k.conrelid JOIN pg_namespace AS kn ON kn.oid = kc.relnamespace
         WHERE k.confrelid = c.oid AND k.conrelid <> c.oid AND k.conparentid = 0 AND k.contype = 'f'
     ) AS referencing,
     (
         SELECT json_agg(json_build_object(
-            'name', t.tgname, 'definition', pg_get_triggerdef(t.oid), 'enabled', t.tgenabled::text
+            'name', t.tgname, 'definition', pg_get_triggerdef(t.oid), 'enabled', t.tgenabled::text,
+            'comment', obj_description(t.oid, 'pg_trigger')
         ) ORDER BY t.tgname)
         FROM pg_trigger AS t
         WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND NOT starts_with(t.tgname::text, %(ours)s)
@@ -67,20 +68,11 @@ SELECT
             'name', p.polname, 'permissive', p.polpermissive, 'command', p.polcmd::text,
             'roles', (SELECT json_agg(CASE WHEN m = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(m)) END)
                       FROM unnest(p.polroles) AS m),
-            'using', pg_get_expr(p.polqual, c.oid), 'check', pg_get_expr(p.polwithcheck, c.oid)
+            'using', pg_get_expr(p.polqual, c.oid), 'check', pg_get_expr(p.polwithcheck, c.oid),
+            'comment', obj_description(p.oid, 'pg_policy')
         ) ORDER BY p.polname)
         FROM pg_policy AS p WHERE p.polrelid = c.oid
     ) AS policies,
-    (
-        SELECT json_agg(json_build_object('grantee', CASE WHEN a.grantee = 0 THEN 'PUBLIC'
-            ELSE quote_ident(pg_get_userbyid(a.grantee)) END, 'privilege', a.privilege_type,
-            'grantable', a.is_grantable) ORDER BY 1::text)
-        FROM aclexplode(c.relacl) AS a WHERE a.grantee <> c.relowner
-    ) AS grants,
-    (
-        SELECT json_agg(quote_ident(p.pubname) ORDER BY p.pubname)
-        FROM pg_publication_rel AS m JOIN pg_publication AS p ON p.oid = m.prpubid WHERE m.prrelid = c.oid
-    ) AS publications,
     (
         SELECT json_agg(DISTINCT jsonb_build_object('name', format('%%I.%%I', vn.nspname, v.relname), 'kind', v.relkind::text))
         FROM pg_depend AS d
