@@ -262,6 +262,35 @@ def test_a_table_becomes_a_hypertable_with_another_type_and_a_table_again(timesc
     assert [each.column for each in timescaledb.hypertables if each.schema is None] == ["at"]
 
 
+@pytest.mark.parametrize(
+    ("type_", "interval", "smaller", "values"),
+    [
+        (
+            "timestamptz",
+            "INTERVAL '30 days'",
+            "timedelta(days=1)",
+            ["'infinity'", "'1999-12-31'", "'2026-03-29 01:30+00'"],
+        ),
+        ("smallint", "10000", "100", ["32767", "-3", "0"]),
+    ],
+)
+def test_chunks_with_gaps_and_one_without_an_end(timescaledb, type_, interval, smaller, values):
+    database = timescaledb
+    some = "'2026-03-20'::timestamptz + g * g * INTERVAL '1 hour'" if type_ == "timestamptz" else "g * g * 15"
+    database.execute(
+        f"CREATE TABLE far (at {type_} NOT NULL, n integer, PRIMARY KEY (at))",
+        f"SELECT create_hypertable('far', by_range('at', {interval}), create_default_indexes => false)",
+        f"INSERT INTO far SELECT {some}, g FROM generate_series(1, 45) AS g",
+        f"INSERT INTO far VALUES {', '.join(f'({each}, -1)' for each in values)}",
+    )
+    rows = all_rows(database, "far")
+    database.run(f'op.repartition_hypertable("far", chunk_time_interval={smaller})')
+    assert all_rows(database, "far") == rows
+    assert database.scalar("SELECT count(*) FROM timescaledb_information.chunks WHERE hypertable_name = 'far'") > 45
+    database.run('op.undo_repartition_hypertable("far")')
+    assert all_rows(database, "far") == rows
+
+
 def test_what_would_not_follow_is_refused_first(timescaledb):
     timescaledb.execute(
         "CREATE TABLE t (time timestamptz NOT NULL, a int, b text, may timestamptz)",

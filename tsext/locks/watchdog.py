@@ -79,11 +79,14 @@ class Watchdog:
         settings: Settings,
         pid: int,
         guard: Callable[[Connection, Settings, int], list[Finding]] = guard_rails.crossed,
+        busy: float = BUSY,
     ) -> None:
         """
         :param guard: what else is reason to stop it, asked every second.
+        :param busy: seconds between two looks while it waits or holds locks that others queue behind.
         """
         self.guard = guard
+        self.busy = busy
         self.engine = engine
         self.settings = settings
         self.pid = pid
@@ -166,7 +169,7 @@ class Watchdog:
         self._connection = None
 
     def _watch(self) -> None:
-        interval = BUSY
+        interval = self.busy
         with _closing(self), _surviving():
             while True:
                 if self._stop.wait(interval):
@@ -174,7 +177,7 @@ class Watchdog:
                 looked = self.ask(self._look, interval)
                 if self._connection is None:
                     return
-                interval = BUSY if looked else QUIET
+                interval = self.busy if looked else QUIET
 
     def _look(self, connection: Connection, interval: float) -> bool:
         """One look; whether the next should come soon."""

@@ -51,6 +51,7 @@ def pipe(source: Any, read: str, connection: Connection, write: str) -> Copied:
     :param write: ``COPY … FROM STDIN``.
     """
     outlet, inlet = os.pipe()
+    _widen(inlet)
     failed: list[BaseException] = []
 
     def read_on() -> None:
@@ -61,7 +62,7 @@ def pipe(source: Any, read: str, connection: Connection, write: str) -> Copied:
             failed.append(error)
 
     thread = threading.Thread(target=read_on, name="tsext-backfill-read", daemon=True)
-    with os.fdopen(outlet, "rb", BLOCK) as file:
+    with os.fdopen(outlet, "rb", 0) as file:
         counted = _Counted(file)
         thread.start()
         try:
@@ -78,6 +79,14 @@ def pipe(source: Any, read: str, connection: Connection, write: str) -> Copied:
     if failed:
         raise _told(failed[0], read)
     return Copied(rows, counted.bytes)
+
+
+def _widen(pipe: int) -> None:
+    """Let a pipe take what each side handles at a time, so that they wait for each other seldom; where that can be."""
+    with suppress(ImportError, AttributeError, OSError):
+        import fcntl
+
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 2 * BLOCK)
 
 
 def _told(error: BaseException, statement: str) -> BaseException:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 
 from sqlalchemy import Connection
@@ -24,6 +24,14 @@ LARGEST = 4_000_000
 _AT_ONCE = 20
 """Chunks that are made in one transaction."""
 
+_LARGEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
+"""Values of types of columns."""
+
+_OPEN = ("-infinity", "infinity", str(-(2**63)), str(2**63 - 1))
+"""Where chunks begin or end beyond which there are none, whatever the type of the column."""
+
+_AS_IT_IS = {"no_parameters": True}
+
 _SAMPLE = 1_000
 """Rows of a range that are looked at for the partitions that they go to."""
 
@@ -32,8 +40,10 @@ _SAMPLE = 1_000
 class Place:
     """A range of the source, and the table or chunk that its rows go to."""
 
-    lower: str
-    upper: str
+    lower: str | None
+    """None: without a beginning."""
+    upper: str | None
+    """None: without an end, which also infinity is before."""
     target: str
 
 
@@ -50,7 +60,7 @@ def plan(connection: Connection, move: Move) -> list[NewTask]:
 
 
 def _tasks(connection: Connection, flow: Flow, place: Place, rows: int, parts: int) -> Iterator[NewTask]:
-    if parts <= 1 or "infinity" in place.lower + place.upper:
+    if parts <= 1 or place.lower is None or place.upper is None:
         step = COPY if place.target == flow.target else COPY_CHUNK
         yield NewTask(step, place.target, place.lower, place.upper, rows or None)
         return
@@ -75,7 +85,7 @@ def _places(connection: Connection, move: Move, flow: Flow) -> Iterator[Place]:
         with transaction(connection):
             made = list(islice(_following(connection, move, flow, ends, after), _AT_ONCE))
         yield from made
-        if len(made) < _AT_ONCE:
+        if len(made) < _AT_ONCE or made[-1].upper is None:
             return
         after = flow.within(made[-1].upper, None)
 
@@ -89,7 +99,52 @@ def _following(connection: Connection, move: Move, flow: Flow, ends: list[str], 
         place = _place(connection, move, flow, ends, str(first))
         if place is not None:
             yield place
-            after = flow.within(place.upper, None)
+            behind = list(_ahead(connection, move, flow, place)) if move.spec.aligned else []
+            yield from behind
+            upper = [place, *behind][-1].upper
+            if upper is None:
+                return
+            after = flow.within(upper, None)
+
+
+# --- many at once
+
+
+def _ahead(connection: Connection, move: Move, flow: Flow, place: Place) -> Iterator[Place]:
+    """Those that follow one, as long as nothing is left out if all are taken to be as wide as that one."""
+    if place.lower is None or place.upper is None:
+        return
+    chunks = set(_inserted(connection, flow, _firsts(flow, place)))
+    if not chunks:
+        return
+    for each in catalog.source_chunks(connection, move.spec.table, move.place):
+        if each.name in chunks:
+            query = f"SELECT 1 FROM {flow.source} WHERE {flow.within(place.upper, each.lower)} LIMIT 1"
+            if place.upper != each.lower and connection.exec_driver_sql(query, execution_options=_AS_IT_IS).scalar():
+                return
+            place = _of_chunk(each)
+            yield place
+
+
+def _firsts(flow: Flow, place: Place) -> str:
+    """The query for one row from the beginning of each of the places behind one, if they are as wide as that one."""
+    at, lower, upper = flow.column, *(f"{literal(each)}::{flow.type}" for each in (place.lower, place.upper))
+    if flow.type.startswith("timestamp"):
+        end = f"date_bin({upper} - {lower}, f.at, {upper}) + ({upper} - {lower})"
+    elif flow.type == "date":
+        end = f"{upper} + ((f.at - {upper}) / ({upper} - {lower}) + 1) * ({upper} - {lower})"
+    else:
+        width = f"({literal(place.upper)}::numeric - {literal(place.lower)}::numeric)"
+        end = f"({upper}::numeric + (div(f.at - {upper}::numeric, {width}) + 1) * {width})"
+        end = f"least({end}, {_LARGEST[flow.type]})::{flow.type}"
+    return (
+        f"SELECT one.* FROM (WITH RECURSIVE places (at, upper, n) AS ("
+        f"SELECT NULL::{flow.type}, {upper}, 0 UNION ALL SELECT f.at, e.upper, n + 1 FROM places, "
+        f"LATERAL (SELECT min({at}) AS at FROM {flow.source} WHERE {at} >= places.upper) AS f, "
+        f"LATERAL (SELECT {end} AS upper) AS e WHERE n < {_AT_ONCE - 1} AND e.upper > f.at"
+        f") SELECT places.at FROM places WHERE n > 0) AS places, "
+        f"LATERAL (SELECT {flow.values} FROM {flow.source} AS rows WHERE {at} = places.at LIMIT 1) AS one"
+    )
 
 
 def _ends(connection: Connection, move: Move) -> list[str]:
@@ -97,7 +152,8 @@ def _ends(connection: Connection, move: Move) -> list[str]:
     if catalog.timescaledb(connection) is None:
         return []
     with transaction(connection):
-        return [each.upper for each in catalog.source_chunks(connection, move.spec.table, move.spec.schema)]
+        found = catalog.source_chunks(connection, move.spec.table, move.spec.schema)
+    return [each.upper for each in found if each.upper not in _OPEN]
 
 
 def _place(connection: Connection, move: Move, flow: Flow, ends: list[str], first: str) -> Place | None:
@@ -108,29 +164,42 @@ def _place(connection: Connection, move: Move, flow: Flow, ends: list[str], firs
     if not chunks:
         return None
     if move.spec.aligned:
-        found = catalog.chunk_range(connection, chunks[0])
-        return Place(found.lower, found.upper, chunks[0])
-    upper = _end(connection, flow, ends, first) if ends else catalog.chunk_range(connection, chunks[0]).upper
+        place = _of_chunk(catalog.chunk_range(connection, chunks[0]))
+        # TimescaleDB cannot compare with where a chunk begins that has no end
+        return place if place.upper is not None else replace(place, lower=first)
+    chunk = _of_chunk(catalog.chunk_range(connection, chunks[0]))
+    upper = _end(connection, flow, ends, first) if ends else chunk.upper
     _made(connection, flow, f"{flow.within(first, upper)} LIMIT {_SAMPLE}")
     return Place(first, upper, flow.target)
 
 
-def _end(connection: Connection, flow: Flow, ends: list[str], first: str) -> str:
-    """Where the chunk of the source ends that a value is in."""
+def _of_chunk(chunk: catalog.SourceChunk) -> Place:
+    lower, upper = (None if each in _OPEN else each for each in (chunk.lower, chunk.upper))
+    return Place(lower, upper, chunk.name)
+
+
+def _end(connection: Connection, flow: Flow, ends: list[str], first: str) -> str | None:
+    """Where the chunk of the source ends that a value is in; None: without an end."""
     query = (
         f"SELECT min(e)::text FROM unnest(%(ends)s::text[]::{flow.type}[]) AS ends (e) WHERE e > %(first)s::{flow.type}"
     )
-    return str(connection.exec_driver_sql(query, {"ends": ends, "first": first}).scalar_one() or "infinity")
+    end = connection.exec_driver_sql(query, {"ends": ends, "first": first}).scalar_one()
+    return None if end is None else str(end)
 
 
 def _made(connection: Connection, flow: Flow, where: str) -> list[str]:
     """Have the chunks made that rows of the source go to; they are empty."""
+    return _inserted(connection, flow, flow.rows(where))
+
+
+def _inserted(connection: Connection, flow: Flow, rows: str) -> list[str]:
+    """Have the chunks made that the rows of a query go to; they are empty."""
     # what licences other than Timescale's have no function for: a chunk is there once it has had a row
     query = (
-        f"WITH made AS (INSERT INTO {flow.target} ({flow.columns}) OVERRIDING SYSTEM VALUE {flow.rows(where)} "
+        f"WITH made AS (INSERT INTO {flow.target} ({flow.columns}) OVERRIDING SYSTEM VALUE {rows} "
         "RETURNING tableoid) SELECT DISTINCT tableoid::regclass::text FROM made"
     )
-    chunks = list(connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalars())
+    chunks = list(connection.exec_driver_sql(query, execution_options=_AS_IT_IS).scalars())
     if chunks:
         send(connection, "; ".join(f"DELETE FROM {each}" for each in chunks))  # TRUNCATE takes ten times as long
     return chunks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -28,6 +29,9 @@ KEY, KEY_CHUNK, ANALYZE, VERIFY = "key", "key chunk", "analyze", "verify"
 
 ROUNDS = 3
 """How often what differs is copied again."""
+
+_WORTH_A_TASK = 200_000
+"""Rows that are compared by one task at least, which by itself takes as long as some thousand of them."""
 
 _ROUNDS_OF_REPLAY = 5
 _QUICK = 0.2
@@ -175,9 +179,17 @@ def _differs(task: dict[str, object]) -> bool:
     return task["source_hash"] != task["target_hash"]
 
 
-def _ranges(tasks: list[dict[str, str | None]]) -> list[tuple[str | None, str | None]]:
-    """All there can be, divided where the copied ranges begin."""
-    bounds = [each["lower"] for each in tasks if each["step"] in (COPY, COPY_CHUNK)]
+def _ranges(tasks: list[dict[str, Any]]) -> list[tuple[str | None, str | None]]:
+    """All there can be, divided where copied ranges begin; of small ones, several are compared together."""
+    bounds: list[str | None] = []
+    rows = 0
+    for each in tasks:
+        if each["step"] not in (COPY, COPY_CHUNK):
+            continue
+        if not bounds or rows >= _WORTH_A_TASK:
+            bounds.append(each["lower"])
+            rows = 0
+        rows += each["rows"]
     return list(zip([None, *bounds[1:]], [*bounds[1:], None], strict=True)) or [(None, None)]
 
 
