@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-from tsext import catalog, cli, command, localdb, safety
+from tsext import catalog, cli, command, safety
 from tsext.errors import PreflightFailed
 from tsext.locks import guard_rails
 from tsext.preflight import checking
@@ -130,7 +130,7 @@ def test_a_small_server_short_of_everything(small_server):
         assert states(connection, {})["server"].message == "the server is a read-only standby"
 
 
-def test_disk(ticks, monkeypatch):
+def test_disk(ticks, monkeypatch, tmp_path):
     rewrite = {
         "001_a": touches(["VACUUM FULL ticks"]),
         "002_b": touches(["CREATE INDEX ON ticks (note)", "CREATE INDEX ON new (a)"]),
@@ -151,9 +151,16 @@ def test_disk(ticks, monkeypatch):
         assert full.state is State.FAIL and "preflight_disk_size = 1MB" in full.message
         assert "largest: ticks" in full.hints[0]
         assert disk(rewrite, preflight_disk_size=Size(1024**2), preflight_disk="warn").state is State.WARN
+        full = guard_rails.Rails(free_disk=2**60)
+        assert [each.rule for each in guard_rails.beyond(connection, full, catalog.server(connection))] == ["disk"]
         # a server that is elsewhere, as one in a container: the directory is not there, or is another's
-        for somewhere in ("/nowhere", str(ticks.scalar("SELECT '/'"))):
-            monkeypatch.setattr("tsext.preflight.disk.Path", lambda *_, at=somewhere: localdb.state_dir() / at)
+        another = tmp_path / "another"
+        (another / "global").mkdir(parents=True)
+        (another / "pg_wal").mkdir()
+        (another / "global" / "pg_control").write_bytes(bytes(8))
+        for somewhere in (tmp_path / "nowhere", another):
+            monkeypatch.setattr("tsext.catalog.volumes.Path", lambda _, at=somewhere: at)
+            assert guard_rails.beyond(connection, full, catalog.server(connection)) == []
             unknown = disk(rewrite)
             assert unknown.state is State.UNKNOWN and "set preflight_disk_size" in unknown.message
             probed = disk(rewrite, preflight_disk_probe="program")

@@ -175,6 +175,7 @@ if TYPE_CHECKING:
         server,
         takes_one_client,
     )
+    from tsext.catalog.volumes import Volume, local_volumes
 else:
     __getattr__ = deferred(
         __name__,
@@ -346,5 +347,6 @@ else:
                 "server",
                 "takes_one_client",
             ),
+            "volumes": ("Volume", "local_volumes"),
         },
     )

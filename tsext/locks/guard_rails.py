@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from sqlalchemy import Connection
 
@@ -69,13 +67,9 @@ def _lagging(server: catalog.Server, rails: Rails) -> Iterator[Finding]:
 
 
 def _full(server: catalog.Server, rails: Rails) -> Iterator[Finding]:
-    limit, folder = rails.free_disk, server.data_directory
-    if limit is None or folder is None or not Path(folder).is_dir():
-        return
-    disk = os.statvfs(folder)
-    free = disk.f_bavail * disk.f_frsize
-    if free < limit:
-        told = f"{free} bytes are free in {folder}, less than {rails.prefix}free_disk"
+    local = catalog.local_volumes(server) if rails.free_disk is not None else None
+    if local is not None and rails.free_disk is not None and local[0].free < rails.free_disk:
+        told = f"{local[0].free} bytes are free in {server.data_directory}, less than {rails.prefix}free_disk"
         yield Finding("disk", told, "make room first")
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from tsext import catalog
-from tsext.catalog import RelationSize, Server
+from tsext.catalog import RelationSize, Server, Volume
 from tsext.errors import Finding
 from tsext.model.locks import Work
 from tsext.preflight.situation import Observation, Situation, Touch
@@ -22,22 +19,8 @@ from tsext.settings import Settings, Size
 _ENTRY = 32
 """Bytes of an index entry of a table that has no index to go by: header, pointer, and a key of 8 to 16 bytes."""
 
-_CONTROL_FILE = Path("global", "pg_control")
-"""Begins with the system identifier, in the machine's own byte order."""
-
 _DF = "df -Pk . pg_wal/"
 """A server runs in its data directory."""
-
-
-@dataclass(frozen=True)
-class Volume:
-    """Where something is kept."""
-
-    free: int
-    """In bytes."""
-    total: int
-    source: str
-    """How that is known."""
 
 
 @dataclass(frozen=True)
@@ -167,35 +150,10 @@ def _volumes(connection: Connection, server: Server, settings: Settings) -> tupl
     if settings.preflight_disk_size is not None:
         total = settings.preflight_disk_size
         return Volume(total - catalog.database_bytes(connection), total, f"preflight_disk_size = {Size(total)}"), None
-    local = _local(server)
+    local = catalog.local_volumes(server)
     if local is not None:
         return local
     return _probed(connection) if settings.preflight_disk_probe == "program" else None
-
-
-def _local(server: Server) -> tuple[Volume, Volume | None] | None:
-    """Measured, if the data directory is on this machine and may be read.
-
-    The path alone proves nothing, as with a server in a container: the directory must have the server's identifier.
-    """
-    if server.data_directory is None:
-        return None
-    data = Path(server.data_directory)
-    try:
-        with (data / _CONTROL_FILE).open("rb") as control:
-            (identifier,) = struct.unpack("=Q", control.read(8))
-        if identifier != server.system_identifier:
-            return None
-        wal = data / "pg_wal"
-        apart = wal.stat().st_dev != data.stat().st_dev
-        return _measured(data), _measured(wal) if apart else None
-    except (OSError, struct.error):
-        return None
-
-
-def _measured(path: Path) -> Volume:
-    found = os.statvfs(path)
-    return Volume(found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize, f"measured at {path}")
 
 
 def _probed(connection: Connection) -> tuple[Volume, Volume | None] | None:
