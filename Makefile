@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 VERSIONS ?= all
-# tests at once: each of them waits for its server most of the time
+# test processes at once: each of them waits for its server most of the time
 JOBS ?= 2
-# they start Python a thousand times, which must not compile everything anew each time
+# tests and benchmarks start Python a thousand times, which must not compile everything anew each time
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint types docs clean bench
+.PHONY: help demo test lint types docs clean bench
 
+help:  ## what can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile
+
+# backtesting is installed without what it needs: only the demo reads it, and of it only the CSV files
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable ".[test,lint]"
@@ -28,10 +32,10 @@ lint: $(STAMP)  ## style and the import contract
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-types: $(STAMP)
+types: $(STAMP)  ## mypy, strictly
 	$(BIN)/mypy
 
-bench: $(STAMP)
+bench: $(STAMP)  ## all benchmarks, in their small form
 	$(BIN)/python benchmarks/revisions.py
 	$(BIN)/python benchmarks/autogenerate.py
 	$(BIN)/python benchmarks/lock_stall.py --reader 4 --runs 1
@@ -43,7 +47,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/repartition_faults.py --rows 1000000 --kills 4 --stops 1
 	$(BIN)/python benchmarks/fleet.py
 
-clean:
+clean:  ## remove the venv and what tools have cached
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -6,6 +6,7 @@ import io
 import re
 import subprocess
 import sys
+import tomllib
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,13 @@ def test_every_command_of_the_readme_exists():
     known = TsextCommandLine().subparsers.choices
     for name in re.findall(r"(?m)^\| `tsext (\w+)", (ROOT / "README.md").read_text()):
         assert name in known
+
+
+def test_every_room_is_described():
+    (contract,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    rooms = {room.strip() for layer in contract["layers"] for room in layer.split("|")}
+    rows = re.findall(r"(?m)^\| (`.*?) \|", (ROOT / "CONTRIBUTING.md").read_text())
+    assert {room for row in rows for room in re.findall(r"`(\w+)`", row)} == rooms
 
 
 WITH_DECLARATIONS = ["columnstore", "continuous_aggregates", "hypertables", "jobs", "policies", "reflect"]
