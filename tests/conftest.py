@@ -83,6 +83,14 @@ class Project:
         path = self.path / "alembic" / "env.py"
         path.write_text(path.read_text().replace("(context, metadata)", f"(context, metadata, {options})"))
 
+    def configure(self, environment: str = "", **settings: str | int) -> None:
+        """Write settings into ``alembic.ini``: for one environment, or for all of them."""
+        path = self.path / "alembic.ini"
+        header = f"[tsext:{environment}]\n" if environment else "[tsext]\n"
+        text = path.read_text() if header in path.read_text() else f"{path.read_text()}\n{header}"
+        lines = "".join(f"{name} = {value}\n" for name, value in settings.items())
+        path.write_text(text.replace(header, header + lines))
+
     def models(self, text: str) -> None:
         (self.path / "alembic" / "models.py").write_text(text)
 

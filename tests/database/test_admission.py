@@ -26,12 +26,6 @@ def busy(project):
     return project
 
 
-def settings(project, **given):
-    path = project.path / "alembic.ini"
-    lines = "\n".join(f"{name} = {value}" for name, value in given.items())
-    path.write_text(path.read_text() + f"\n[tsext:production]\n{lines}\n")
-
-
 def details(project):
     """What the newest event tells of its revision."""
     return project.scalar("SELECT details FROM tsext.event WHERE revision = '002_b' ORDER BY id DESC LIMIT 1")
@@ -44,7 +38,7 @@ def test_production_runs_unsafe_revisions_in_a_window_only(busy):
     assert '-x maintenance-window="why' in output
     assert busy.scalar("SELECT version_num FROM alembic_version") == "001_a"
 
-    settings(busy, maintenance_windows="* * * * * for 1h in Europe/Zurich")
+    busy.configure("production", maintenance_windows="* * * * * for 1h in Europe/Zurich")
     busy.run("alembic", "upgrade", "head")
 
     assert details(busy)["unsafe"] == ["create-index"]
@@ -106,7 +100,7 @@ def test_a_contract_revision_waits_for_the_application(busy):
     assert "requires application >=2.4, but 2.3.9 is running" in output
     assert "contract" in busy.run("tsext", "status")
     busy.execute("CREATE TABLE deployed AS SELECT '2.4.1' AS version")
-    settings(busy, application_version_query="SELECT version FROM deployed")
+    busy.configure("production", application_version_query="SELECT version FROM deployed")
     busy.run("alembic", *loss, "upgrade", "head")
 
     assert busy.scalar("SELECT version_num FROM alembic_version") == "002_b"
@@ -130,7 +124,7 @@ def test_what_ran_before_a_refusal_is_validated(busy):
     refused.unlink()
     busy.revision("003_slow", "002_half", 'op.execute("SELECT pg_sleep(0.1)")')
     busy.revision("004_index", "003_slow", INDEX, UNINDEX)
-    settings(busy, max_execution_time="1ms")
+    busy.configure("production", max_execution_time="1ms")
     output = busy.run("alembic", "upgrade", "head", fails=True)
     assert "revision 004_index is unsafe" in output
     assert "revision 003_slow took" in output
@@ -158,8 +152,7 @@ def test_a_nothing_to_do_run_reads_nothing(busy):
 
 
 def test_slow_revisions_fail_staging(busy):
-    path = busy.path / "alembic.ini"
-    path.write_text(path.read_text() + "\n[tsext:staging]\nmax_execution_time = 1ms\n")
+    busy.configure("staging", max_execution_time="1ms")
     busy.revision("002_b", "001_a", 'op.execute("SELECT pg_sleep(0.05)")')
 
     output = busy.run("alembic", "-x", "env=staging", "upgrade", "head", fails=True)

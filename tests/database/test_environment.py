@@ -226,8 +226,7 @@ def test_two_applied_revisions_with_one_number_need_not_be_torn_apart(project):
     project.run("alembic", "upgrade", "head")
     env.write_text(ours)
     assert "set revision_ids = hash" in project.run("tsext", "adopt", fails=True)
-    ini = project.path / "alembic.ini"
-    ini.write_text(ini.read_text().replace("[tsext]", "[tsext]\nrevision_ids = hash"))
+    project.configure(revision_ids="hash")
     assert sorted(command.adopt(project.config)) == ["001_a", "002_b", "002_c", "003_merge"]
     assert project.rows("SELECT version, revision FROM tsext.bridge ORDER BY 1") == [
         (1, "001_a"),

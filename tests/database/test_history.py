@@ -152,8 +152,7 @@ def test_policy_warn_lets_an_edit_pass_and_says_so(project):
     project.tables("001_one")
     project.run("alembic", "upgrade", "head")
     edited(project)
-    ini = project.path / "alembic.ini"
-    ini.write_text(ini.read_text() + "\n[tsext:staging]\nhistory_policy = warn\n")
+    project.configure("staging", history_policy="warn")
     output = project.run("alembic", "-x", "env=staging", "upgrade", "head")
     assert "has changed since it was applied" in output
     project.run("alembic", "-x", "env=production", "upgrade", "head", fails=True)
@@ -320,8 +319,7 @@ def test_twenty_upgrades_at_once(project):
 
 def test_who_holds_the_lock_is_named(project):
     project.tables("001_one")
-    ini = project.path / "alembic.ini"
-    ini.write_text(ini.read_text().replace("[tsext]", "[tsext]\nupgrade_lock_timeout = 300ms"))
+    project.configure(upgrade_lock_timeout="300ms")
     with project.engine.connect() as holder:
         holder.exec_driver_sql("SET application_name = 'deploy-7'")
         holder.exec_driver_sql(f"SELECT pg_advisory_lock({UPGRADE_LOCK})")

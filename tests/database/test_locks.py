@@ -49,12 +49,6 @@ def holding(project, *statements, seconds=60.0, begun=None):
             thread.join()
 
 
-def setting(project, **settings):
-    lines = "".join(f"\n{name} = {value}" for name, value in settings.items())
-    path = project.path / "alembic.ini"
-    path.write_text(path.read_text() + f"\n[tsext:staging]{lines}\n")
-
-
 def told(project):
     """What the newest event says of locks."""
     details = project.scalar("SELECT details FROM tsext.event ORDER BY id DESC LIMIT 1")
@@ -182,7 +176,7 @@ def test_report_is_as_documented(orders, monkeypatch):
 
 
 def test_what_may_not_run_twice_is_tried_from_savepoints(orders):
-    setting(orders, lock_deadline="1s")
+    orders.configure("staging", lock_deadline="1s")
     path = orders.revision(
         "001_once",
         None,
@@ -264,7 +258,7 @@ def test_concurrently_waits_for_transactions_and_blocks_nobody(orders):
 
 
 def test_concurrently_that_is_cut_short_says_what_it_waited_for(orders):
-    setting(orders, lock_deadline="300ms")
+    orders.configure("staging", lock_deadline="300ms")
     orders.revision(
         "001_index", None, AUTOCOMMIT + 'op.create_index("i", "orders", ["id"], postgresql_concurrently=True)'
     )
@@ -279,7 +273,7 @@ def test_concurrently_that_is_cut_short_says_what_it_waited_for(orders):
 
 
 def test_rows_are_waited_for_in_the_queue_and_outside(orders):
-    setting(orders, lock_timeouts_of_rows="20ms")
+    orders.configure("staging", lock_timeouts_of_rows="20ms")
     orders.execute("INSERT INTO orders VALUES (1)")
     orders.revision("001_a", None, 'op.execute("UPDATE orders SET id = 2")')
     orders.revision("002_b", "001_a", 'op.execute("SELECT nextval(\'runs\')"); op.execute("DELETE FROM orders")')
@@ -292,7 +286,7 @@ def test_rows_are_waited_for_in_the_queue_and_outside(orders):
 
 
 def test_what_is_deferred_to_the_commit_is_refused_before_it(orders):
-    setting(orders, lock_timeouts_of_rows="100ms")
+    orders.configure("staging", lock_timeouts_of_rows="100ms")
     deferred = "DEFERRABLE INITIALLY DEFERRED"
     orders.execute(
         "CREATE TABLE venue (id int PRIMARY KEY)",
@@ -333,7 +327,7 @@ def test_what_cannot_be_serialized_runs_again(orders):
 def test_prepared_transaction(orders):
     if orders.scalar("SHOW max_prepared_transactions") == "0":
         pytest.skip("this test server was made before it had prepared transactions")
-    setting(orders, lock_deadline="500ms")
+    orders.configure("staging", lock_deadline="500ms")
     orders.revision("001_a", None, 'op.execute("ALTER TABLE orders ADD COLUMN a int")')
     gid = f"it's {orders.scalar('SELECT current_database()')}"
     orders.execute("SELECT * FROM orders", "PREPARE TRANSACTION '{}'".format(gid.replace("'", "''")))

@@ -107,8 +107,7 @@ def plain_project(plain_server, new_project, monkeypatch):
 
 
 def optional(project):
-    ini = project.path / "alembic.ini"
-    ini.write_text(ini.read_text().replace("[tsext]\n", "[tsext]\ntimescaledb = optional\n"))
+    project.configure(timescaledb="optional")
 
 
 def test_required_is_the_default_and_says_what_is_missing(plain_project):

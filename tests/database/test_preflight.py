@@ -212,8 +212,7 @@ def test_the_verb(project, capsys):
     project.execute("CREATE TABLE old (id int)", "ALTER TABLE old ADD CHECK (id > 0) NOT VALID")
     output = project.run("tsext", "preflight")
     assert "constraint old_id_check on public.old is NOT VALID" in output and "VALIDATE CONSTRAINT" in output
-    ini = project.path / "alembic.ini"
-    ini.write_text(ini.read_text().replace("[tsext]\n", "[tsext]\npreflight_constraints = fail\n"))
+    project.configure(preflight_constraints="fail")
     assert "fail" in verb(fails=True)
     with pytest.raises(PreflightFailed, match="is NOT VALID"):
         command.upgrade(project.config)
@@ -234,8 +233,8 @@ def test_what_is_pending_is_read_from_the_revisions(project):
     project.revision(
         "001_wide", None, "op.execute('ALTER TABLE ticks ALTER COLUMN symbol TYPE bigint')", "op.drop_table('ticks')"
     )
+    project.configure(preflight_disk_size="1MB")
     ini = project.path / "alembic.ini"
-    ini.write_text(ini.read_text().replace("[tsext]\n", "[tsext]\npreflight_disk_size = 1MB\n"))
     found = {each.check: each for each in command.preflight(project.config)}
     assert found["disk"].state is State.FAIL and "largest: ticks" in found["disk"].hints[0]
     assert re.match(r"221 of [\d,]+ free ones", found["locks"].message)

@@ -151,8 +151,7 @@ def test_files_that_are_none(project, content, says):
 
 
 def test_unknown_setting_is_refused(offline_project):
-    ini = offline_project.path / "alembic.ini"
-    ini.write_text(ini.read_text().replace("[tsext]", "[tsext]\nhistory_polcy = warn"))
+    offline_project.configure(history_polcy="warn")
     assert "tsext knows no setting 'history_polcy'" in offline_project.run("alembic", "upgrade", "head", fails=True)
 
 

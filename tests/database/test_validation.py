@@ -141,8 +141,7 @@ SAYS = {
 
 def test_what_validate_says(project):
     project.tables("001_a")
-    ini = project.path / "alembic.ini"
-    ini.write_text(ini.read_text().replace("[tsext]\n", "[tsext]\nvalidation_timeout = 200ms\n"))
+    project.configure(validation_timeout="200ms")
     path = project.versions / "001_a.py"
     source = path.read_text()
     for body, said in SAYS.items():
@@ -159,8 +158,7 @@ def test_what_validate_says(project):
 
 def test_rows_that_a_revision_promises_to_keep(project):
     project.execute("CREATE TABLE orders AS SELECT generate_series(1, 3) AS id")
-    ini = project.path / "alembic.ini"
-    ini.write_text(ini.read_text().replace("[tsext]\n", "[tsext]\nunsafe_revisions = allow\n"))
+    project.configure(unsafe_revisions="allow")
     project.revision("001_keeps", None, "op.execute('ALTER TABLE orders ADD COLUMN note text')")
     project.revision("002_loses", "001_keeps", "op.execute('DELETE FROM orders WHERE id = 2')")
     project.revision("003_drops", "002_loses", "op.execute('DROP TABLE orders')")

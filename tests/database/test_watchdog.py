@@ -22,12 +22,6 @@ def busy(project):
     return project
 
 
-def settings(project, **given):
-    path = project.path / "alembic.ini"
-    lines = "\n".join(f"{name} = {value}" for name, value in given.items())
-    path.write_text(path.read_text() + f"\n[tsext:development]\n{lines}\n")
-
-
 class Clients:
     """Some who read a table again and again, and note how long each read took."""
 
@@ -67,7 +61,7 @@ def receipt(project, revision="002_b"):
 
 
 def test_it_is_stopped_when_many_wait_and_nothing_of_it_remains(busy):
-    settings(busy, watchdog_attempts=2)
+    busy.configure("development", watchdog_attempts=2)
     busy.revision("002_b", "001_a", 'op.execute("CREATE TABLE new (id int)")\n    ' + SLOW.format(seconds=20))
 
     with Clients(busy, 6):
@@ -98,7 +92,7 @@ def test_it_is_tried_again_and_succeeds_once_nobody_waits_long(busy):
 
 
 def test_the_receipt_agrees_with_an_independent_prober(busy):
-    settings(busy, watchdog_longest_wait="30s", watchdog_waiters=100)
+    busy.configure("development", watchdog_longest_wait="30s", watchdog_waiters=100)
     busy.revision("002_b", "001_a", SLOW.format(seconds=2) + '\n    op.execute("ALTER TABLE t_001_a ADD x int")')
 
     with Clients(busy, 3) as clients:
@@ -172,7 +166,7 @@ def test_what_the_receipt_tells_of_steps_outside_the_transaction(busy):
 
 
 def test_a_guard_rail_stops_it(busy):
-    settings(busy, guard_transaction="1s", watchdog_attempts=1)
+    busy.configure("development", guard_transaction="1s", watchdog_attempts=1)
     busy.revision("002_b", "001_a", SLOW.format(seconds=20))
 
     output = busy.run("alembic", "upgrade", "head", fails=True)
@@ -182,7 +176,7 @@ def test_a_guard_rail_stops_it(busy):
 
 
 def test_a_session_that_holds_locks_and_runs_nothing_is_ended(busy):
-    settings(busy, watchdog_longest_wait="500ms")
+    busy.configure("development", watchdog_longest_wait="500ms")
     sleeps = 'op.execute("LOCK TABLE t_001_a IN ACCESS EXCLUSIVE MODE")\n    import time; time.sleep(6)\n    '
     busy.revision("002_b", "001_a", sleeps + 'op.execute("SELECT 1")')
 
