@@ -52,7 +52,7 @@ _HEADER = '"""What the database held when `tsext reflect` was run."""\n'
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be reflected."""
+    """Which schemas and tables to reflect."""
 
     schemas: Collection[str | None] = (None,)
     """None is the default schema."""

@@ -57,7 +57,7 @@ def continuous_aggregates(connection: Connection) -> list[FoundAggregate]:
 
 
 def aggregates_over(connection: Connection, relation: Key) -> list[FoundAggregate]:
-    """Those of a hypertable, and those made of them; each after the one that it aggregates."""
+    """The continuous aggregates over a hypertable, and those over them; each after the one that it aggregates."""
     found: list[FoundAggregate] = []
     for each in continuous_aggregates(connection):
         if each.source == relation or each.source in {below.key for below in found}:
@@ -70,15 +70,15 @@ class SourceOfAggregate:
     """What a continuous aggregate reads, and where it keeps its groups; names as they stand in SQL."""
 
     id: int
-    """Of the hypertable in which its groups are."""
+    """TimescaleDB's id of the hypertable that its groups are kept in."""
     materialization: str
-    """That hypertable."""
+    """The name of that hypertable."""
     source: str
     """The hypertable that it reads; of one made of another aggregate, that in which the other one's groups are."""
     column: str
-    """By which its groups are partitioned."""
+    """The time column of that hypertable."""
     type: str
-    """Of that column."""
+    """The type of that column."""
     columns: tuple[str, ...]
 
 

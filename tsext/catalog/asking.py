@@ -14,16 +14,16 @@ Key = tuple[str | None, str]
 
 
 text = partial(stored, __file__)
-"""What ``queries/<query>.sql`` says."""
+"""The text of ``queries/<query>.sql``."""
 
 
 def rows(connection: Connection, query: str, /, **parameters: object) -> list[Any]:
-    """What ``queries/<query>.sql`` gives."""
+    """The rows that ``queries/<query>.sql`` returns, with these parameters."""
     if parameters:
         return list(connection.exec_driver_sql(text(query), parameters))
     return list(connection.exec_driver_sql(text(query), execution_options={"no_parameters": True}))
 
 
 def key_of(connection: Connection, schema: str, name: str) -> Key:
-    """As metadata has it: without the default schema."""
+    """Schema and name as metadata has them: None for the default schema."""
     return (None if schema == connection.dialect.default_schema_name else schema), name

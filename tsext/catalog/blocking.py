@@ -12,13 +12,13 @@ from tsext.model.locks import LockMode
 
 @dataclass(frozen=True)
 class Waiting:
-    """A first look, which costs little."""
+    """What a first, cheap look at a session tells."""
 
     we_wait: bool
     others_wait: bool
     """Whether anybody on the server waits for any lock."""
     strongest: LockMode | None
-    """Of our locks on relations."""
+    """The strongest lock that the session holds on a relation."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Waiter:
 
 @dataclass(frozen=True)
 class Backend:
-    """A session."""
+    """A session, as ``pg_stat_activity`` shows it."""
 
     state: str | None
     seconds: float | None

@@ -45,7 +45,7 @@ class ColumnDetails:
 
 @dataclass(frozen=True)
 class ColumnUse:
-    """What goes with a column."""
+    """Something that uses a column: an index, a constraint, a view."""
 
     kind: str
     """``index``; of a constraint ``pg_constraint.contype``; ``referencing``, a foreign key to it; or ``other``."""
@@ -54,7 +54,7 @@ class ColumnUse:
     description: str
     """In PostgreSQL's words."""
     columns: tuple[str, ...]
-    """Of a constraint."""
+    """All columns of a constraint; of anything else none."""
     validated: bool
 
 
@@ -129,13 +129,9 @@ def expansions(connection: Connection) -> dict[Key, list[tuple[str, str]]]:
 
 
 def expansions_of(connection: Connection, table: str, schema: str | None) -> dict[str, tuple[str, str]]:
-    """The same of one table, by trigger."""
-    query = (
-        "SELECT tgname, tgargs FROM pg_trigger "
-        "WHERE tgrelid = to_regclass(%(table)s) AND starts_with(tgname::text, %(prefix)s)"
-    )
-    found = connection.exec_driver_sql(query, {"table": qualified(table, schema), "prefix": SYNC})
-    return {name: _names(arguments) for name, arguments in found}
+    """The columns of one table that are kept equal, by the trigger that does so."""
+    found = rows(connection, "expansions_of", relation=qualified(table, schema), prefix=SYNC)
+    return {row.tgname: _names(row.tgargs) for row in found}
 
 
 def _names(arguments: bytes) -> tuple[str, str]:
@@ -145,11 +141,7 @@ def _names(arguments: bytes) -> tuple[str, str]:
 
 def is_assignable(connection: Connection, source: str, target: str) -> bool:
     """Whether a value of one type may be stored in a column of another as it is, without a cast."""
-    query = (
-        "SELECT EXISTS (SELECT FROM pg_cast WHERE castsource = %(source)s::regtype "
-        "AND casttarget = %(target)s::regtype AND castcontext <> 'e')"
-    )
-    return bool(connection.exec_driver_sql(query, {"source": source, "target": target}).scalar())
+    return bool(rows(connection, "assignable", source=source, target=target)[0].assignable)
 
 
 def printed_column(connection: Connection, type_: str, default: str | None) -> ColumnDetails:

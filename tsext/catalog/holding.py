@@ -100,5 +100,4 @@ def table_files(
 
 def tables_of_indexes(connection: Connection, oids: Collection[int]) -> Sequence[int]:
     """The tables that some indexes belong to, by oid."""
-    query = "SELECT DISTINCT indrelid::bigint FROM pg_index WHERE indexrelid = ANY (%(oids)s::oid[])"
-    return list(connection.exec_driver_sql(query, {"oids": list(oids)}).scalars())
+    return [row.oid for row in rows(connection, "tables_of_indexes", oids=list(oids))]

@@ -199,6 +199,6 @@ def may_create_in(connection: Connection, schema: str) -> bool:
 
 
 def may_register_chunk_index(connection: Connection) -> bool:
-    """Whether this role may."""
+    """Whether this role may register an index in TimescaleDB's own table of chunk indexes."""
     query = "SELECT has_table_privilege('_timescaledb_catalog.chunk_index', 'INSERT')"
     return bool(connection.exec_driver_sql(query).scalar())

@@ -31,11 +31,8 @@ class TimescaleInfo:
 
 def timescaledb(connection: Connection) -> TimescaleInfo | None:
     """Version and licence of TimescaleDB; None if this database does not have it."""
-    row = connection.exec_driver_sql(
-        "SELECT extversion, current_setting('timescaledb.license', true) FROM pg_extension "
-        "WHERE extname = 'timescaledb'"
-    ).first()
-    return TimescaleInfo(row[0], License(row[1] or License.TIMESCALE)) if row else None
+    found = rows(connection, "timescaledb")
+    return TimescaleInfo(found[0].extversion, License(found[0].license or License.TIMESCALE)) if found else None
 
 
 def expected_timescaledb(connection: Connection, version: str | None = None) -> TimescaleInfo | None:

@@ -25,7 +25,7 @@ class RelationSize:
     relations: int
     """It and its chunks, partitions, and what holds them in the columnstore."""
     indexes: int
-    """Of all of them."""
+    """How many indexes all of them have."""
     toasted: int
     """How many of them have a TOAST table."""
     table_bytes: int

@@ -144,7 +144,7 @@ class DatabaseFacts:
     search_path: tuple[str, ...]
     time_zone: str
     schemas: frozenset[str] = frozenset()
-    """All that there are."""
+    """The names of all schemas."""
     volatile: Mapping[str, bool] = field(default_factory=dict)
     """Functions by name, the built-in ones that are not volatile left out."""
     constrained_domains: frozenset[str] = frozenset()
@@ -165,27 +165,22 @@ class DatabaseFacts:
 
 def database_facts(connection: Connection) -> DatabaseFacts:
     """Everything at once, in about ten queries whatever the number of tables and chunks."""
-    row = connection.exec_driver_sql(
-        "SELECT current_setting('server_version_num')::int / 10000, current_schemas(false)::text[], "
-        "current_setting('TimeZone'), ARRAY(SELECT nspname::text FROM pg_namespace), "
-        "ARRAY(SELECT typname::text FROM pg_type LEFT JOIN pg_class AS c ON c.oid = typrelid WHERE relkind = 'c' "
-        "OR (relkind IS NULL AND typcategory <> 'A')), ARRAY(SELECT extname::text FROM pg_extension)"
-    ).one()
+    (found,) = rows(connection, "database")
     domains = rows(connection, "domains")
     return DatabaseFacts(
-        row[0],
+        found.postgresql,
         _relations(connection),
-        tuple(row[1]),
-        row[2],
-        frozenset(row[3]),
+        tuple(found.search_path),
+        found.time_zone,
+        frozenset(found.schemas),
         volatile={each.name: each.volatile for each in rows(connection, "volatile_functions")},
         constrained_domains=frozenset(each.name for each in domains if each.constrained),
         domains={each.name: each.base for each in domains},
         domain_defaults={each.name: each.default for each in domains if each.default},
         bodies={each.name: (each.language, each.body) for each in rows(connection, "function_bodies")},
         labels={each.name: tuple(each.labels) for each in rows(connection, "enums")},
-        types=frozenset(row[4]),
-        extensions=frozenset(row[5]),
+        types=frozenset(found.types),
+        extensions=frozenset(found.extensions),
     )
 
 

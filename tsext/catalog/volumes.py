@@ -22,7 +22,7 @@ class Volume:
     total: int
     """In bytes."""
     source: str
-    """How that is known."""
+    """How free and total are known, for people."""
 
 
 def local_volumes(server: Server) -> tuple[Volume, Volume | None] | None:

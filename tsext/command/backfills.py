@@ -31,7 +31,7 @@ class Report:
     tasks: tuple[dict[str, Any], ...] = ()
     """All of them, where one backfill is asked about."""
     attempts: tuple[dict[str, Any], ...] = ()
-    """Who is at work."""
+    """The attempts that are at work now, one for each worker."""
 
     def as_json(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -67,7 +67,7 @@ def _reported(connection: Connection, found: Backfill) -> Report:
 
 @dataclass(frozen=True)
 class Crew:
-    """Who works."""
+    """The workers of one run: how many, and where."""
 
     workers: int | None = None
     """How many; None: as the settings say."""

@@ -51,7 +51,7 @@ class Position(StrEnum):
 
 @dataclass(frozen=True)
 class Standing:
-    """What was found of one target."""
+    """Where one target stands, as was found by looking at it."""
 
     target: Target
     position: Position

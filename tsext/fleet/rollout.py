@@ -26,7 +26,7 @@ _POLL = 0.1
 
 
 class Told(Protocol):
-    """Who follows a rollout."""
+    """Who is told how a rollout goes on, such as a report on the terminal."""
 
     def begun(self, target: Target) -> None:
         """A target is being worked on."""
@@ -46,7 +46,7 @@ class Told(Protocol):
 
 @dataclass
 class Report:
-    """How it went."""
+    """How a rollout ended."""
 
     outcomes: list[Outcome]
     """One for each target, in the order of the file."""
@@ -61,7 +61,7 @@ class Report:
 
 @dataclass
 class Rollout:
-    """What is to be done, and with what."""
+    """An upgrade of many databases: which, to which revision, within which limits."""
 
     targets: tuple[Target, ...]
     where: Where

@@ -60,7 +60,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Fleet:
-    """What the file says."""
+    """The targets and the limits that a file declares."""
 
     targets: tuple[Target, ...]
     limits: Limits

@@ -25,7 +25,7 @@ every second whether we are still there."""
 
 
 class State(StrEnum):
-    """How it went with one target."""
+    """How the upgrade of one target ended."""
 
     UPGRADED = "upgraded"
     UP_TO_DATE = "up to date"
@@ -49,25 +49,26 @@ class Job:
     where: Where
     revision: str
     wanted: frozenset[str]
-    """All that the revision stands for, where the rollout was begun."""
+    """All revisions that an upgrade to this one applies, as read on the machine where the rollout was begun."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one target."""
+    """How the upgrade of one target ended, and what it took."""
 
     target: Target
     state: State
     before: tuple[str, ...] = ()
-    """What ``alembic_version`` said."""
+    """The heads in ``alembic_version`` before the upgrade."""
     after: tuple[str, ...] = ()
+    """The heads afterwards."""
     revisions: int = 0
-    """How many were applied."""
+    """How many revisions were applied."""
     seconds: float = 0.0
     error: str = ""
     """Why it failed, and what to do about it."""
     output: str = ""
-    """All that its process printed."""
+    """All that ``alembic upgrade`` printed."""
 
 
 def upgrade(job: Job) -> Outcome:

@@ -14,7 +14,7 @@ class Wave:
     """Targets that are begun one after the other, so many at once."""
 
     what: str
-    """What one of them is called."""
+    """What messages call one of its targets: ``canary`` or ``target``."""
     targets: tuple[Target, ...]
     allowed: int
     """How many of the whole run may fail before no more are begun."""

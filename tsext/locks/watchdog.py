@@ -41,7 +41,7 @@ GUARDED = 1.0
 
 @dataclass
 class Harm:
-    """What a step did to others."""
+    """How long other sessions waited for the step at work."""
 
     ended: float = 0.0
     """Seconds of waits that are over, over all clients."""

@@ -35,7 +35,7 @@ Pending = Mapping[str, Sequence[Touch]]
 
 
 class State(StrEnum):
-    """How a check ended."""
+    """The result of a check."""
 
     OK = "ok"
     WARN = "warn"

@@ -41,12 +41,12 @@ class Verdict:
 
     reading: Reading
     hazards: tuple[Hazard, ...]
-    """Those that count."""
+    """The findings that count: not waived, and not gated."""
     waived: tuple[Waived, ...] = ()
     expired: tuple[Waived, ...] = ()
-    """Those of the hazards that would be waived if the waiver had not expired."""
+    """Those of :attr:`hazards` whose waiver has expired, with that waiver."""
     gated: tuple[Hazard, ...] = ()
-    """What would break the application, had the revision not to wait for one that expects it."""
+    """Findings that do not count, since the revision waits for an application that expects what it does."""
     phase: Phase = Phase()
 
     @property

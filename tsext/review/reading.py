@@ -35,7 +35,7 @@ class Sent:
 
     statement: Statement
     waivers: tuple[Waiver, ...] = ()
-    """Those that cover it, expired ones too."""
+    """The waivers that cover it, expired ones too."""
     verb: str | None = None
     """The verb of tsext that states it; None if it is somebody else's."""
 
@@ -48,7 +48,7 @@ class Stop:
     path: Path
     line: int
     waivers: tuple[Waiver, ...]
-    """Those that were active there."""
+    """The waivers that covered the line where it stopped."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Reading:
     script: Script | None = None
     downgrade: bool = False
     operations: tuple[MigrateOperation, ...] = ()
-    """Those of tsext that state it."""
+    """tsext's own operations in it."""
 
 
 def read_file(path: Path) -> Reading:

@@ -117,7 +117,7 @@ def percent(name: str, text: str) -> int:
 
 
 def or_off(parse: Any) -> Any:
-    """What can be switched off."""
+    """What ``parse`` reads, or ``off``, which is None."""
 
     def parsed(name: str, text: str) -> Any:
         return None if text.strip() == "off" else parse(name, text)
