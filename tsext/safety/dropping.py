@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from tsext.catalog import RelationFacts
@@ -73,7 +74,7 @@ def _drop(reading: Reading, name: Name, kind: str, node: Any, together: set[Name
             return
         hypertables.refuse_drop_together(reading, name, len(together))
     cascade = cascades(node)
-    takes = _drop_what_depends(reading, name, kind, together, cascade=cascade)
+    takes = _drop_what_depends(reading, _Drop(name, kind, together, cascade))
     found = reading.find(name) if relation else None
     if kind == "OBJECT_TABLE":
         reading.report(rules.DROP_TABLE, name, what=what, name=name)
@@ -103,7 +104,7 @@ def _is_something_else(reading: Reading, name: Name, kind: str, what: str) -> bo
 
 
 def _is_missing_otherwise(reading: Reading, name: Name, kind: str, *, may_be: bool) -> bool:
-    """The same of functions and schemas; and of types and extensions, unless they must be there."""
+    """Whether there is surely no such function or schema; types and extensions are looked up for IF EXISTS only."""
     if reading.facts.database is None:
         return False
     if kind in ("OBJECT_TYPE", "OBJECT_DOMAIN"):
@@ -116,8 +117,21 @@ def _is_missing_otherwise(reading: Reading, name: Name, kind: str, *, may_be: bo
     return functions and name.name not in reading.facts.database.volatile
 
 
-def _drop_what_depends(reading: Reading, name: Name, kind: str, together: set[Name], *, cascade: bool) -> bool:
+@dataclass(frozen=True)
+class _Drop:
+    """One name of a DROP."""
+
+    name: Name
+    kind: str
+    """``ObjectType`` of the grammar, for example ``OBJECT_TABLE``."""
+    together: set[Name]
+    """All relations that the statement drops."""
+    cascade: bool
+
+
+def _drop_what_depends(reading: Reading, drop: _Drop) -> bool:
     """Whether something depends on it; what does is locked, or refuses."""
+    name, kind, cascade = drop.name, drop.kind, drop.cascade
     found = reading.find(name)
     if kind in ("OBJECT_TYPE", "OBJECT_DOMAIN"):
         shown = _columns_of_type(reading, name, cascade=cascade)
@@ -128,19 +142,18 @@ def _drop_what_depends(reading: Reading, name: Name, kind: str, together: set[Na
     elif found is None:
         shown = []
     else:
-        shown = _dependents_of(reading, name, kind, found, together, cascade=cascade)
+        shown = _dependents_of(reading, drop, found)
     if shown and not cascade:
         reading.report(rules.DEPENDENTS, *([name] if found else []), name=name, dependents=", ".join(sorted(shown)))
     return bool(shown)
 
 
-def _dependents_of(
-    reading: Reading, name: Name, kind: str, found: RelationFacts, together: set[Name], *, cascade: bool
-) -> list[str]:
-    """Views that read a relation, and tables that refer to it."""
+def _dependents_of(reading: Reading, drop: _Drop, found: RelationFacts) -> list[str]:
+    """Views that read a relation, tables that refer to it or inherit from it, and defaults that use it."""
+    name, together = drop.name, drop.together
     views = _views_over(reading, name, together)
     others = [Name(each.schema, each.name) for each in reading.facts.referencing(found)]
-    others = [each for each in others if kind == "OBJECT_TABLE" and not reading.script.is_gone(each)]
+    others = [each for each in others if drop.kind == "OBJECT_TABLE" and not reading.script.is_gone(each)]
     others += [Name(each.schema, each.name) for each in reading.facts.inheriting(found)]
     others = [each for each in others if each not in together]
     for each in reading.constraints(name):
@@ -148,7 +161,7 @@ def _dependents_of(
             reading.lock(Name(*each.references), LockMode.ACCESS_EXCLUSIVE)
     if found.parent is not None:
         reading.lock(Name(*found.parent), LockMode.ACCESS_EXCLUSIVE)
-    if cascade:
+    if drop.cascade:
         for one in [*map(name_in, views), *others]:
             reading.lock(one, LockMode.ACCESS_EXCLUSIVE)
     defaults = [each.name for each in columns.depending(reading, name, None, "default")]
