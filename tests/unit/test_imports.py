@@ -48,7 +48,7 @@ def test_any_module_may_come_first():
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("package", ["tsext", "tsext.catalog", "tsext.localdb", "tsext.model"])
+@pytest.mark.parametrize("package", ["tsext", "tsext.catalog", "tsext.command", "tsext.localdb", "tsext.model"])
 def test_deferred_names_are_those_that_type_checkers_see(package):
     """Each is told twice, once for the type checker; each is there."""
     module = importlib.import_module(package)
