@@ -115,6 +115,27 @@ def test_whatever_follows_a_run_has_the_search_path_of_the_connection(project):
     assert project.rows("SELECT id FROM a") == [(7,)]
 
 
+def test_a_revision_may_ask_for_the_database_while_it_is_loaded(project):
+    first = project.revision("001_grant", None, "op.execute(f'GRANT CONNECT ON DATABASE {DATABASE} TO PUBLIC')")
+    ask = (
+        "DATABASE = op.get_bind().engine.url.database\nTENANT = context.get_x_argument(as_dictionary=True)['tenant']\n"
+    )
+    text = first.read_text().replace("from alembic import op", "from alembic import context, op")
+    first.write_text(
+        text.replace("\n\ndef upgrade", f"{ask}assert op.get_bind().dialect.name == 'postgresql'\n\ndef upgrade")
+    )
+    asked = ("-x", "tenant=blue")
+    project.run("alembic", *asked, "upgrade", "head")
+    assert states(project, *asked) == ["applied"]
+    assert "valid: history intact" in project.run("tsext", *asked, "validate")
+    assert "1 safe" in project.run("tsext", *asked, "lint")
+    project.run("tsext", *asked, "rollback", "--target=0")
+    assert "GRANT CONNECT ON DATABASE test_" in project.run("tsext", *asked, "migrate", "--target=1", "--sql")
+    project.run("tsext", *asked, "revision", "--sql", "-m", "further")
+    project.run("tsext", *asked, "migrate", "--target=1")
+    assert states(project, *asked) == ["applied", "pending"]
+
+
 # --- models
 
 

@@ -94,7 +94,7 @@ def revision(
     """Write a revision whose body is a SQL file: the ``.py``, ``NNN_slug.sql`` and ``rollback/NNN_rollback.sql``."""
     settings = Settings.read(config)
     script = ScriptDirectory.from_config(config)
-    history.refuse_duplicates(script, settings.revision_ids)
+    history.load(config, script, settings)
     name = rev_id or numbers.revision_id(numbers.next_number(script), message)
     forth, back = f"{name}.sql", f"{numbers.key_of(name)}_rollback.sql"
 
@@ -116,9 +116,9 @@ def merge(config: Config, revisions: str | list[str], message: str | None = None
 
     :param options: anything else that takes.
     """
-    script, choice = ScriptDirectory.from_config(config), Settings.read(config, x_arguments(config)).revision_ids
-    history.refuse_duplicates(script, choice)
-    if numbers.numbers_new_revisions(script, choice):
+    script, settings = ScriptDirectory.from_config(config), Settings.read(config, x_arguments(config))
+    history.load(config, script, settings)
+    if numbers.numbers_new_revisions(script, settings.revision_ids):
         options.setdefault("rev_id", numbers.revision_id(numbers.next_number(script), message or "merge"))
     with history.in_process:
         config.attributes[environment.REV_ID] = options.get("rev_id")
@@ -273,7 +273,7 @@ def lint(config: Config, wanted: review.Wanted | None = None, *, database: bool 
     if database:
         return look_at(config, lambda at: _reviewed(at.project, at.settings, wanted, at))
     settings, script = Settings.read(config, x_arguments(config)), ScriptDirectory.from_config(config)
-    history.refuse_duplicates(script, settings.revision_ids)
+    history.load(config, script, settings)
     project = Project.read(script, settings.sql_location)
     with history.in_process, EnvironmentContext(config, script, as_sql=True):
         return _reviewed(project, settings, wanted)
@@ -320,7 +320,7 @@ def _revision_with(config: Config, target: str) -> str:
     if not target.isdigit():
         return target
     script = ScriptDirectory.from_config(config)
-    history.refuse_duplicates(script, Settings.read(config, x_arguments(config)).revision_ids)
+    history.load(config, script, Settings.read(config, x_arguments(config)))
     ordered = numbers.in_order(script)
     fixed: dict[str, int] = {}
     if any(numbers.number_in(each.revision) is None for each in ordered):
