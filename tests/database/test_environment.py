@@ -89,6 +89,53 @@ def test_a_second_version_table_beside_one_history_is_refused(project):
     assert "one history per database" in output
 
 
+def test_a_revision_may_leave_another_search_path_behind(project):
+    project.run_with("version_table_schema='public'")
+    leave = "op.execute(\"SELECT set_config('search_path', '', false)\")"
+    project.revision("001_own_schema", None, "op.execute('CREATE SCHEMA own'); op.execute('SET search_path TO own')")
+    project.revision(
+        "002_table", "001_own_schema", "op.execute('CREATE TABLE a (id int)')", "op.execute('DROP TABLE a')"
+    )
+    project.revision("003_nowhere", "002_table", leave, "op.execute('SET search_path TO own')")
+    project.run("alembic", "upgrade", "head")
+    assert project.scalar("SELECT to_regclass('own.a')") == "own.a"
+    assert command.validate(project.config, models=False) == []
+    project.run("tsext", "rollback", "--target=1")
+    assert states(project) == ["applied", "pending", "pending"]
+    assert project.rows("SELECT relname FROM pg_class WHERE relnamespace = 'own'::regnamespace") == []
+
+
+def test_whatever_follows_a_run_has_the_search_path_of_the_connection(project):
+    project.environment["TSEXT_ENV"] = "development"
+    project.run_with("version_table_schema='public'")
+    hide = "op.execute('CREATE TABLE a (id int)'); op.execute('SET search_path TO pg_catalog')"
+    project.revision("001_a", None, hide)
+    project.sql_file("seeds/rows.sql", "INSERT INTO a VALUES (7)")
+    project.run("alembic", "upgrade", "head")
+    assert project.rows("SELECT id FROM a") == [(7,)]
+
+
+def test_a_revision_may_ask_for_the_database_while_it_is_loaded(project):
+    first = project.revision("001_grant", None, "op.execute(f'GRANT CONNECT ON DATABASE {DATABASE} TO PUBLIC')")
+    ask = (
+        "DATABASE = op.get_bind().engine.url.database\nTENANT = context.get_x_argument(as_dictionary=True)['tenant']\n"
+    )
+    text = first.read_text().replace("from alembic import op", "from alembic import context, op")
+    first.write_text(
+        text.replace("\n\ndef upgrade", f"{ask}assert op.get_bind().dialect.name == 'postgresql'\n\ndef upgrade")
+    )
+    asked = ("-x", "tenant=blue")
+    project.run("alembic", *asked, "upgrade", "head")
+    assert states(project, *asked) == ["applied"]
+    assert "valid: history intact" in project.run("tsext", *asked, "validate")
+    assert "1 safe" in project.run("tsext", *asked, "lint")
+    project.run("tsext", *asked, "rollback", "--target=0")
+    assert "GRANT CONNECT ON DATABASE test_" in project.run("tsext", *asked, "migrate", "--target=1", "--sql")
+    project.run("tsext", *asked, "revision", "--sql", "-m", "further")
+    project.run("tsext", *asked, "migrate", "--target=1")
+    assert states(project, *asked) == ["applied", "pending"]
+
+
 # --- models
 
 

@@ -119,7 +119,7 @@ def _wanted(config: Config, connection: Connection, settings: Settings, what: st
         yield named[what]
         return
     script = ScriptDirectory.from_config(config)
-    history.refuse_duplicates(script, settings.revision_ids)
+    history.load(config, script, settings)
     project = Project.read(script, settings.sql_location)
     chosen = list(_revisions(project, applied_revisions(config, connection), what))
     declared = [each for revision in chosen for each in _declared(revision, connection, settings)]

@@ -23,7 +23,7 @@ def lint(config: Config, wanted: review.Wanted | None = None, *, database: bool 
     if database:
         return look_at(config, lambda at: _reviewed(at.project, at.settings, wanted, at))
     settings, script = Settings.read(config, x_arguments(config)), ScriptDirectory.from_config(config)
-    history.refuse_duplicates(script, settings.revision_ids)
+    history.load(config, script, settings)
     project = Project.read(script, settings.sql_location)
     with history.in_process, EnvironmentContext(config, script, as_sql=True):
         return _reviewed(project, settings, wanted)

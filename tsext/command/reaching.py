@@ -43,7 +43,7 @@ def look_at(config: Config, work: Callable[[Database], T]) -> T:
     """Run the project's ``env.py``, as ``alembic current`` does, and do something where it would migrate."""
     settings = Settings.read(config, x_arguments(config))
     script = ScriptDirectory.from_config(config)
-    history.refuse_duplicates(script, settings.revision_ids)
+    history.load(config, script, settings)
     done: list[T] = []
 
     def instead(heads: tuple[str, ...], context: MigrationContext) -> list[Any]:

@@ -56,7 +56,7 @@ def _revision_with(config: Config, target: str) -> str:
     if not target.isdigit():
         return target
     script = ScriptDirectory.from_config(config)
-    history.refuse_duplicates(script, Settings.read(config, x_arguments(config)).revision_ids)
+    history.load(config, script, Settings.read(config, x_arguments(config)))
     ordered = numbers.in_order(script)
     fixed: dict[str, int] = {}
     if any(numbers.number_in(each.revision) is None for each in ordered):

@@ -27,7 +27,7 @@ def revision(
     """Write a revision whose body is a SQL file: the ``.py``, ``NNN_slug.sql`` and ``rollback/NNN_rollback.sql``."""
     settings = Settings.read(config)
     script = ScriptDirectory.from_config(config)
-    history.refuse_duplicates(script, settings.revision_ids)
+    history.load(config, script, settings)
     name = rev_id or numbers.revision_id(numbers.next_number(script), message)
     forth, back = f"{name}.sql", f"{numbers.key_of(name)}_rollback.sql"
 
@@ -49,9 +49,9 @@ def merge(config: Config, revisions: str | list[str], message: str | None = None
 
     :param options: anything else that takes.
     """
-    script, choice = ScriptDirectory.from_config(config), Settings.read(config, x_arguments(config)).revision_ids
-    history.refuse_duplicates(script, choice)
-    if numbers.numbers_new_revisions(script, choice):
+    script, settings = ScriptDirectory.from_config(config), Settings.read(config, x_arguments(config))
+    history.load(config, script, settings)
+    if numbers.numbers_new_revisions(script, settings.revision_ids):
         options.setdefault("rev_id", numbers.revision_id(numbers.next_number(script), message or "merge"))
     with history.in_process:
         config.attributes[environment.REV_ID] = options.get("rev_id")

@@ -45,7 +45,7 @@ def migrate(run: Run, connection: Connection) -> None:
         fixed = records.fixed_numbers(connection)
         connection.rollback()  # inside a transaction, Alembic would leave the commit to us
         recorder = Recorder(project, numbers.assign(project.ordered, fixed), run.settings.environment)
-        gate, validating = Gate(run.settings, recorder), Validating(run, recorder)
+        gate, validating = Gate(run.settings, recorder), Validating(run, recorder, state.search_path)
         watching = Watching(connection, run.settings, recorder, off=state.single_client)
         with locks_of(connection, run.settings, state) as held, watching:
             recorder.observers.append(lambda: held.attempts.details)
@@ -89,16 +89,18 @@ def _run_validated(
 
     :raises RevisionRefused: if they may not all run, once those that did are found to be valid.
     """
-    refused = None
+    refused, connection = None, context.connection
+    assert connection is not None
     try:
         refused = _run_admitted(run, committing, context)
+        validating.put_search_path_back(connection)
         if validating.done:
             validating.at_end(context, at_head=refused is None and _at_head(run, context))
     except Invalid as invalid:
-        assert context.connection is not None
         if refused is not None:
             log.warning("%s", refused)
-        validating.answer(invalid, context.connection, take_back)
+        validating.put_search_path_back(connection)
+        validating.answer(invalid, connection, take_back)
     if refused is not None:
         raise refused
 

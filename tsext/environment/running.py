@@ -62,8 +62,8 @@ class Run:
 
     def start(self) -> None:
         """Do what was asked for."""
-        if not self.asked.get(history.NUMBERS_MAY_CLASH):
-            history.refuse_duplicates(self.environment.script, self.settings.revision_ids)
+        may_clash = bool(self.asked.get(history.NUMBERS_MAY_CLASH))
+        history.load(self.environment.config, self.environment.script, self.settings, numbers_may_clash=may_clash)
         revision = self.asked.get("revision_context")
         if self.environment.is_offline_mode():
             write_script(self)

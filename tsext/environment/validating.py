@@ -37,6 +37,8 @@ class Validating:
 
     run: Run
     recorder: Recorder
+    search_path: str
+    """Of the connection, before any revision sets another."""
     done: list[RevisionStep] = field(default_factory=list)
     """Upgrades of this run, in order."""
     before: set[Finding] | None = None
@@ -72,6 +74,13 @@ class Validating:
             check = self.recorder.project.index.check(script)
             findings = validation.of_revision(connection, script, check, settings.validation_timeout, counts)
             self._judge(findings, settings.validate_checks)
+
+    def put_search_path_back(self, connection: Connection) -> None:
+        """Let who looks at what was made see the database as its next client does, whatever a revision has set."""
+        if self.recorder.steps_done:
+            connection.rollback()
+            connection.exec_driver_sql("SELECT set_config('search_path', %(path)s, false)", {"path": self.search_path})
+            connection.commit()
 
     def at_end(self, context: MigrationContext, *, at_head: bool) -> None:
         """Validate what the run as a whole has made.

@@ -80,5 +80,5 @@ def _afresh(where: Where) -> Read:
     config = Config(where.ini, toml_file=where.toml, ini_section=where.section)
     x = dict(each.partition("=")[::2] for each in where.x)
     settings, script = Settings.read(config, x), ScriptDirectory.from_config(config)
-    history.refuse_duplicates(script, settings.revision_ids)
+    history.load(config, script, settings)
     return Read(Project.read(script, settings.sql_location), version_table(config, script))

@@ -1,7 +1,8 @@
 """Numbers, checksums and records of revisions, and the lock under which they are written."""
 
 from tsext.history.contexts import NUMBERS_MAY_CLASH, quiet, version_table
-from tsext.history.files import FileIndex, RevisionFiles, refuse_duplicates, refuse_foreign
+from tsext.history.files import FileIndex, RevisionFiles, refuse_foreign
+from tsext.history.loading import load
 from tsext.history.lock import in_process, upgrade_lock
 from tsext.history.place import ONE_PER_DATABASE, refuse_elsewhere
 from tsext.history.recording import Recorder
@@ -20,8 +21,8 @@ __all__ = [
     "applied",
     "fixed_numbers",
     "in_process",
+    "load",
     "quiet",
-    "refuse_duplicates",
     "refuse_elsewhere",
     "refuse_foreign",
     "upgrade_lock",

@@ -23,6 +23,8 @@ class ServerState:
 
     single_client: bool
     """Whether the server serves one client at a time (the WebAssembly build): advisory locks mean nothing there."""
+    search_path: str
+    """Of the connection, before any revision sets another."""
 
 
 def connect(engine: Engine) -> Connection:
@@ -45,10 +47,11 @@ def check(connection: Connection) -> ServerState:
     :raises PreflightFailed: if it is a standby or read-only.
     """
     row = connection.exec_driver_sql(
-        "SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on', pg_backend_pid()"
+        "SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on', pg_backend_pid(), "
+        "current_setting('search_path')"
     ).one()
     connection.rollback()
-    standby, read_only, pid = row
+    standby, read_only, pid, search_path = row
     if standby or read_only:
         refusal = STANDBY if standby else READ_ONLY
         raise PreflightFailed(refusal.message, hint=refusal.hint)
@@ -56,7 +59,7 @@ def check(connection: Connection) -> ServerState:
         # so that the server ends our statement soon after we have been killed
         connection.exec_driver_sql("SET client_connection_check_interval = '1s'")
         connection.commit()
-    return ServerState(single_client=pid == 0)
+    return ServerState(single_client=pid == 0, search_path=search_path)
 
 
 def _cure(reason: str) -> str:

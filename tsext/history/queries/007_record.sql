@@ -10,7 +10,13 @@ LANGUAGE plpgsql AS $body$
 #variable_conflict use_variable
 DECLARE
     e tsext.event;
+    path TEXT := current_setting('search_path');
+    hidden BOOLEAN := to_regclass('migration_history') IS NULL;
 BEGIN
+    IF hidden THEN  -- a revision may leave any search path behind
+        PERFORM set_config('search_path', relnamespace::regnamespace::text, true)
+        FROM pg_class WHERE relname = 'migration_history' AND relkind = 'r';
+    END IF;
     e.kind := kind; e.revision := revision; e.version := version;
     e.execution_time_ms := coalesce(execution_time_ms, extract(epoch FROM clock_timestamp() - now()) * 1000);
     e.environment := environment; e.client := client; e.error := error; e.details := details;
@@ -39,6 +45,9 @@ BEGIN
     e.hash := {event_hash};
     INSERT INTO tsext.event VALUES (e.*);
     UPDATE tsext.bookkeeping SET events = e.id, last_hash = e.hash;
+    IF hidden THEN
+        PERFORM set_config('search_path', path, true);
+    END IF;
     IF NOT flush THEN
         -- A later commit of the run puts this one on disk with it: the log is written in order.
         SET LOCAL synchronous_commit = off;
