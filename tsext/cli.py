@@ -20,7 +20,7 @@ from rich.table import Table
 from tsext import command, review
 from tsext.command import backfill_line
 from tsext.command.reaching import engine
-from tsext.errors import HistoryError
+from tsext.errors import HistoryError, ValidationFailed
 from tsext.fleet import commands as fleet_commands
 from tsext.loading import commands as loading_commands
 from tsext.localdb import commands as localdb_commands
@@ -57,7 +57,11 @@ def validate(config: Config, json: bool = False) -> None:
         if findings:
             sys.exit(1)
         return
-    command.refuse(findings)
+    try:
+        command.refuse(findings)
+    except ValidationFailed as error:
+        print(f"FAILED: {error}", file=sys.stderr)
+        sys.exit(1)
     config.print_stdout(
         "valid: history intact, database at head, indexes and constraints sound, checks passed, "
         "models (if any) equal schema"

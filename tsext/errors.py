@@ -55,6 +55,10 @@ class InvalidObject(TsextError, ValueError):
     """A declared object (a hypertable, a dimension …) or an operation's argument makes no sense."""
 
 
+class WaiverRefused(InvalidObject):
+    """A waiver of a safety rule names no rule, no reason or no date."""
+
+
 class SqlFileError(TsextError):
     """A ``.sql`` file cannot be read, split or executed; the message shows file, line and a caret."""
 

@@ -86,3 +86,18 @@ def test_public_names():
         assert getattr(tsext, name).__doc__
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         tsext.nothing  # noqa: B018
+
+
+DECLARED = """
+import sqlalchemy as sa
+from tsext import Hypertable
+
+table = sa.Table("t", sa.MetaData(), sa.Column("time", sa.DateTime), Hypertable("time"))
+assert table.info["timescaledb"] == [Hypertable("time")]
+"""
+
+
+def test_models_that_load_nothing_else_declare():
+    """They are loaded before anything that reads them."""
+    done = subprocess.run([sys.executable, "-c", DECLARED], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

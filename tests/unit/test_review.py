@@ -239,6 +239,14 @@ def test_waivers_that_cannot_be_understood(arguments, fact, cure):
         pass
 
 
+def test_a_waiver_of_a_revision_that_cannot_be_understood(revisions):
+    revisions.write("001_a", 'def upgrade():\n    with safety.assured("drop-colum", because="a"):\n        pass\n')
+    line = revisions.line("001_a", "with safety")
+    with pytest.raises(InvalidObject, match=rf"001_a\.py:{line}: no rule is called 'drop-colum'") as refused:
+        revisions.read("001_a")
+    assert "did you mean drop-column" in refused.value.hint
+
+
 def test_a_waiver_in_a_file_that_cannot_be_understood(tmp_path):
     path = tmp_path / "a.sql"
     path.write_text("-- tsext: assured drop-column\nSELECT 1;")

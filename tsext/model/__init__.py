@@ -16,13 +16,13 @@ if TYPE_CHECKING:
         is_expression,
     )
     from tsext.model.columnstore import COLUMNSTORE, SPARSE_INDEXES, UNSET_COLUMNS, Columnstore, Ordering, SparseIndex
-    from tsext.model.declarations import declared, objects_of
+    from tsext.model.declarations import declared
     from tsext.model.features import CHUNK_SKIPPING, TIMESCALEDB, UUID_PARTITIONING, Feature, License
     from tsext.model.hypertables import Dimension, Hypertable, TableFacts, facts_of, partitions
     from tsext.model.indexes import Index
     from tsext.model.intervals import Interval, Span, estimated, interval, microseconds, span
     from tsext.model.jobs import JOB_NAMES, Job, jobs_of
-    from tsext.model.objects import INFO_KEY, Extension, Object, TableObject, objects_in
+    from tsext.model.objects import INFO_KEY, Extension, Object, TableObject, objects_in, objects_of
     from tsext.model.policies import (
         POLICIES,
         RETENTION_BY_CREATION,
@@ -48,13 +48,13 @@ else:
                 "is_expression",
             ),
             "columnstore": ("COLUMNSTORE", "SPARSE_INDEXES", "UNSET_COLUMNS", "Columnstore", "Ordering", "SparseIndex"),
-            "declarations": ("declared", "objects_of"),
+            "declarations": ("declared",),
             "features": ("CHUNK_SKIPPING", "TIMESCALEDB", "UUID_PARTITIONING", "Feature", "License"),
             "hypertables": ("Dimension", "Hypertable", "TableFacts", "facts_of", "partitions"),
             "indexes": ("Index",),
             "intervals": ("Interval", "Span", "estimated", "interval", "microseconds", "span"),
             "jobs": ("JOB_NAMES", "Job", "jobs_of"),
-            "objects": ("INFO_KEY", "Extension", "Object", "TableObject", "objects_in"),
+            "objects": ("INFO_KEY", "Extension", "Object", "TableObject", "objects_in", "objects_of"),
             "policies": (
                 "POLICIES",
                 "RETENTION_BY_CREATION",

@@ -6,52 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TypeVar
 
-from sqlalchemy import MetaData, Table, event
+from sqlalchemy import MetaData, Table
 
-from tsext.errors import InvalidObject
 from tsext.model.aggregates import ContinuousAggregate, aggregates_of
 from tsext.model.columnstore import Columnstore
 from tsext.model.hypertables import Hypertable, facts_of
-from tsext.model.objects import INFO_KEY, TableObject
+from tsext.model.objects import TableObject, objects_of
 
 T = TypeVar("T", bound=TableObject)
-
-
-@event.listens_for(TableObject, "after_parent_attach", propagate=True)
-def _declare(declared: TableObject, parent: object) -> None:
-    """An object placed among a table's arguments is the same as one in the table's info."""
-    if not isinstance(parent, Table):
-        raise InvalidObject(
-            f"a {type(declared).__name__} stands in {parent!r}",
-            hint="place it among the arguments of the table, beside its columns",
-        )
-    there = objects_of(parent)
-    if declared not in there:
-        parent.info[INFO_KEY] = _checked(parent, [*there, declared])
-
-
-def objects_of(table: Table) -> list[TableObject]:
-    """What a table declares, in order.
-
-    :raises InvalidObject: if its info holds anything else, or one kind twice.
-    """
-    found = table.info.get(INFO_KEY, [])
-    return _checked(table, list(found) if isinstance(found, list | tuple) else [found])
-
-
-def _checked(table: Table, objects: list[TableObject]) -> list[TableObject]:
-    kinds = set()
-    for each in objects:
-        if not isinstance(each, TableObject):
-            raise InvalidObject(
-                f'table {table.fullname}: info["{INFO_KEY}"] is {each!r}', hint="declare tsext.Hypertable(…)"
-            )
-        if type(each) in kinds and not each.several:
-            raise InvalidObject(
-                f"table {table.fullname} declares a {type(each).__name__} twice", hint="keep one of them"
-            )
-        kinds.add(type(each))
-    return objects
 
 
 def declared(metadata: MetaData, kind: type[T]) -> Iterator[tuple[Table | ContinuousAggregate, T]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, Table, event
 from sqlalchemy.schema import SchemaItem
 
 from tsext.errors import InvalidObject
@@ -56,6 +56,43 @@ class TableObject(Object, SchemaItem):
     def key(self) -> tuple[str | None, str]:
         """Schema and name of the table, by which declared and found objects are matched."""
         return self.schema, self.name
+
+
+@event.listens_for(TableObject, "after_parent_attach", propagate=True)
+def _declare(declared: TableObject, parent: object) -> None:
+    """An object placed among a table's arguments is the same as one in the table's info."""
+    if not isinstance(parent, Table):
+        raise InvalidObject(
+            f"a {type(declared).__name__} stands in {parent!r}",
+            hint="place it among the arguments of the table, beside its columns",
+        )
+    there = objects_of(parent)
+    if declared not in there:
+        parent.info[INFO_KEY] = _checked(parent, [*there, declared])
+
+
+def objects_of(table: Table) -> list[TableObject]:
+    """What a table declares, in order.
+
+    :raises InvalidObject: if its info holds anything else, or one kind twice.
+    """
+    found = table.info.get(INFO_KEY, [])
+    return _checked(table, list(found) if isinstance(found, list | tuple) else [found])
+
+
+def _checked(table: Table, objects: list[TableObject]) -> list[TableObject]:
+    kinds = set()
+    for each in objects:
+        if not isinstance(each, TableObject):
+            raise InvalidObject(
+                f'table {table.fullname}: info["{INFO_KEY}"] is {each!r}', hint="declare tsext.Hypertable(…)"
+            )
+        if type(each) in kinds and not each.several:
+            raise InvalidObject(
+                f"table {table.fullname} declares a {type(each).__name__} twice", hint="keep one of them"
+            )
+        kinds.add(type(each))
+    return objects
 
 
 @dataclass(frozen=True)

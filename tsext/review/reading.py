@@ -19,7 +19,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 
-from tsext.errors import InvalidObject
+from tsext.errors import WaiverRefused
 from tsext.history.contexts import quiet
 from tsext.operations.operation import Operation
 from tsext.operations.printing import READER
@@ -85,6 +85,7 @@ def read(script: Script, settings: Settings, *, downgrade: bool = False) -> Read
     """Run one function of a revision in Alembic's offline mode, and note what it would send.
 
     :param downgrade: whether the function is ``downgrade()``; else it is ``upgrade()``.
+    :raises WaiverRefused: if a waiver says no rule, no reason or no date.
     """
     function = getattr(script.module, "downgrade" if downgrade else "upgrade")
     notes = _Notes(function.__code__.co_filename)
@@ -105,6 +106,9 @@ def read(script: Script, settings: Settings, *, downgrade: bool = False) -> Read
     with waivers.noting() as notes.assurances, _as_op(context), _offline(), redirect_stdout(io.StringIO()):
         try:
             function()
+        except WaiverRefused as error:
+            place = f"{Path(script.path).name}:{notes.stop(error).line}"
+            raise WaiverRefused(f"{place}: {error.message}", hint=error.hint) from error
         except (Exception, SystemExit) as error:
             stop = notes.stop(error)
     operations = tuple(notes.operations)
@@ -145,7 +149,7 @@ def _in_file(file: files.SqlFile, statement: files.Statement, *, in_transaction:
 def _assured(file: files.SqlFile, directive: files.Directive) -> Waiver:
     try:
         return Waiver.parse(directive.text)
-    except InvalidObject as error:
+    except WaiverRefused as error:
         files.refuse(file, directive, error.message, error.hint)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
 
-from tsext.errors import InvalidObject
+from tsext.errors import WaiverRefused
 from tsext.safety.rules import RULES
 
 UNREADABLE = "unreadable-revision"
@@ -33,16 +33,16 @@ class Waiver:
     def __post_init__(self) -> None:
         """Refuse what waives nothing, or says nothing.
 
-        :raises InvalidObject: with the rules that were meant.
+        :raises WaiverRefused: with the rules that were meant.
         """
         if self.rule not in RULES:
             meant = get_close_matches(self.rule, RULES, n=3, cutoff=0.5)
-            raise InvalidObject(
+            raise WaiverRefused(
                 f"no rule is called {self.rule!r}",
                 hint=f"did you mean {' or '.join(meant)}?" if meant else "see `tsext lint`, which names them",
             )
         if not self.because.strip():
-            raise InvalidObject(
+            raise WaiverRefused(
                 f"the rule {self.rule} is waived for no reason",
                 hint='say why its findings do no harm: because="…"',
             )
@@ -52,14 +52,14 @@ class Waiver:
         """The waiver that is written so.
 
         :param until: ``2027-01-31``, or the date itself.
-        :raises InvalidObject: if there is no such rule, no reason, or no such date.
+        :raises WaiverRefused: if there is no such rule, no reason, or no such date.
         """
         try:
             return cls(rule, because, date.fromisoformat(until) if isinstance(until, str) else until)
         except ValueError as error:
-            if isinstance(error, InvalidObject):
+            if isinstance(error, WaiverRefused):
                 raise
-            raise InvalidObject(
+            raise WaiverRefused(
                 f"the rule {rule} is waived until {until!r}, which is no date", hint='write until="2027-01-31"'
             ) from error
 
@@ -67,11 +67,11 @@ class Waiver:
     def parse(cls, directive: str) -> Waiver:
         """The waiver of a SQL file: ``assured RULE because REASON until 2027-01-31``; the date may be left out.
 
-        :raises InvalidObject: as :meth:`of`, and if it is not written so.
+        :raises WaiverRefused: as :meth:`of`, and if it is not written so.
         """
         found = _DIRECTIVE.fullmatch(directive)
         if not found:
-            raise InvalidObject(
+            raise WaiverRefused(
                 f"{directive!r} is not of the form assured RULE because REASON until DATE",
                 hint="write -- tsext: assured RULE because REASON, and if it is not for good: until 2027-01-31",
             )
@@ -122,7 +122,7 @@ def assured(rule: str, *, because: str, until: str | date | None = None) -> Iter
     :param rule: the finding's id, as ``tsext lint`` prints it.
     :param because: why it does no harm.
     :param until: the last day on which it holds, ``2027-01-31`` or a date; None for good.
-    :raises InvalidObject: if there is no such rule, or no reason.
+    :raises WaiverRefused: if there is no such rule, or no reason.
     """
     waiver, noted = Waiver.of(rule, because, until), _reading.get()
     if noted is None:  # the revision is being run, not read
