@@ -267,7 +267,7 @@ def test_continuous_aggregates_are_made_anew_with_their_history(ticks):
     others = f'{FORTH[:-1]}, types={{"price": sa.Numeric()}})'
     for code, why in (
         ('op.convert_to_table("Ticks")', "a plain table has none"),
-        (others, "its columns are to have other"),
+        (others, "columns that they are made of are to have other"),
     ):
         with pytest.raises(
             InvalidObject, match=f"has continuous aggregates, hourly, reports.Daily, and {why}"
