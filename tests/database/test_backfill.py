@@ -229,6 +229,11 @@ def test_a_table_without_a_key(timescaledb):
     assert timescaledb.scalar("SELECT count(*) FROM heap WHERE j = i") == 30_000
 
 
+def refresh(database):
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("CALL refresh_continuous_aggregate('daily', NULL, NULL)")
+
+
 @pytest.mark.licensed
 @pytest.mark.parametrize("columnstore", ["convert", "direct"])
 def test_chunks_in_the_columnstore(licensed, columnstore):
@@ -237,14 +242,19 @@ def test_chunks_in_the_columnstore(licensed, columnstore):
         "SELECT create_hypertable('market', 'time', chunk_time_interval => interval '1 day')",
         "INSERT INTO market SELECT '2026-01-01'::timestamptz + i * interval '1 minute', 'A', i "
         "FROM generate_series(1, 4000) AS i",
+        "CREATE MATERIALIZED VIEW daily WITH (timescaledb.continuous) AS SELECT time_bucket('1 day', time) AS day, "
+        "sum(price) FROM market GROUP BY 1 WITH NO DATA",
         "ALTER TABLE market SET (timescaledb.compress, timescaledb.compress_segmentby = 'symbol')",
         "SELECT compress_chunk(c) FROM show_chunks('market') AS c ORDER BY c LIMIT 2",
         "SET timescaledb.max_tuples_decompressed_per_dml_transaction = 100",
     )
     compressed = "SELECT count(*) FROM timescaledb_information.chunks WHERE is_compressed"
     before = licensed.scalar(compressed)
+    refresh(licensed)
     licensed.run(f"""op.backfill("market", set="price = -price", columnstore={columnstore!r}, name="prices")""")
     assert licensed.scalar("SELECT sum(price) FROM market") == -4000 * 4001 / 2
+    refresh(licensed)  # the aggregate was told of what has changed
+    assert licensed.scalar("SELECT sum(sum) FROM daily") == -4000 * 4001 / 2
     assert licensed.scalar(compressed) == before == 2
     declared = licensed.ask(ledger.find, "prices")
     tasks = licensed.ask(ledger.tasks, declared)

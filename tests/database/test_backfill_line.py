@@ -84,6 +84,7 @@ def test_running_workers_heed_what_is_said(two_steps, line):
     assert "query=SELECT now FROM wait" in line("limits", "currency", "batch_time=20ms")
     assert "'speed=3' is no limit" in line("limits", "currency", "speed=3", code=-1)
     wait_until(lambda: "waits: query: the query of the limits returns True" in line("status", "currency"))
+    wait_until(lambda: line("status", "currency", "--json")["waited_for"]["query"] > 1)
     assert "currency: paused" in line("pause", "currency")
     assert "cannot pause backfill currency: it is paused" in line("pause", "currency", code=-1)
     two_steps.execute("UPDATE wait SET now = false")
@@ -93,6 +94,8 @@ def test_running_workers_heed_what_is_said(two_steps, line):
                       "'BEGIN PERFORM pg_sleep(20); RETURN NEW; END'")  # fmt: skip
     two_steps.execute("CREATE TRIGGER slow BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION slow()")
     line("resume", "currency")
+    told = line("status", "currency", "--json")
+    assert set(told["waited_for"]) == {"query", "paused"} and 1 <= told["waited_for"]["paused"] < 60
     wait_until(lambda: line("status", "currency", "--json")["at_work"])
     cancelled = time.monotonic()
     assert "currency: cancelled" in line("cancel", "currency")

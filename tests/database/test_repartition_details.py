@@ -105,6 +105,9 @@ def test_what_cannot_go_with_the_table_is_refused_first(timescaledb):
         with pytest.raises(InvalidObject, match=fact):
             timescaledb.run(forth)
         timescaledb.execute(mend)
+    timescaledb.execute("CREATE VIEW shown AS SELECT time, a FROM t")
+    with pytest.raises(InvalidObject, match=r"is read by public\.shown, and columns of it are to have other types"):
+        timescaledb.run(f'{forth[:-1]}, types={{"a": sa.BigInteger()}})')
     number = timescaledb.ask(catalog.timescaledb).number
     if number < SWITCHED_SINCE:
         nothing = "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"

@@ -267,10 +267,28 @@ def test_continuous_aggregates_are_made_anew_with_their_history(ticks):
     others = f'{FORTH[:-1]}, types={{"price": sa.Numeric()}})'
     for code, why in (
         ('op.convert_to_table("Ticks")', "a plain table has none"),
-        (others, "its columns are to have other"),
+        (others, "columns that they are made of are to have other"),
     ):
         with pytest.raises(
             InvalidObject, match=f"has continuous aggregates, hourly, reports.Daily, and {why}"
         ) as refusal:
             ticks.run(code)
         assert 'op.drop_continuous_aggregate("Daily"), op.drop_continuous_aggregate("hourly")' in refusal.value.hint
+
+
+def test_aggregates_of_other_columns_than_those_that_get_other_types(ticks):
+    ticks.execute(
+        'ALTER TABLE "Ticks" ADD n int DEFAULT 7',
+        "CREATE MATERIALIZED VIEW daily WITH (timescaledb.continuous) AS SELECT time_bucket('1 day', time) AS at, "
+        'sum(price) AS price FROM "Ticks" GROUP BY 1 WITH NO DATA',
+    )
+    refresh = "CALL refresh_continuous_aggregate('daily', NULL, NULL)"
+    ticks.ask(lambda it: it.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(refresh))
+    rows = "SELECT array_agg(d ORDER BY at)::text FROM daily AS d"
+    before = ticks.scalar(rows)
+    with pytest.raises(InvalidObject, match="daily, and columns that they are made of are to have other types"):
+        ticks.run(f'{FORTH[:-1]}, types={{"price": sa.Integer()}})')
+    for code, type_ in ((f'{FORTH[:-1]}, types={{"n": sa.BigInteger()}})', "bigint"), (BACK, "integer")):
+        ticks.run(code)
+        assert ticks.scalar(rows) == before
+        assert ticks.scalar('SELECT pg_typeof(n)::text FROM "Ticks" LIMIT 1') == type_

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
@@ -67,6 +67,12 @@ class Backfill:
     """Since when there has been a reason to wait, if it is at work."""
     waited: float = 0.0
     """Seconds that it has waited before."""
+    waits_for: list[str] | None = None
+    """The reasons, each in a word: ``vacuum``, ``query``, ``paused`` …"""
+    waits_for_since: datetime | None = None
+    """Since when there have been these."""
+    waited_for: dict[str, float] = field(default_factory=dict)
+    """Seconds by reason, those of :attr:`waits_for` until then."""
 
 
 @dataclass(frozen=True)
@@ -279,11 +285,6 @@ def set_state(
     only = list(only)
     given = {"state": str(state), "reason": reason, "id": backfill.id, "only": list(map(str, only)), "any": not only}
     return bool(connection.exec_driver_sql(query("set_state"), given).rowcount)
-
-
-def say(connection: Connection, backfill: Backfill, reason: str | None) -> None:
-    """Say why it waits; None: it does not."""
-    connection.exec_driver_sql(query("say"), {"reason": reason, "id": backfill.id})
 
 
 def limit(connection: Connection, backfill: Backfill, limits: dict[str, str | None]) -> None:

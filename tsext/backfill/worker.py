@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from tsext.backfill import kinds, ledger
+from tsext.backfill import kinds, ledger, waiting
 from tsext.backfill.kinds import Kind
 from tsext.backfill.ledger import Backfill, Outcome, State, Task, transaction
 from tsext.backfill.throttle import Throttle, limits_of
@@ -82,7 +82,7 @@ class Worker:
         self.kind: Kind = kinds.of(self.backfill)
         self._throttle = Throttle()
         self._said = self.backfill.reason
-        self._obstacle: str | None = None
+        self._obstacles: list[Finding] = []
         """Why the last try came to nothing, if that may pass."""
         self._backend = int(self.connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
 
@@ -132,13 +132,14 @@ class Worker:
     def _waits(self) -> bool:
         """Whether the throttle has it wait; says why."""
         reasons = self._throttle.reasons(self.connection, self.backfill)
-        self._say("; ".join(f"{each.rule}: {each.message}" for each in reasons) or self._obstacle)
+        told = reasons or self._obstacles
+        self._say("; ".join(f"{each.rule}: {each.message}" for each in told) or None, [each.rule for each in told])
         return bool(reasons)
 
-    def _say(self, reason: str | None) -> None:
+    def _say(self, reason: str | None, rules: list[str]) -> None:
         """Say in the ledger why it waits; what another worker has said stays."""
         if reason != self._said:
-            ledger.say(self.connection, self.backfill, reason)
+            waiting.say(self.connection, self.backfill, reason, rules)
             self._said = reason
 
     def _is_over(self) -> bool:
@@ -223,7 +224,7 @@ class Worker:
                 sitting.attempt = self._note(ledger.begin_attempt, task, self.name, platform.node(), pids)
             sitting.outcome = self.kind.perform(self.connection, self.backfill, task)
             ledger.finish(self.connection, task, sitting.outcome, self.name)
-        self._obstacle = None
+        self._obstacles = []
         return True
 
     def _note(self, write: Any, *arguments: Any) -> Any:
@@ -242,7 +243,7 @@ class Worker:
         if any(each.rule == _OVER for each in reasons):
             return
         if reasons or sqlstate(error) == _LOCK_NOT_AVAILABLE:
-            self._obstacle = f"{reasons[0].rule if reasons else 'lock-not-available'}: {said}"
+            self._obstacles = reasons[:1] or [Finding("lock-not-available", said)]
             ledger.fail(self.connection, task, said, tries=None, worker=self.name)
             return
         log.warning("backfill %s: %s %s: %s", self.backfill.name, task.step, task.relation, said)

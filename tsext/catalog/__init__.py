@@ -118,6 +118,7 @@ if TYPE_CHECKING:
         source_chunks,
         table_mark,
         view_query,
+        views_of_columns,
     )
     from tsext.catalog.native import Exclusion, exclusions, partition_keys, partitions
     from tsext.catalog.pages import (
@@ -290,6 +291,7 @@ else:
                 "source_chunks",
                 "table_mark",
                 "view_query",
+                "views_of_columns",
             ),
             "native": ("Exclusion", "exclusions", "partition_keys", "partitions"),
             "pages": (

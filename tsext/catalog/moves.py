@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -157,6 +158,16 @@ def chunks_like_columnstore(connection: Connection, name: str, old: str, new: st
 
 def _chunk(row: Any) -> SourceChunk:
     return SourceChunk(row.name, row.lower or row.lower_integer, row.upper or row.upper_integer)
+
+
+def views_of_columns(connection: Connection, table: str, columns: Iterable[str]) -> list[tuple[str, str]]:
+    """Schema and name of the views that read some columns; also those that a continuous aggregate is made of.
+
+    :param table: as it stands in SQL.
+    """
+    return [
+        (row.schema, row.name) for row in rows(connection, "views_of_columns", relation=table, columns=list(columns))
+    ]
 
 
 def table_mark(connection: Connection, table: str) -> str:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from alembic.config import Config
@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from sqlalchemy import Connection
 
-from tsext.backfill import ledger
+from tsext.backfill import ledger, waiting
 from tsext.backfill.ledger import Backfill, State
 from tsext.command import backfills
 from tsext.command.backfills import Crew, Report
@@ -133,6 +133,7 @@ def _status(config: Config, options: argparse.Namespace) -> int:
     facts = {
         "waits" if told.state is State.RUNNING else "why": _why(told),
         "waited before": f"{told.waited:.0f} s" if told.waited >= 1 else None,
+        "waited for": _waited_for(told) or None,
         "revision": told.revision,
         "done": f"{progress.fraction:.1%}: {progress.done} of {progress.tasks} tasks, {progress.rows:,} rows written",
         "rate": f"{progress.rows_per_second:,.0f} rows/s" if progress.rows_per_second and progress.workers else None,
@@ -151,6 +152,11 @@ def _status(config: Config, options: argparse.Namespace) -> int:
 def _why(told: Backfill) -> str | None:
     since = f" (since {told.waits_since:%Y-%m-%d %H:%M:%S%z})" if told.waits_since else ""
     return f"{told.reason}{since}" if told.reason else None
+
+
+def _waited_for(told: Backfill) -> str:
+    by_reason = waiting.waited_for(told, datetime.now(UTC)).items()
+    return ", ".join(f"{reason} {seconds:.0f} s" for reason, seconds in by_reason if seconds >= 1)
 
 
 def _wal(progress: ledger.Progress) -> str | None:

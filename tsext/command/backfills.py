@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from alembic.config import Config
@@ -12,7 +13,7 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import URL, Connection
 
 from tsext import catalog, history, review
-from tsext.backfill import executors, kinds, ledger, workers
+from tsext.backfill import executors, kinds, ledger, waiting, workers
 from tsext.backfill.ledger import Backfill, Progress, State
 from tsext.backfill.throttle import NOT_LIMITS, PREFIX, limits_of
 from tsext.command.reaching import applied_revisions, engine, url_of, x_arguments
@@ -37,6 +38,7 @@ class Report:
         """As JSON has it."""
         told = {**asdict(self.backfill), **asdict(self.progress), "fraction": self.progress.fraction}
         told["seconds_left"] = self.progress.seconds_left
+        told["waited_for"] = waiting.waited_for(self.backfill, datetime.now(UTC))
         if self.tasks:
             told |= {"task_list": list(self.tasks), "at_work": list(self.attempts)}
         return told

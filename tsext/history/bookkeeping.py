@@ -11,7 +11,7 @@ from tsext.errors import HistoryError
 from tsext.sql.sending import send
 from tsext.sql.stored import stored
 
-STEPS = {1: "001_tables", 4: "004_backfill", 5: "005_load", 6: "006_waiting", 7: "007_record"}
+STEPS = {1: "001_tables", 4: "004_backfill", 5: "005_load", 6: "006_waiting", 7: "007_record", 8: "008_reasons"}
 """The scripts that bring the bookkeeping up to a version; each may be run twice."""
 
 VERSION = max(STEPS)

@@ -8,6 +8,7 @@ from itertools import chain
 from sqlalchemy import Connection
 
 from tsext import catalog
+from tsext.backfill.repartition.aggregates import INDEXES
 from tsext.backfill.repartition.move import CAPTURE
 from tsext.errors import FeatureNotSupported, InvalidObject
 from tsext.model import Hypertable
@@ -49,9 +50,10 @@ def refuse(
     table = catalog.moved_table(connection, relation[1], relation[0], CAPTURE)
     assert table is not None
     obstacles = _obstacles(connection, table, (found is not None, wanted is not None))
+    readers = catalog.views_of_columns(connection, str(table), types)
     if found is not None:
         column = wanted.column if wanted is not None and wanted.column != found.column else None
-        why_not = "its columns are to have other types" if types else None
+        why_not = "columns that they are made of are to have other types" if _is_aggregated(readers) else None
         why_not = f"they group by ranges of {found.column}" if column is not None else why_not
         why_not = "a plain table has none" if wanted is None else why_not
         obstacles = chain(
@@ -59,7 +61,7 @@ def refuse(
             _obstacles_of_hypertable(connection, table, column),
             _obstacles_of_aggregates(connection, table, why_not),
         )
-    for fact, hint in obstacles:
+    for fact, hint in chain(obstacles, _obstacles_of_types(readers)):
         raise InvalidObject(f"op.{operation.verb}: {operation.shown} {fact}", hint=hint)
     if wanted is not None and (found is None or found.column != wanted.column):
         _refuse_place(operation, connection, table, wanted.column)
@@ -137,6 +139,18 @@ def _obstacles(
             f"is published by {name}, which publishes all tables, also the one that rows would be copied to",
             "drop the publication, and create one of the tables by their names, or of those in schemas",
         )
+
+
+def _is_aggregated(readers: Collection[tuple[str, str]]) -> bool:
+    """Whether any of the views is one that TimescaleDB has of a continuous aggregate."""
+    return any(schema == INDEXES for schema, _ in readers)
+
+
+def _obstacles_of_types(readers: Collection[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Views whose columns would get other types, which no view in place can."""
+    for schema, name in readers:
+        view = qualified(name, schema)
+        yield f"is read by {view}, and columns of it are to have other types", f"drop {view}, and create it anew later"
 
 
 def _obstacles_to_hypertables(connection: Connection, found: catalog.MovedTable) -> Iterator[tuple[str, str]]:

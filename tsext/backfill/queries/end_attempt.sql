@@ -1,4 +1,6 @@
--- What was written is noted behind the transaction, as the server tells it only then; nobody waits for the disk.
+-- What was written is noted behind the transaction, as the server tells it only then; nobody waits for the disk. Nor for
+-- another worker that has taken up what is left of the task, and would be stopped for having us wait: of that sitting
+-- the WAL is not noted.
 WITH quick AS MATERIALIZED (
     SELECT set_config('synchronous_commit', 'off', true)
 ), ended AS (
@@ -6,6 +8,12 @@ WITH quick AS MATERIALIZED (
     FROM quick
     WHERE id = %(id)s AND ended_at IS NULL
     RETURNING task
+), free AS (
+    SELECT t.id
+    FROM tsext.backfill_task AS t
+    JOIN ended ON ended.task = t.id
+    WHERE %(wal_bytes)s::bigint IS NOT NULL
+    FOR NO KEY UPDATE OF t SKIP LOCKED
 )
 UPDATE tsext.backfill_task AS t SET wal_bytes = coalesce(t.wal_bytes, 0) + %(wal_bytes)s
-FROM ended WHERE t.id = ended.task AND %(wal_bytes)s::bigint IS NOT NULL
+FROM free WHERE t.id = free.id
