@@ -76,7 +76,7 @@ def test_rows_are_those_of_a_range(flow):
 def test_rows_are_hashed_by_the_types_of_their_columns():
     values = [Value("a", "timestamptz"), Value("b", "text"), Value("c", "json"), Value("d", "_int4", element="int4")]
     one, two, three, four = (value.hash(seed) for seed, value in enumerate(values, 1))
-    assert one.startswith("coalesce(timestamp_hash_extended(timezone('UTC', (a)), 1), ")
+    assert one.startswith("coalesce(timestamp_hash_extended(timezone(INTERVAL '0', (a)), 1), ")
     assert two.startswith("coalesce(hashtextextended((b), 2), ")
     assert three.startswith("coalesce(hashtextextended((c)::text, 3), ")
     assert four.startswith("coalesce(hash_array_extended((d), 4), ")

@@ -20,7 +20,7 @@ from tsext.backfill.kinds import Kind
 from tsext.backfill.ledger import Backfill, Outcome, State, Task, transaction
 from tsext.backfill.throttle import Throttle, limits_of
 from tsext.errors import Finding
-from tsext.locks.watchdog import QUIET, Watchdog
+from tsext.locks.watchdog import Watchdog
 from tsext.settings import Settings
 from tsext.sql.sending import send, sqlstate
 
@@ -282,7 +282,7 @@ def watching(connection: Connection, backfill: Backfill) -> Watchdog | None:
         return [Finding(_OVER, f"backfill {backfill.name} is {'forgotten' if now is None else now.state}")]
 
     # what it locks for long are chunks that nobody else knows yet
-    return Watchdog(connection.engine, _watched(limits_of(backfill)), pid, guard, QUIET) if pid else None
+    return Watchdog(connection.engine, _watched(limits_of(backfill)), pid, guard, eager=False) if pid else None
 
 
 def _watched(limits: Settings) -> Settings:

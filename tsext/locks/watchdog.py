@@ -79,14 +79,15 @@ class Watchdog:
         settings: Settings,
         pid: int,
         guard: Callable[[Connection, Settings, int], list[Finding]] = guard_rails.crossed,
-        busy: float = BUSY,
+        *,
+        eager: bool = True,
     ) -> None:
         """
         :param guard: what else is reason to stop it, asked every second.
-        :param busy: seconds between two looks while it waits or holds locks that others queue behind.
+        :param eager: whether to look often also while it holds a strong lock for which nobody waits yet.
         """
         self.guard = guard
-        self.busy = busy
+        self.eager = eager
         self.engine = engine
         self.settings = settings
         self.pid = pid
@@ -169,7 +170,7 @@ class Watchdog:
         self._connection = None
 
     def _watch(self) -> None:
-        interval = self.busy
+        interval = BUSY
         with _closing(self), _surviving():
             while True:
                 if self._stop.wait(interval):
@@ -177,7 +178,7 @@ class Watchdog:
                 looked = self.ask(self._look, interval)
                 if self._connection is None:
                     return
-                interval = self.busy if looked else QUIET
+                interval = BUSY if looked else QUIET
 
     def _look(self, connection: Connection, interval: float) -> bool:
         """One look; whether the next should come soon."""
@@ -189,7 +190,7 @@ class Watchdog:
         reasons = self._too_long(waiters) or self._guarded(connection)
         if reasons:
             self._stop_it(connection, reasons, max((each.seconds for each in waiters), default=0.0))
-        strong = seen.strongest is not None and seen.strongest.strength >= LockMode.SHARE.strength
+        strong = self.eager and seen.strongest is not None and seen.strongest.strength >= LockMode.SHARE.strength
         return seen.we_wait or seen.others_wait or (strong and time.monotonic() - self._begun_at > BRIEF)
 
     def _too_long(self, waiters: list[Waiter]) -> list[Finding]:
