@@ -241,6 +241,22 @@ def test_a_dropped_table_comes_back_with_its_policies(licensed):
 
 
 @licensed_build
+def test_a_policy_gets_another_index_with_the_index(licensed):
+    def declared(name):
+        return models(sa.Index(name, "device", "time"), ReorderPolicy(name))
+
+    licensed.migrate(declared("ix_1"))
+    before = look(licensed)
+    revision = licensed.migrate(declared("ix_2"))
+    assert_clean(licensed, declared("ix_2"))
+    after = look(licensed)
+    licensed.run(revision.downgrade)
+    assert look(licensed) == before
+    licensed.run(revision.upgrade)
+    assert look(licensed) == after
+
+
+@licensed_build
 def test_the_examples_of_the_documentation(licensed):
     page = (Path(__file__).parents[2] / "docs" / "policies.md").read_text()
     declaration, pausing = re.findall(r"```python\n(.*?)```", page, re.DOTALL)

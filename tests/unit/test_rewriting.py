@@ -5,7 +5,9 @@ import sqlalchemy as sa
 from alembic.autogenerate import render_python_code
 from alembic.operations import ops
 
+from tsext import ReorderPolicy
 from tsext.autogenerate.rewriting import make_safe
+from tsext.operations.reorder_policies import AddReorderPolicy
 
 
 def rewritten(*changes, **options):
@@ -27,6 +29,15 @@ def test_only_what_commits_as_it_goes_needs_no_second_revision():
     ((up, down),) = rewritten(ops.CreateIndexOp.from_index(INDEX))
     assert 'op.create_index_concurrently("ix", "t", [sa.literal_column("lower(a)")])' in up
     assert 'op.drop_index_concurrently("ix", table_name="t", if_exists=True)' in down
+
+
+def test_a_policy_follows_the_index_by_which_it_sorts():
+    add, other = (AddReorderPolicy(ReorderPolicy(name, name="t")) for name in ("ix", "ix_old"))
+    ((up, down),) = rewritten(ops.CreateIndexOp.from_index(INDEX), add)
+    assert up.index("op.create_index_concurrently(") < up.index('op.add_reorder_policy("t", index_name="ix")')
+    assert down.index('op.remove_reorder_policy("t", if_exists=True)') < down.index("op.drop_index_concurrently(")
+    (first, _), (second, _) = rewritten(ops.CreateIndexOp.from_index(INDEX), other)
+    assert "op.add_reorder_policy(" in first and "op.create_index_concurrently(" in second
 
 
 def test_in_batches_our_verbs_stand_beside_them():

@@ -10,8 +10,9 @@ from alembic.operations import ops
 from tsext import catalog
 from tsext.autogenerate.comparison import Comparison, in_order
 from tsext.autogenerate.schedules import can_be_altered, changed
+from tsext.autogenerate.splitting import flat
 from tsext.errors import InvalidObject
-from tsext.model import POLICIES, Policy, RefreshPolicy
+from tsext.model import POLICIES, Policy, RefreshPolicy, ReorderPolicy
 from tsext.operations.policies import AddPolicy, AlterPolicy, PolicyOperation, RemovePolicy
 
 Change = tuple[Policy | None, Policy | None]
@@ -46,7 +47,8 @@ def _compare(comparison: Comparison, found: Sequence[Policy], wanted: Sequence[P
     gone: list[ops.MigrateOperation] = []
     for before, after in matched(found, wanted):
         if _passes(comparison, before, after):
-            removed, added = steps(before, after, several=several)
+            anew = _loses_its_index(comparison, before, after)
+            removed, added = steps(before, after, several=several, anew=anew)
             gone += removed
             comparison.after += added
     comparison.before[:0] = gone
@@ -92,12 +94,22 @@ def _passes(comparison: Comparison, found: Policy | None, wanted: Policy | None)
     return bool(filters(object_, object_.name, object_.word(), wanted is None, there))
 
 
+def _loses_its_index(comparison: Comparison, found: Policy | None, wanted: Policy | None) -> bool:
+    """Whether another index is to sort, and the old one is dropped, and so could not be given back to the policy."""
+    if not isinstance(found, ReorderPolicy) or not isinstance(wanted, ReorderPolicy):
+        return False
+    dropped = (each for each in flat(comparison.upgrade_ops) if isinstance(each, ops.DropIndexOp))
+    gone = {(each.schema, each.table_name, each.index_name) for each in dropped}
+    return found.index_name != wanted.index_name and (*found.key, found.index_name) in gone
+
+
 def steps(
-    found: Policy | None, wanted: Policy | None, *, several: bool
+    found: Policy | None, wanted: Policy | None, *, several: bool, anew: bool = False
 ) -> tuple[list[ops.MigrateOperation], list[ops.MigrateOperation]]:
     """What goes first, and what comes last.
 
     :param several: whether the aggregate has or gets more than one.
+    :param anew: whether it is to be removed and added, whatever has changed.
     """
     if wanted is None:
         return ([] if found is None else [_removal(found, several)]), []
@@ -106,7 +118,7 @@ def steps(
     changes = changes_of(found, wanted)
     if not changes:
         return [], []
-    if not can_be_altered(found, changes, more=found.exclusive):
+    if anew or not can_be_altered(found, changes, more=found.exclusive):
         return [_removal(found, several)], [_addition(wanted, several)]
     alter: type[AlterPolicy] = PolicyOperation.verbs[f"alter_{found.word()}"]
     window = found.window if several and isinstance(found, RefreshPolicy) else None

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from alembic.operations import MigrateOperation
 from alembic.operations.ops import MigrationScript, OpContainer
 from alembic.util import rev_id
 
+from tsext.model import ReorderPolicy
 from tsext.operations.aggregates import CreateContinuousAggregate
+from tsext.operations.indexes import CreateIndexConcurrently
 from tsext.operations.operation import Operation
 from tsext.operations.refresh import RefreshContinuousAggregate
+from tsext.operations.reorder_policies import AddReorderPolicy, AlterReorderPolicy
 
 SECOND = "without waiting"
 """What the message of the revision that follows ends with, with what commits as it goes."""
@@ -37,11 +40,16 @@ def apart(directive: MigrationScript) -> list[MigrationScript]:
     """
     ups = directive.upgrade_ops
     assert ups is not None
+    built = {each.target.name for each in flat(ups) if isinstance(each, CreateIndexConcurrently)}
+
+    def later(operation: MigrateOperation) -> bool:
+        return _commits(operation) or _sorts_by(operation) in built
+
     swap = next((place for place, each in enumerate(ups.ops) if _swaps(each)), len(ups.ops))
     whole: list[tuple[Any, str]] = [
-        (_taken(_with(ups, ups.ops[:swap]), False), ""),
-        (_taken(_with(ups, ups.ops[swap:]), False), SWAP),
-        (_taken(ups, True), SECOND),
+        (_without(later, _with(ups, ups.ops[:swap])), ""),
+        (_without(later, _with(ups, ups.ops[swap:])), SWAP),
+        (_without(lambda each: not later(each), ups), SECOND),
     ]
     parts = [(container, ending) for container, ending in whole if container.ops] or whole[:1]
     directive.upgrade_ops = parts[0][0]
@@ -79,22 +87,31 @@ def _swaps(operation: MigrateOperation) -> bool:
     return isinstance(operation, CreateContinuousAggregate) and operation.if_not_exists
 
 
-def _taken(container: Any, commits: bool) -> Any:
-    """A container with those operations only."""
-    return _with(container, _kept(container.ops, commits))
+def _sorts_by(operation: MigrateOperation) -> str | None:
+    """The index that a policy needs, which it therefore must follow."""
+    if isinstance(operation, AddReorderPolicy) and isinstance(operation.target, ReorderPolicy):
+        return operation.target.index_name
+    return operation.changes.new.get("index_name") if isinstance(operation, AlterReorderPolicy) else None
+
+
+def _without(leave_out: Callable[[MigrateOperation], bool], container: Any) -> Any:
+    """A container without some of its operations, and without the containers that are empty then."""
+    return _with(container, _kept(leave_out, container.ops))
+
+
+def _kept(
+    leave_out: Callable[[MigrateOperation], bool], operations: Iterable[MigrateOperation]
+) -> Iterator[MigrateOperation]:
+    for each in operations:
+        if isinstance(each, OpContainer):
+            inner = _without(leave_out, each)
+            if inner.ops:
+                yield inner
+        elif not leave_out(each):
+            yield each
 
 
 def _with(container: Any, operations: Iterable[MigrateOperation]) -> Any:
     taken = copy.copy(container)
     taken.ops = list(operations)
     return taken
-
-
-def _kept(operations: Iterable[MigrateOperation], commits: bool) -> Iterator[MigrateOperation]:
-    for each in operations:
-        if isinstance(each, OpContainer):
-            inner = _taken(each, commits)
-            if inner.ops:
-                yield inner
-        elif _commits(each) is commits:
-            yield each
