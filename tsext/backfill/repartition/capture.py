@@ -106,7 +106,8 @@ class Capture:
         for event, tables in _TABLES.items():
             parts = (f"SELECT {flow.column} AS at, {key_of(flow)} AS key FROM {each}" for each in tables)
             rows = " UNION ALL ".join(parts)
-            yield _EVENT.format(event=event, few=FEW, table=tables[0], log=flow.log, rows=rows, bin=self._bin)
+            few = FEW if flow.keys else 0  # without a key, each would be a range of its own to bring over
+            yield _EVENT.format(event=event, few=few, table=tables[0], log=flow.log, rows=rows, bin=self._bin)
 
     @property
     def _bin(self) -> str:

@@ -139,6 +139,7 @@ def complete(connection: Connection, backfill: Backfill) -> bool:
         return not ledger.plan(connection, backfill, [NewTask(KEY, each.name) for each in keys])
     if columnstore.CONVERT not in steps and ledger.plan(connection, backfill, columnstore.tasks(connection, move)):
         return False
+    ledger.plan(connection, backfill, [NewTask(ANALYZE, move.shadow)])  # another worker's, meanwhile
     catch_up(connection, move)
     round_ = 1 + sum(step.startswith(VERIFY) for step in steps)
     wrong = [each for each in tasks if each["step"] == _verify_step(round_ - 1) and _differs(each)]
@@ -154,10 +155,7 @@ def complete(connection: Connection, backfill: Backfill) -> bool:
             f"{move.table} and its new table still differ after they were copied again {ROUNDS - 1} times: {places}",
             hint="something writes into the new table, or past the triggers straight into chunks of the old one",
         )
-    new = [NewTask(_verify_step(round_), move.shadow, *each) for each in ranges]
-    if round_ == 1:
-        new.insert(0, NewTask(ANALYZE, move.shadow))
-    if ledger.plan(connection, backfill, new):
+    if ledger.plan(connection, backfill, [NewTask(_verify_step(round_), move.shadow, *each) for each in ranges]):
         return False
     aggregates.build(connection, move)
     return True
