@@ -99,6 +99,11 @@ class Faults:
         connection.close()
         return value
 
+    def attempts(self) -> object:
+        """How many times a task was taken up."""
+        known = self.scalar("SELECT to_regclass('tsext.backfill_attempt') IS NOT NULL")
+        return self.scalar("SELECT count(*) FROM tsext.backfill_attempt") if known else 0
+
     def command(self, module: str, *arguments: str) -> subprocess.Popen[str]:
         """``alembic`` or ``tsext.cli``."""
         environment = {**os.environ, "TSEXT_DATABASE_URL": self.cluster.url_of(DATABASE)}
@@ -178,8 +183,11 @@ def main() -> None:
     stops = set(numbers.sample(range(given.kills), min(given.stops, given.kills)))
     try:
         for number in range(given.kills):
+            before = faults.attempts()
             with faults.command("tsext.cli", "backfill", "run", "001_days") as process:
-                time.sleep(1 + numbers.random() * 3)
+                while faults.attempts() == before and process.poll() is None:
+                    time.sleep(0.05)
+                time.sleep(numbers.random() * 3)
                 if number in stops:
                     faults.stop_server()
                 process.kill()
