@@ -91,9 +91,15 @@ def _link(source: str, target: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def plain_server(tmp_path_factory):
-    with PlainServer(tmp_path_factory.mktemp("plain")) as url:
-        yield url
+def plain_server():
+    # not in pytest's folder, which each session that begins closes to the account that the server runs as
+    home = localdb.state_dir() / f"plain-{os.getpid()}"
+    home.mkdir(parents=True)
+    try:
+        with PlainServer(home) as url:
+            yield url
+    finally:
+        shutil.rmtree(home)
 
 
 @pytest.fixture
