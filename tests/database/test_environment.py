@@ -136,6 +136,16 @@ def test_a_revision_may_ask_for_the_database_while_it_is_loaded(project):
     assert states(project, *asked) == ["applied", "pending"]
 
 
+def test_what_a_revision_commits_by_itself_is_not_said_to_be_gone(project):
+    project.revision(
+        "001_a", None, "op.execute('CREATE TABLE a (id int)'); op.execute('COMMIT'); op.execute('SELECT b')"
+    )
+    output = project.run("alembic", "upgrade", "head", fails=True)
+    assert "what it may have committed itself stays and earlier revisions stay applied" in output
+    assert project.scalar("SELECT to_regclass('a')") == "a"
+    assert states(project) == ["pending"]
+
+
 # --- models
 
 
