@@ -66,7 +66,7 @@ def _hint(cure: str, remains: str) -> str:
 
 def _may_commit(recorder: Recorder, failure: records.Entry) -> bool:
     """Whether the revision speaks of a commit: one that it sends itself, as text, nobody here learns of."""
-    return "commit" in Path(recorder.project.revision(failure.revision).path).read_text("utf-8").lower()
+    return b"commit" in Path(recorder.project.revision(failure.revision).path).read_bytes().lower()
 
 
 def _what_remains(recorder: Recorder, lost: bool, may_commit: bool) -> str:
