@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 from typing import NoReturn
 
 from sqlalchemy import Connection, Engine
@@ -33,7 +32,7 @@ def fail(connection: Connection, recorder: Recorder, error: Exception, *, single
     direction = "downgrade of revision" if entry.kind == "downgrade" else "revision"
     raise RevisionFailed(
         f"{direction} {entry.revision} failed: {reason}",
-        hint=_hint(cure, _what_remains(recorder, lost, _may_commit(recorder, entry))),
+        hint=_hint(cure, _what_remains(recorder, lost)),
         findings=error.findings if isinstance(error, TsextError) else (),
     ) from error
 
@@ -64,20 +63,14 @@ def _hint(cure: str, remains: str) -> str:
     return f"{remains}; mend the cause and run the same command again"
 
 
-def _may_commit(recorder: Recorder, failure: records.Entry) -> bool:
-    """Whether the revision speaks of a commit: one that it sends itself, as text, nobody here learns of."""
-    return b"commit" in Path(recorder.project.revision(failure.revision).path).read_bytes().lower()
-
-
-def _what_remains(recorder: Recorder, lost: bool, may_commit: bool) -> str:
+def _what_remains(recorder: Recorder, lost: bool) -> str:
     if recorder.committed:
         return (
-            "statements it ran outside a transaction stay, while the history is as it was before: make them repeatable "
+            "what it has committed itself stays, while the history is as it was before: make that repeatable "
             "(DROP … IF EXISTS first)"
         )
     connection = "the connection was lost; " if lost else ""
     earlier = "earlier revisions stay applied"
     if lost and not recorder.flush:
         earlier += ", but for the newest if the server crashed before they were on disk"
-    remains = "what it may have committed itself stays" if may_commit else "nothing of it remains"
-    return f"{connection}{remains} and {earlier}"
+    return f"{connection}nothing of it remains and {earlier}"

@@ -49,6 +49,7 @@ def migrate(run: Run, connection: Connection) -> None:
         watching = Watching(connection, run.settings, recorder, off=state.single_client)
         with locks_of(connection, run.settings, state) as held, watching:
             recorder.observers.append(lambda: held.attempts.details)
+            recorder.commits = lambda: held.committed
             held.before_again.append(recorder.skipped.clear)
             watching.touched, held.tell_held = gate.touched, gate.locked_by
             asking = watching.over(held)

@@ -41,7 +41,9 @@ class Recorder:
     """The step at work, None between steps."""
     started: float = 0.0
     committed: bool = False
-    """Whether the step at work has ended the transaction in which it began (an autocommit block)."""
+    """Whether the step at work has committed anything itself, as an autocommit block does."""
+    commits: Callable[[], bool] = lambda: False
+    """Asked whether it has, where SQLAlchemy does not know of it: ``COMMIT`` as text."""
     worked: bool = False
     """Whether the function of the step at work has ended, so that only its record and its commit are missing."""
     steps_done: int = 0
@@ -79,7 +81,7 @@ class Recorder:
             try:
                 done = work(**kw)
             finally:
-                self.committed = _transaction(context) is not begun
+                self.committed = _transaction(context) is not begun or self.commits()
             self.worked = True
             return done
 

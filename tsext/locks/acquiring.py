@@ -96,7 +96,7 @@ class Acquirer:
         if statement.kind is Kind.SESSION:
             result = send()
             if self.session.is_idle:
-                self.step.holds.end()
+                self.step.ended(statement)
             return result
         result = self._ask(self.step, send, statement, place)
         self.step.sent(self.session)

@@ -46,6 +46,8 @@ class Locks:
         """For how long that step has locked what."""
         self.tell_held = tell
         """As ``tell``, for the receipt; it is asked when nobody waits for the answer."""
+        self.committed = False
+        """Whether the step at work, or the last one, has committed anything itself."""
         self.acquirer: Acquirer | None = None
         """None until the first step."""
 
@@ -89,6 +91,8 @@ class Locks:
                         return done
                     except Exception as error:
                         acquirer.undo_all(step, error)
+                    finally:
+                        self.committed = step.committed
                     for each in self.before_again:
                         each()
 

@@ -87,6 +87,12 @@ class Step:
         if not self.ran:
             self.holds.end()
 
+    def ended(self, statement: Statement) -> None:
+        """A statement of its own has ended the transaction."""
+        self.committed |= self.ran and statement.verb in ("COMMIT", "END")
+        self.ran = False
+        self.holds.end()
+
     def restarted(self) -> None:
         """All of it was undone."""
         self.attempts.restarted += 1

@@ -11,8 +11,9 @@ from tsext.errors import SettingsError
 def normalise_url(url: str | URL) -> URL:
     """The URL with its driver spelled out: a bare ``postgresql://`` means another driver in SQLAlchemy 2.1.
 
-    ``postgres://``, which hosting providers hand out, is understood as well; and so is ``postgresql+asyncpg://``, which
-    an asynchronous application shares with its migrations: tsext connects to the same place synchronously.
+    ``postgres://``, which hosting providers hand out, is understood as well; and so are ``postgresql+asyncpg://`` and
+    ``postgresql+psycopg_async://``, which an asynchronous application shares with its migrations: tsext connects to the
+    same place synchronously.
 
     :raises SettingsError: if it is no URL of a PostgreSQL database.
     """
@@ -30,6 +31,8 @@ def normalise_url(url: str | URL) -> URL:
             hint="write postgresql+psycopg2://user:password@host:port/database, or delete sqlalchemy.url, where "
             "`alembic init` leaves a placeholder: without a URL, tsext uses a local development server",
         )
+    if parsed.drivername == "postgresql+psycopg_async":
+        return parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername == "postgresql+asyncpg":
         options = {"sslmode" if name == "ssl" else name: value for name, value in parsed.query.items()}
         options.pop("prepared_statement_cache_size", None)
