@@ -146,6 +146,24 @@ def test_what_fails_is_named_and_can_be_tried_again(ticking, database, database_
 
 
 @pytest.mark.one_version
+def test_who_notes_a_failure_does_not_wait_for_who_has_taken_the_task_up(ticking, database):
+    """The watchdog of the other would stop it for that."""
+    declared = ticking(tasks=1)
+    with database.engine.begin() as connection:
+        ledger.plan(connection, declared, [ledger.NewTask("tick", "ticks", "0")])
+    database.execute("UPDATE tsext.backfill SET state = 'running'")
+    with database.engine.begin() as taken, database.engine.begin() as first:
+        task = ledger.claim(taken, declared)
+        first.exec_driver_sql("SET LOCAL lock_timeout = '100ms'")
+        attempt = ledger.begin_attempt(first, task, "first", "here", (1, 2))
+        ledger.end_attempt(first, attempt, "division by zero", wal_bytes=100)
+        assert not ledger.fail(first, task, "division by zero", tries=1)
+        ledger.finish(taken, task, ledger.Outcome(1))
+    assert [each["state"] for each in database.ask(ledger.tasks, declared)] == ["done"]
+    assert database.scalar("SELECT error FROM tsext.backfill_attempt") == "division by zero"
+
+
+@pytest.mark.one_version
 def test_what_takes_too_long_is_divided(ticking, database, database_url):
     declared = ticking(tasks=2, too_large=True)
     assert workers.run(database_url, "ticks").state is State.DONE
