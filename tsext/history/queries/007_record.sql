@@ -14,8 +14,9 @@ DECLARE
     hidden BOOLEAN := to_regclass('migration_history') IS NULL;
 BEGIN
     IF hidden THEN  -- a revision may leave any search path behind
-        PERFORM set_config('search_path', relnamespace::regnamespace::text, true)
-        FROM pg_class WHERE relname = 'migration_history' AND relkind = 'r';
+        PERFORM set_config('search_path', c.relnamespace::regnamespace::text, true)
+        FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
+        WHERE c.relname = 'migration_history' AND a.attname = 'rollback_available'; -- others have tables of this name, too
     END IF;
     e.kind := kind; e.revision := revision; e.version := version;
     e.execution_time_ms := coalesce(execution_time_ms, extract(epoch FROM clock_timestamp() - now()) * 1000);
