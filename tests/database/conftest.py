@@ -206,11 +206,14 @@ _SMALL = {
 
 
 @pytest.fixture
-def small_server(timescaledb_server):
-    """A server of its own that has little room, with a standby that does not replay; its archiver always fails."""
-    folder = localdb.state_dir()
-    primary = replace(timescaledb_server, home=folder / "small", fsync=False)
-    standby = replace(primary, home=folder / "small-standby")
+def small_server(timescaledb_server, worker_id):
+    """A server of its own that has little room, with a standby that does not replay; its archiver always fails.
+
+    Each process of pytest-xdist has another.
+    """
+    folder = localdb.state_dir() / f"small-{worker_id}"
+    primary = replace(timescaledb_server, home=folder / "primary", fsync=False)
+    standby = replace(primary, home=folder / "standby")
     for cluster in (standby, primary):
         cluster.reset()
     try:
