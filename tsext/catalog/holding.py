@@ -61,7 +61,7 @@ class TableFiles:
 
 
 def locked(connection: Connection, named: Collection[str] = (), *, new: bool = True) -> Locked:
-    """What this session has locked. Sizes are not asked for, so that it takes as short as it can.
+    """What this session has locked. Sizes are not asked for, so that it is over as soon as it can be.
 
     :param new: with the tables that its transaction has made itself.
     """

@@ -193,7 +193,8 @@ def aggregates_of(metadata: MetaData) -> list[ContinuousAggregate]:
 
 def _text(name: str, query: object) -> str:
     if isinstance(query, ClauseElement):
-        dialect = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]  # any with % signs would double them
+        # a paramstyle with % signs would double those of the query
+        dialect = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]  # SQLAlchemy does not say its types
         dialect._backslash_escapes = False
         query = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
     text = query.strip().rstrip(";").rstrip() if isinstance(query, str) else ""

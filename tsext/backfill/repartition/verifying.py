@@ -46,7 +46,7 @@ def _without_noted(connection: Connection, flow: Flow, lower: str | None, upper:
         bounds.append(f"(upper IS NULL OR upper >= {literal(lower)}::{flow.type})")
     here = " AND ".join(bounds) or "true"
     parts = [flow.within(lower, upper)]
-    if _any_noted(connection, flow, f"{here} AND key IS NOT NULL") and flow.keys:
+    if flow.keys and _any_noted(connection, flow, f"{here} AND key IS NOT NULL"):
         rows = f"SELECT lower, key FROM {flow.log} WHERE {here} AND key IS NOT NULL"
         parts.append(f"({flow.column}, {key_of(flow)}) NOT IN ({rows})")
         here += " AND key IS NULL"
