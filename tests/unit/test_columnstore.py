@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import render_python_code
 from alembic.migration import MigrationContext
 from alembic.operations.ops import UpgradeOps
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tsext import Columnstore, Hypertable
@@ -77,6 +77,7 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 
 
 @given(st.one_of(NAMES, NAMES.map(lambda name: f"{name} DESC nulls first"), NAMES.map(lambda name: f'"{name}')))
+@example('\r"')
 def test_every_name_survives(name):
     for orders in (Ordering(name), Ordering(name, True, True), Ordering(name, True), Ordering(name, nulls_first=True)):
         assert Ordering.read(str(orders)) == orders

@@ -66,7 +66,8 @@ class Ordering:
         return f"{' DESC' if self.descending else ''}{nulls}"
 
     def __str__(self) -> str:
-        plain = not self.column.startswith(_QUOTE) and _directed(self.column.strip()) == (self.column, "")
+        bare = self.column.strip()
+        plain = not bare.startswith(_QUOTE) and _directed(bare) == (self.column, "")
         return (self.column if plain else _quoted(self.column)) + self.direction
 
 
