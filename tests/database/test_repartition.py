@@ -11,7 +11,7 @@ import pytest
 from tsext import catalog
 from tsext.backfill import kinds, ledger
 from tsext.backfill.repartition import indexing
-from tsext.errors import InvalidObject, IrreversibleOperation
+from tsext.errors import BackfillError, InvalidObject, IrreversibleOperation
 from tsext.history import bookkeeping
 
 TICKS = """
@@ -259,6 +259,35 @@ def test_a_table_becomes_a_hypertable_with_another_type_and_a_table_again(timesc
         timescaledb.run(undo)  # there is nothing to undo any more
     timescaledb.run('op.repartition_hypertable("orders", "at", chunk_time_interval=timedelta(days=10))')
     assert [each.column for each in timescaledb.hypertables if each.schema is None] == ["at"]
+
+
+def retry(connection, name):
+    connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+    found = ledger.find(connection, name)
+    ledger.retry(connection, found)
+    ledger.set_state(connection, found, ledger.State.RUNNING)
+
+
+@pytest.mark.one_version
+def test_what_another_type_cannot_hold_is_never_cut_off(timescaledb):
+    timescaledb.execute(
+        "CREATE DOMAIN code AS varchar(3)",
+        "CREATE TABLE t (at date NOT NULL, a text, b text[], c bit(4), d text)",
+        "INSERT INTO t VALUES ('2026-01-01', 'abc', '{abc}', '0101', 'abc')",
+    )
+    narrow = """op.repartition_hypertable("t", "at", chunk_time_interval=timedelta(days=10), types={
+        "a": sa.String(3), "b": sa.ARRAY(sa.CHAR(3)), "c": "bit(4)", "d": "code"})"""
+    error = "SELECT error FROM tsext.backfill_task WHERE state = 'failed'"
+    for column, long in (("a", "long"), ("b", "{long}"), ("d", "long")):
+        timescaledb.execute(f"INSERT INTO t (at, {column}) VALUES ('2026-01-02', '{long}')")
+        with pytest.raises(BackfillError, match="1 task"):
+            timescaledb.run(narrow)
+        assert "value too long for type character" in timescaledb.scalar(error)
+        timescaledb.execute("DELETE FROM t WHERE at > '2026-01-01'")
+        timescaledb.ask(retry, "repartition_t")
+        timescaledb.run(narrow)
+        assert timescaledb.scalar("SELECT t::text FROM t") == "(2026-01-01,abc,{abc},0101,abc)"
+        timescaledb.run('op.undo_repartition_hypertable("t")')
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,9 @@ RANGES = {
 }
 """Types of columns by whose ranges rows can be moved, and the types of their ranges."""
 
+_WITH_LENGTH = {"varchar": "character varying", "bpchar": "bpchar", "bit": '"bit"', "varbit": "bit varying"}
+"""Types that have a length, by their names in ``pg_type``, as they stand in SQL without it."""
+
 KEYS = frozenset(["int2", "int4", "int8", "oid", "bool", "text", "varchar", "bpchar", "uuid", "name"])
 """Types of columns by which a row is told from others: those whose values any session writes as the same text."""
 
@@ -223,7 +226,7 @@ class Move:
             before = theirs.column(each.name)
             value = using.get(each.name, identifier(each.name))
             if before is None or before.type != each.type or each.name in using:
-                value = f"CAST({value} AS {each.type})"
+                value = f"CAST({value} AS {_uncut(each)})"
             hashed = Value(identifier(each.name), each.base, each.kind, each.element, each.schema == "pg_catalog")
             carried.append(Carried(each.name, value, not each.generated, hashed))
         at, type_ = identifier(spec.column), spec.type
@@ -231,6 +234,14 @@ class Move:
         columnstore = has_columnstore(connection, spec.table, target)
         keys = () if columnstore else tuple(_keys(theirs, carried, spec))
         return Flow(*names, at, type_, tuple(carried), spec.bin, columnstore, keys)
+
+
+def _uncut(column: catalog.MovedColumn) -> str:
+    """The type to cast to: without a length, as a cast cuts off without a word what is longer, and storing refuses it."""
+    bare = _WITH_LENGTH.get(column.element or column.base) if column.schema == "pg_catalog" else None
+    if bare is None:
+        return column.type
+    return f"{bare}[]" if column.element else bare
 
 
 def _keys(table: catalog.MovedTable, carried: Sequence[Carried], spec: Spec) -> Iterator[tuple[str, str]]:
