@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
+from sqlalchemy.exc import DBAPIError
 
 from tsext import catalog
 from tsext.errors import FeatureNotSupported, InvalidObject, RevisionFailed
@@ -240,6 +241,31 @@ def test_rows_that_differ_are_told(database):
     for code in ('contract_column_type("t", "a", sa.BigInteger())', 'contract_column_rename("t", "c", "b")'):
         with pytest.raises(RevisionFailed, match="rows of t have another value"):
             database.run(f"op.{code}")
+
+
+def test_what_the_new_type_cannot_hold_is_never_cut_off(database):
+    """As ``ALTER COLUMN … TYPE`` would not: a cast of a text to a shorter one cuts it off without a word."""
+    database.execute(
+        "CREATE DOMAIN code AS varchar(3)",
+        "CREATE TABLE t (a text, b text, c boolean)",
+        "INSERT INTO t VALUES ('long', 'long', true), ('abc', '7', false)",
+    )
+    before = look(database)
+    for column, type_ in (("a", "sa.String(3)"), ("b", "'code'")):
+        with pytest.raises(DBAPIError, match=r"value too long for type character varying\(3\)"):
+            database.run(f'op.expand_column_type("t", "{column}", {type_})')
+        database.run(f'op.undo_expand_column_type("t", "{column}")')
+        assert look(database) == before
+    with pytest.raises(InvalidObject, match="cannot become INTEGER: .*cannot be cast automatically") as refused:
+        database.run('op.expand_column_type("t", "c", sa.Integer())')
+    assert refused.value.hint == "say how: using='c::INTEGER'"
+    database.run('op.expand_column_type("t", "c", sa.Integer(), using="c::INTEGER")')
+    database.run('op.contract_column_type("t", "c", sa.Integer(), using="c::INTEGER")')
+    assert database.scalar("SELECT sum(c) FROM t") == 1
+
+    database.execute("UPDATE t SET a = 'abc'")
+    database.run('op.expand_column_type("t", "a", sa.String(3))\nop.contract_column_type("t", "a", sa.String(3))')
+    assert database.scalar(TYPE_OF.format("t", "a")) == "character varying"
 
 
 PRICES = """

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         is_assignable,
         moved,
         printed_column,
+        refusal_of_type,
     )
     from tsext.catalog.constraints import ConstraintState, NullState, constraint_state, null_state, printed_check
     from tsext.catalog.details import Publication, TableDetails, table_details
@@ -221,6 +222,7 @@ else:
                 "is_assignable",
                 "moved",
                 "printed_column",
+                "refusal_of_type",
             ),
             "constraints": ("ConstraintState", "NullState", "constraint_state", "null_state", "printed_check"),
             "details": ("Publication", "TableDetails", "table_details"),

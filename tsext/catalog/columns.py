@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from tsext.catalog.asking import Key, key_of, rows
 from tsext.catalog.constraints import constraint_state
@@ -142,6 +143,26 @@ def _names(arguments: bytes) -> tuple[str, str]:
 def is_assignable(connection: Connection, source: str, target: str) -> bool:
     """Whether a value of one type may be stored in a column of another as it is, without a cast."""
     return bool(rows(connection, "assignable", source=source, target=target)[0].assignable)
+
+
+def refusal_of_type(connection: Connection, change: ColumnChange) -> str | None:
+    """Why the server would not let a column have another type, in its words; None if it would.
+
+    Told from an empty copy of the table that does not outlive this call.
+    """
+    using = f" USING {change.using}" if change.using is not None else ""
+    column = identifier(change.column)
+    try:
+        with connection.begin_nested() as savepoint:
+            for statement in (
+                f"CREATE TEMP TABLE tsext_type_copy (LIKE {qualified(change.table_name, change.schema)})",
+                f"ALTER TABLE pg_temp.tsext_type_copy ALTER COLUMN {column} TYPE {change.type_}{using}",
+            ):
+                connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+            savepoint.rollback()
+    except DBAPIError as error:
+        return str(error.orig).strip().partition("\n")[0]
+    return None
 
 
 def printed_column(connection: Connection, type_: str, default: str | None) -> ColumnDetails:

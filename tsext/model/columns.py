@@ -54,7 +54,8 @@ class ColumnChange(Object):
 
     :param twin: the column beside it.
     :param type_: of the twin, as SQL text; None where it is that of the column.
-    :param using: an SQL expression over the columns, from which the twin gets its value; None for a cast.
+    :param using: an SQL expression over the columns, from which the twin gets its value; None where PostgreSQL needs
+        none to store it.
     :raises InvalidObject: without a table, or if both columns have one name.
     """
 

@@ -62,8 +62,8 @@ class ExpandColumnType(Expansion, TypeOperation, name="expand_column_type", noun
 
         :param type_: the new type: ``sa.BigInteger()``.
         :param using: an SQL expression over the table's columns that gives the new value, as
-            ``postgresql_using``; None for a cast.
-        :raises InvalidObject: if a view, a foreign key of another table or anything else depends on the column that
+            ``postgresql_using``; None where PostgreSQL would need none.
+        :raises InvalidObject: if the value needs an expression that is not given; or if a view, a foreign key of another table or anything else depends on the column that
             would not follow; with what to do about it.
         :raises FeatureNotSupported: on a hypertable with a columnstore: ``op.alter_columnstore_column``.
         """
@@ -79,6 +79,11 @@ class ExpandColumnType(Expansion, TypeOperation, name="expand_column_type", noun
             raise InvalidObject(
                 f"{where} is an identity column, and TimescaleDB adds none to a hypertable",
                 hint="let a sequence number it: ALTER COLUMN … DROP IDENTITY, SET DEFAULT nextval(…)",
+            )
+        if reason := catalog.refusal_of_type(connection, self.target):
+            raise InvalidObject(
+                f"{where} cannot become {self.target.type_}: {reason}",
+                hint=f"say how: using={f'{identifier(self.target.column)}::{self.target.type_}'!r}",
             )
         for use in catalog.column_uses(connection, *self.table, self.target.column):
             if use.kind == "referencing":
@@ -316,7 +321,8 @@ class UndoContractColumnType(TypeOperation, name="undo_contract_column_type", no
 
         :param type_: the old type.
         :param existing_type: the new one, which the column has.
-        :param using: an SQL expression over the table's columns that gives the old value; None for a cast.
+        :param using: an SQL expression over the table's columns that gives the old value; None where PostgreSQL would
+            need none.
         :param existing_using: what ``op.expand_column_type`` had as ``using``.
         """
         back = change_of(table_name, column_name, type_, using, schema)

@@ -67,17 +67,19 @@ class Twin:
         change = self.change
         return qualified(short("tsext_sync", change.table_name, change.column, change.twin), change.schema)
 
-    def value(self, relation: str = "") -> str:
-        """What the twin gets: an expression over the columns of the table, or of a relation with such columns."""
-        given = self.change.using or identifier(self.change.column)
-        expression = qualify(given, relation) if relation else given
-        return f"CAST({expression} AS {self.change.type_})" if self.change.type_ is not None else expression
+    @property
+    def value(self) -> str:
+        """What the twin gets: an expression over the columns of the table.
+
+        Without a cast, which would cut off what is too long: that it is stored makes it of the twin's type, or fails.
+        """
+        return self.change.using or identifier(self.change.column)
 
     @property
     def create_function(self) -> str:
         """``CREATE OR REPLACE FUNCTION``."""
         names = {"column": identifier(self.change.column), "twin": identifier(self.change.twin)}
-        body = _MUTUAL.format(**names) if self.mutual else f"\n    NEW.{names['twin']} := {self.value('new')};"
+        body = _MUTUAL.format(**names) if self.mutual else f"\n    NEW.{names['twin']} := {qualify(self.value, 'new')};"
         tag = next(tag for tag in ("$$", "$tsext$", "$tsext_body$") if tag not in body)
         return (
             f"CREATE OR REPLACE FUNCTION {self.function}() RETURNS trigger LANGUAGE plpgsql AS {tag}\n"
@@ -107,7 +109,7 @@ class Twin:
     @property
     def fill(self) -> batches.Change:
         """What rows get that were there before; the trigger has filled those that were written since."""
-        twin, value = identifier(self.change.twin), self.value()
+        twin, value = identifier(self.change.twin), self.value
         return batches.Change(f"{twin} = {value}", f"{twin} IS NULL AND ({value}) IS NOT NULL")
 
     @property
@@ -117,9 +119,10 @@ class Twin:
 
     def differs(self, connection: Connection) -> bool:
         """Whether any row has another value in the twin than it should have; reads the whole table."""
+        value = self.value if self.change.type_ is None else f"CAST({self.value} AS {self.change.type_})"
         query = (
             f"SELECT EXISTS (SELECT FROM {self.table} "
-            f"WHERE ROW({identifier(self.change.twin)})::record *<> ROW({self.value()})::record)"
+            f"WHERE ROW({identifier(self.change.twin)})::record *<> ROW({value})::record)"
         )
         return bool(connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalar())
 
