@@ -256,7 +256,7 @@ def test_what_the_new_type_cannot_hold_is_never_cut_off(database):
             database.run(f'op.expand_column_type("t", "{column}", {type_})')
         database.run(f'op.undo_expand_column_type("t", "{column}")')
         assert look(database) == before
-    with pytest.raises(InvalidObject, match="cannot become INTEGER: .*cannot be cast automatically") as refused:
+    with pytest.raises(InvalidObject, match=r"cannot become INTEGER: .*cannot be cast automatically") as refused:
         database.run('op.expand_column_type("t", "c", sa.Integer())')
     assert refused.value.hint == "say how: using='c::INTEGER'"
     database.run('op.expand_column_type("t", "c", sa.Integer(), using="c::INTEGER")')

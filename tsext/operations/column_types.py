@@ -63,8 +63,8 @@ class ExpandColumnType(Expansion, TypeOperation, name="expand_column_type", noun
         :param type_: the new type: ``sa.BigInteger()``.
         :param using: an SQL expression over the table's columns that gives the new value, as
             ``postgresql_using``; None where PostgreSQL would need none.
-        :raises InvalidObject: if the value needs an expression that is not given; or if a view, a foreign key of another table or anything else depends on the column that
-            would not follow; with what to do about it.
+        :raises InvalidObject: if PostgreSQL needs ``using`` and there is none; or if a view, a foreign key of another
+            table or anything else depends on the column that would not follow; with what to do about it.
         :raises FeatureNotSupported: on a hypertable with a columnstore: ``op.alter_columnstore_column``.
         """
         operations.invoke(cls(change_of(table_name, column_name, type_, using, schema)))

@@ -237,7 +237,7 @@ class Move:
 
 
 def _uncut(column: catalog.MovedColumn) -> str:
-    """The type to cast to: without a length, as a cast cuts off without a word what is longer, and storing refuses it."""
+    """The type to cast to, without a length: a cast cuts off without a word what is longer, and storing refuses it."""
     bare = _WITH_LENGTH.get(column.element or column.base) if column.schema == "pg_catalog" else None
     if bare is None:
         return column.type
