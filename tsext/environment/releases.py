@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from tsext.errors import RevisionRefused, SettingsError
 from tsext.phases import Phase, refused_versions, versions
 from tsext.settings import Settings
+from tsext.sql.sending import ask
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -47,9 +48,7 @@ def running_versions(connection: Connection, settings: Settings) -> list[Version
     if not settings.application_version_query:
         return versions(settings.application_version, "application_version")
     try:
-        rows = connection.exec_driver_sql(
-            settings.application_version_query, execution_options={"no_parameters": True}
-        ).all()
+        rows = ask(connection, settings.application_version_query).all()
     except DBAPIError as error:
         raise SettingsError(
             f"application_version_query failed: {str(error.orig).strip()}",
