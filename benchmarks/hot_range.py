@@ -23,6 +23,7 @@ from tsext.errors import TsextError
 from tsext.model.repartitions import Repartition
 from tsext.operations.repartition import RepartitionHypertable
 from tsext.settings import Settings
+from tsext.sql.sending import send
 
 DAYS = 10
 AT_ONCE = 100
@@ -44,7 +45,7 @@ def execute(engine: sa.Engine, *statements: str) -> None:
     """Each in a transaction of its own."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for statement in statements:
-            connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+            send(connection, statement)
 
 
 def fill(engine: sa.Engine, rows: int, kind: str) -> None:

@@ -27,6 +27,7 @@ from tsext import localdb
 from tsext.model.repartitions import Repartition
 from tsext.operations.repartition import RepartitionHypertable
 from tsext.settings import Settings
+from tsext.sql.sending import send
 
 DAYS, SYMBOLS = 30, 50
 
@@ -35,7 +36,7 @@ def execute(engine: sa.Engine, *statements: str) -> None:
     """Each in a transaction of its own."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for statement in statements:
-            connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+            send(connection, statement)
 
 
 def fill(engine: sa.Engine, rows: int, *, hypertable: bool) -> None:

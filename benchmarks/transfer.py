@@ -24,6 +24,7 @@ from databases import database
 
 from tsext import localdb
 from tsext.backfill.repartition.copying import pipe
+from tsext.sql.sending import send
 
 TABLE = "CREATE TABLE ticks (time timestamptz NOT NULL, symbol text NOT NULL, price float8, volume int, n bigint)"
 HYPERTABLE = "SELECT create_hypertable('ticks', by_range('time', INTERVAL '1 day'), create_default_indexes => false)"
@@ -35,7 +36,7 @@ def execute(engine: sa.Engine, *statements: str) -> None:
     """Each in a transaction of its own."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for statement in statements:
-            connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+            send(connection, statement)
 
 
 def fill(source: sa.Engine, rows: int) -> None:

@@ -82,7 +82,7 @@ def _needs(verb: type[Operation]) -> str:
 
 def settings() -> str:
     """The page of settings, with its table written anew."""
-    rows = [f"| `{name}` | {default} | {meaning} |" for name, default, meaning in documented()]
+    rows = [f"| `{each.name}` | {each.takes} | {each.default} | {each.meaning} |" for each in documented()]
     page = (DOCS / "settings.md").read_text("utf-8")
     return re.sub(r"(?ms)^\| `sql_location`.*?(?=^\n(?!\|))", lambda _: "\n".join(rows) + "\n", page)
 

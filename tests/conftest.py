@@ -15,6 +15,8 @@ from alembic.config import Config
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import NullPool
 
+from tsext.sql.sending import send
+
 ROOT = Path(__file__).parent.parent
 
 REVISION = '''"""{message}{revises}"""
@@ -76,7 +78,7 @@ class Project:
     def execute(self, *statements: str) -> None:
         with self.engine.begin() as connection:
             for statement in statements:
-                connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+                send(connection, statement)
 
     def run_with(self, options: str) -> None:
         """Let ``env.py`` give further options to ``environment.run``."""

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
+from tsext import durations
+
 LONGEST_SHIFT = timedelta(hours=3)
 """More than any clock is ever set forward or back."""
 
@@ -43,7 +45,7 @@ class Window:
             raise ValueError(f"{self.duration} is no time for a window")
 
     def __str__(self) -> str:
-        return f"{self.cron} for {_spoken(self.duration)} in {self.zone.key}"
+        return f"{self.cron} for {durations.spelled(self.duration)} in {self.zone.key}"
 
     def closes(self, now: datetime) -> datetime | None:
         """When it closes, in UTC, if it is open; None if it is closed."""
@@ -80,11 +82,3 @@ def next_opening(windows: Iterable[Window], now: datetime) -> tuple[datetime, Wi
     """When the next window opens, in UTC, and which one; None if none will."""
     coming = {opens: window for window in windows if (opens := window.opens(now))}
     return (min(coming), coming[min(coming)]) if coming else None
-
-
-def _spoken(duration: timedelta) -> str:
-    seconds = int(duration.total_seconds())
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds % size == 0:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"

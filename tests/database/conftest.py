@@ -20,6 +20,7 @@ from sqlalchemy.pool import NullPool
 
 from tsext import catalog, localdb
 from tsext.autogenerate import include_name
+from tsext.sql.sending import ask, send
 from tsext.testing import licensed as licensed_server
 
 _IMPORTS = """
@@ -79,7 +80,7 @@ class Database:
     def execute(self, *statements):
         with self.engine.begin() as connection:
             for statement in statements:
-                connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+                send(connection, statement)
 
     def ask(self, question, *arguments):
         with self.engine.connect() as connection:
@@ -105,7 +106,7 @@ class Database:
             WHERE nspname !~ '^(pg_|_?timescaledb|information)' AND contype <> 'n' AND conparentid = 0
         """
         with self.engine.connect() as connection:
-            rows = connection.exec_driver_sql(objects, execution_options={"no_parameters": True})
+            rows = ask(connection, objects)
             return catalog.hypertables(connection), sorted(map(tuple, rows))
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tsext import catalog
 from tsext.errors import FeatureNotSupported, InvalidObject, RevisionFailed
+from tsext.sql.sending import ask
 
 ORDERS = """
 CREATE SCHEMA "Äpp";
@@ -52,7 +53,7 @@ def look(database):
         UNION ALL SELECT 'view', viewname::text, definition FROM pg_views WHERE schemaname IN ('public', 'Äpp')
     """
     with database.engine.connect() as connection:
-        rows = connection.exec_driver_sql(more, execution_options={"no_parameters": True})
+        rows = ask(connection, more)
         return database.look(), sorted(map(tuple, rows))
 
 

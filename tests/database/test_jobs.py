@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from tsext import Job, catalog
 from tsext.autogenerate.schedules import changed
 from tsext.errors import InvalidObject
+from tsext.sql.sending import ask
 
 pytestmark = pytest.mark.licensed
 
@@ -34,7 +35,7 @@ WHERE job_id >= 1000 ORDER BY name, j.proc_name, config
 
 def look(database):
     with database.engine.connect() as connection:
-        return [tuple(row) for row in connection.exec_driver_sql(JOBS, execution_options={"no_parameters": True})]
+        return [tuple(row) for row in ask(connection, JOBS)]
 
 
 def models(*jobs):

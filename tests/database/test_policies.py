@@ -30,6 +30,7 @@ from tsext import (
 from tsext.autogenerate.policies import changes_of, matched, steps
 from tsext.errors import FeatureNotSupported, InvalidObject, PreflightFailed, TsextError
 from tsext.operations.pausing import wait_for
+from tsext.sql.sending import ask
 
 DAY = timedelta(days=1)
 START = datetime(2040, 1, 1, 3, tzinfo=UTC)
@@ -57,7 +58,7 @@ def models(*items, name="ticks", kind=None, schema=None):
 
 def jobs(database):
     with database.engine.connect() as connection:
-        return [tuple(row) for row in connection.exec_driver_sql(JOBS, execution_options={"no_parameters": True})]
+        return [tuple(row) for row in ask(connection, JOBS)]
 
 
 def look(database):

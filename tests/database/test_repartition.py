@@ -13,6 +13,7 @@ from tsext.backfill import kinds, ledger
 from tsext.backfill.repartition import indexing
 from tsext.errors import BackfillError, InvalidObject, IrreversibleOperation
 from tsext.history import bookkeeping
+from tsext.sql.sending import ask, send
 
 TICKS = """
 CREATE SCHEMA "Äpp";
@@ -66,7 +67,7 @@ def look(database):
     """
     hypertables, objects = database.look()
     with database.engine.connect() as connection:
-        rows = connection.exec_driver_sql(more, execution_options={"no_parameters": True})
+        rows = ask(connection, more)
         found = sorted(map(tuple, rows))
     return hypertables, [each for each in objects if "tsext_" not in str(each)], found
 
@@ -94,7 +95,7 @@ class Writer(threading.Thread):
         try:
             with self.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 while not self.stopped.is_set():
-                    connection.exec_driver_sql(self.statement(numbers), execution_options={"no_parameters": True})
+                    send(connection, self.statement(numbers))
                     self.statements += 1
                     self.stopped.wait(0.01)
         except Exception as error:
@@ -371,7 +372,7 @@ def everything(database):
         WHERE indrelid = 'fills'::regclass AND indisreplident
     """
     with database.engine.connect() as connection:
-        return sorted(map(tuple, connection.exec_driver_sql(query, execution_options={"no_parameters": True})))
+        return sorted(map(tuple, ask(connection, query)))
 
 
 def test_all_that_belongs_to_a_table_goes_with_it(timescaledb):
@@ -425,7 +426,7 @@ def test_chunks_have_the_keys_of_the_table(timescaledb, monkeypatch, largest):
     with database.engine.connect() as connection:
         taken = connection.exec_driver_sql("SELECT DISTINCT step FROM tsext.backfill_task").scalars()
         assert set(taken) == {*steps, "analyze", "verify"}
-        found = dict(connection.exec_driver_sql(INDEXES, execution_options={"no_parameters": True}).all())
+        found = dict(ask(connection, INDEXES).all())
     assert len(found) == 1 + 7
     (definitions,) = {tuple(sorted(each)) for each in found.values()}
     assert len(definitions) == 3

@@ -15,6 +15,7 @@ from tsext.errors import BackfillError, InvalidObject
 from tsext.model.repartitions import Repartition
 from tsext.operations.repartition import RepartitionHypertable
 from tsext.settings import Settings
+from tsext.sql.sending import ask, send
 
 pytestmark = pytest.mark.licensed
 
@@ -58,7 +59,7 @@ BACK = 'op.undo_repartition_hypertable("Ticks")'
 
 def listed(database, query):
     with database.engine.connect() as connection:
-        return [tuple(row) for row in connection.exec_driver_sql(query, execution_options={"no_parameters": True})]
+        return [tuple(row) for row in ask(connection, query)]
 
 
 def jobs(database):
@@ -227,7 +228,7 @@ def call(database, *statements):
     """What cannot run in a transaction."""
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for statement in statements:
-            connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+            send(connection, statement)
 
 
 def test_continuous_aggregates_are_made_anew_with_their_history(ticks):

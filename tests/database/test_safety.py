@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tsext import safety
 from tsext.model.locks import LockMode
+from tsext.sql.sending import send
 
 STATEMENTS = Path(__file__).parent / "statements"
 """Files with one statement on each line, or all of a revision, and what has to be there for them."""
@@ -90,7 +91,7 @@ class Watched:
     def try_out(self, statement):
         scans = self.pairs(SCANS)  # in the same transaction: between two, the server may forget them
         try:
-            self.connection.exec_driver_sql(statement, execution_options={"no_parameters": True}).close()
+            send(self.connection, statement)
         except DBAPIError as error:
             self.connection.rollback()
             return Seen(str(error.orig), {}, {}, {})

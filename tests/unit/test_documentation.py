@@ -25,8 +25,8 @@ ROOT = Path(__file__).parents[2]
 
 def test_every_setting_is_documented():
     page = (ROOT / "docs" / "settings.md").read_text()
-    for name, default, meaning in settings.documented():
-        assert f"| `{name}` | {default} | {meaning} |" in page
+    for each in settings.documented():
+        assert f"| `{each.name}` | {each.takes} | {each.default} | {each.meaning} |" in page
 
 
 def test_checks_of_preflight_are_documented_with_their_answers(tmp_path):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from alembic.config import Config
 
+from tsext import durations
 from tsext.errors import SettingsError
 from tsext.settings import Settings, Size
 
@@ -20,8 +23,19 @@ def test_sizes_and_shares(tmp_path):
     assert [str(Size(each)) for each in (0, 1000, 1024, 3 * 1024**3, 1024**4)] == ["0B", "1000B", "1kB", "3GB", "1TB"]
 
 
+@pytest.mark.parametrize("text", ["0ms", "999ms", "1500ms", "59s", "1min", "90min", "36h", "1d", "1000000d"])
+def test_times_are_spelled_as_they_are_written(text):
+    assert durations.spelled(durations.read(text)) == text
+
+
+def test_times_are_spelled_in_the_largest_unit_that_divides_them():
+    assert durations.spelled(timedelta(seconds=600)) == "10min"
+    assert durations.spelled(timedelta(hours=24)) == "1d"
+
+
 @pytest.mark.parametrize(
-    "line", ["preflight_disk_size = 10", "preflight_disk_reserve = 5 GB", "preflight_locks = maybe"]
+    "line",
+    ["preflight_disk_size = 10", "preflight_disk_reserve = 5 GB", "preflight_locks = maybe", "lock_deadline = 10"],
 )
 def test_what_cannot_be_read_is_refused(tmp_path, line):
     with pytest.raises(SettingsError, match=line.split()[0]):

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tsext import catalog
 from tsext.sql.quoting import identifier, literal
+from tsext.sql.sending import ask
 
 log = logging.getLogger("alembic.tsext")
 
@@ -167,7 +168,7 @@ def _between(pages: range) -> str:
 
 
 def _first(connection: Connection, query: str) -> tuple[str, ...] | None:
-    row = connection.exec_driver_sql(query, execution_options={"no_parameters": True}).first()
+    row = ask(connection, query).first()
     return None if row is None else tuple(row)
 
 
@@ -177,7 +178,7 @@ def _update(connection: Connection, statement: str, rows: int, pace: Pace) -> in
     :param rows: how many it is about, as far as that is known; of two statements, not every driver tells.
     """
     begun = time.monotonic()
-    with connection.exec_driver_sql(statement, execution_options={"no_parameters": True}) as result:
+    with ask(connection, statement) as result:
         changed = result.rowcount if statement.startswith("UPDATE") else rows
     pace.took(changed, time.monotonic() - begun)
     return changed

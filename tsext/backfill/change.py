@@ -19,7 +19,7 @@ from tsext.backfill.throttle import limits_of
 from tsext.errors import BackfillError, Finding
 from tsext.settings import Settings
 from tsext.sql.quoting import identifier, literal
-from tsext.sql.sending import send
+from tsext.sql.sending import ask, send
 
 KEY, LOCKED, PAGES, COLUMNSTORE = "key", "locked", "pages", "columnstore"
 """The steps: how a part of the table is gone through. In the order of a key; so, while its writers wait for the batch;
@@ -216,7 +216,7 @@ def _last(connection: Connection, relation: str, key: tuple[str, ...], which: tu
     columns = ", ".join(f"{identifier(each)}::text" for each in key)
     order = ", ".join(f"heap.{identifier(each)}" for each in key)
     query = f"SELECT {columns} FROM ONLY {relation} AS heap WHERE {within} ORDER BY {order} OFFSET {size - 1} LIMIT 1"
-    row = connection.exec_driver_sql(query, execution_options={"no_parameters": True}).first()
+    row = ask(connection, query).first()
     return None if row is None else Bound(dict(zip(key, row, strict=True)))
 
 
@@ -230,7 +230,7 @@ def _by_page(connection: Connection, task: Task, spec: Spec, pace: Pace) -> Outc
     stop, begun = first + pace.size, time.monotonic()
     update = spec.update(f"ONLY {task.relation}", f"ctid >= '({first},0)' AND ctid < '({stop},0)'")
     query = f"WITH done AS ({update} RETURNING {spec.condition} AS again) SELECT count(*), bool_or(again) FROM done"
-    changed, again = connection.exec_driver_sql(query, execution_options={"no_parameters": True}).one()
+    changed, again = ask(connection, query).one()
     if again:
         raise BackfillError(
             f"{task.relation} has no key to go through it by, and rows that are changed still fulfil: {spec.where}",
@@ -248,7 +248,7 @@ def _by_page(connection: Connection, task: Task, spec: Spec, pace: Pace) -> Outc
 
 def _any_left(connection: Connection, relation: str, spec: Spec) -> bool:
     query = f"SELECT EXISTS (SELECT FROM {relation} WHERE {spec.condition})"
-    return bool(connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalar())
+    return bool(ask(connection, query).scalar())
 
 
 def _change_in_columnstore(connection: Connection, task: Task, spec: Spec) -> Outcome:

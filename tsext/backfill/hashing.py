@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from tsext.sql.sending import ask
+
 _FUNCTIONS = {
     "int2": "hashint2extended",
     "int4": "hashint4extended",
@@ -107,7 +109,7 @@ def digest_query(relation: str, values: Iterable[Value], ranges: Iterable[str]) 
 def digest(connection: Connection, relation: str, values: Iterable[Value], ranges: Iterable[str]) -> Digest:
     """What the rows of a relation come to that fulfil one of the conditions."""
     query = digest_query(relation, values, ranges)
-    rows, hash_ = connection.exec_driver_sql(query, execution_options={"no_parameters": True}).one()
+    rows, hash_ = ask(connection, query).one()
     return Digest(int(rows), str(hash_))
 
 
@@ -120,5 +122,5 @@ def buckets(
     """
     what = f"({bucket})::text, count(*), sum({row_hash(values)})::text"
     query = f"SELECT {what} FROM {relation} AS rows WHERE {where} GROUP BY 1"
-    found = connection.exec_driver_sql(query, execution_options={"no_parameters": True})
+    found = ask(connection, query)
     return {str(place): Digest(int(rows), str(hash_)) for place, rows, hash_ in found}

@@ -16,7 +16,7 @@ from tsext.errors import PreflightFailed
 from tsext.model import JOBS
 from tsext.sql import jobs
 from tsext.sql.quoting import identifier, literal, qualified
-from tsext.sql.sending import send
+from tsext.sql.sending import ask, send
 
 log = logging.getLogger("alembic.tsext")
 
@@ -45,7 +45,7 @@ class TableJobs:
             return
         where = self.where(server)
         query = f"SELECT application_name::text FROM timescaledb_information.jobs WHERE {where}"
-        names = list(connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalars())
+        names = list(ask(connection, query).scalars())
         if paused := send(connection, jobs.paused(where, server)):
             log.info("%s: %s of its jobs paused", qualified(self.name, self.schema), paused)
         try:

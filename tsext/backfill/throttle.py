@@ -14,6 +14,7 @@ from tsext.backfill.ledger import Backfill
 from tsext.errors import Finding
 from tsext.locks.guard_rails import Rails, beyond
 from tsext.settings import Settings
+from tsext.sql.sending import ask
 
 PREFIX = "backfill_"
 """How the settings begin that are limits."""
@@ -101,7 +102,7 @@ def _asked(connection: Connection, limits: Settings) -> Iterator[Finding]:
     if not limits.backfill_query:
         return
     try:
-        row = connection.exec_driver_sql(limits.backfill_query, execution_options={"no_parameters": True}).first()
+        row = ask(connection, limits.backfill_query).first()
     except SQLAlchemyError as error:
         said = str(getattr(error, "orig", error)).strip().partition("\n")[0]
         yield Finding("query", f"the query of the limits fails: {said}", "correct it: tsext backfill limits")

@@ -15,9 +15,7 @@ from tsext.catalog.partitioning import resolved
 from tsext.errors import PreflightFailed
 from tsext.model import AggregateIndex, ContinuousAggregate
 from tsext.sql.quoting import qualified
-from tsext.sql.sending import sqlstate
-
-_AS_IT_IS = {"no_parameters": True}
+from tsext.sql.sending import send, sqlstate
 
 
 @dataclass(frozen=True)
@@ -177,7 +175,7 @@ def is_same_index(
 def _printed(connection: Connection, query: str) -> str | None:
     savepoint = connection.begin_nested()
     try:
-        connection.exec_driver_sql(f"CREATE TEMPORARY VIEW tsext_printed AS\n{query}", execution_options=_AS_IT_IS)
+        send(connection, f"CREATE TEMPORARY VIEW tsext_printed AS\n{query}")
         text = connection.exec_driver_sql("SELECT pg_get_viewdef('pg_temp.tsext_printed'::regclass)").scalar_one()
         return ContinuousAggregate("printed", text).query
     except DBAPIError as error:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from tsext.sql.sending import ask
 from tsext.sql.stored import stored
 
 Key = tuple[str | None, str]
@@ -21,7 +22,7 @@ def rows(connection: Connection, query: str, /, **parameters: object) -> list[An
     """The rows that ``queries/<query>.sql`` returns, with these parameters."""
     if parameters:
         return list(connection.exec_driver_sql(text(query), parameters))
-    return list(connection.exec_driver_sql(text(query), execution_options={"no_parameters": True}))
+    return list(ask(connection, text(query)))
 
 
 def key_of(connection: Connection, schema: str, name: str) -> Key:

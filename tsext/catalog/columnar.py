@@ -14,6 +14,7 @@ from tsext.catalog.installed import timescaledb
 from tsext.catalog.partitioning import resolved
 from tsext.model import UNSET_COLUMNS, Columnstore, License, Ordering, SparseIndex
 from tsext.sql.quoting import qualified
+from tsext.sql.sending import ask
 
 _ARRAYS_SINCE = (2, 14)
 
@@ -125,7 +126,7 @@ def chunks(connection: Connection, show_chunks: str) -> list[Chunk]:
     :param show_chunks: the call, as SQL text.
     """
     query = text("chunks").replace("{show_chunks}", show_chunks)
-    found = connection.exec_driver_sql(query, execution_options={"no_parameters": True})
+    found = ask(connection, query)
     return [Chunk(row.name, row.in_columnstore) for row in found]
 
 

@@ -13,6 +13,7 @@ from tsext.catalog.constraints import constraint_state
 from tsext.catalog.index_builds import BuiltIndex, indexed_tables
 from tsext.model.columns import SYNC, ColumnChange
 from tsext.sql.quoting import identifier, qualified
+from tsext.sql.sending import send
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def moved(connection: Connection, change: ColumnChange, uses: Iterable[ColumnUse
     if change.type_ is not None:
         statements.append(f"ALTER TABLE {copy} ALTER COLUMN {column} TYPE {change.type_} USING NULL")
     for statement in (*statements, f"ALTER TABLE {copy} RENAME COLUMN {column} TO {twin}"):
-        connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+        send(connection, statement)
     table, *_ = indexed_tables(connection, "tsext_twin_copy", "pg_temp")
     printed = {each.name: each for each in table.indexes}
     conditions: dict[str, str] = {}
@@ -170,7 +171,7 @@ def printed_column(connection: Connection, type_: str, default: str | None) -> C
     given = f" DEFAULT {default}" if default is not None else ""
     with connection.begin_nested() as savepoint:
         statement = f"CREATE TEMP TABLE tsext_column_copy (tsext_column {type_}{given})"
-        connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+        send(connection, statement)
         state = column_details(connection, "tsext_column_copy", "pg_temp", "tsext_column")
         savepoint.rollback()
     assert state is not None

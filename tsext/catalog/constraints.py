@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from tsext.catalog.asking import rows
 from tsext.catalog.partitioning import resolved
 from tsext.sql.quoting import identifier, qualified
+from tsext.sql.sending import send
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def printed_check(connection: Connection, condition: str, table: str, schema: st
     with connection.begin_nested() as savepoint:
         connection.exec_driver_sql(f"CREATE TEMP TABLE {copy} (LIKE {qualified(*reversed(found))})")
         check = f"ALTER TABLE {copy} ADD CONSTRAINT tsext_check CHECK ({condition})"
-        connection.exec_driver_sql(check, execution_options={"no_parameters": True})
+        send(connection, check)
         state = constraint_state(connection, "tsext_check_copy", "pg_temp", "tsext_check")
         savepoint.rollback()
     assert state is not None

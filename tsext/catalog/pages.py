@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from tsext.catalog.asking import rows
 from tsext.sql.quoting import qualified
+from tsext.sql.sending import ask
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def rows_by_page(connection: Connection, heap: Heap, where: str) -> list[tuple[i
         f"SELECT (ctid::text::point)[0]::bigint AS page, count(*) FROM ONLY {heap} "
         f"WHERE {where} GROUP BY page ORDER BY page"
     )
-    found = connection.exec_driver_sql(query, execution_options={"no_parameters": True})
+    found = ask(connection, query)
     return [(page, count) for page, count in found]
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from alembic.script import Script
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
+from tsext.errors import PreflightFailed
 from tsext.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,6 +44,12 @@ class Foreseen:
         relations = self.facts.database.relations if self.facts.database is not None else {}
         return frozenset(str(Name(None if each[0] == schema else each[0], each[1])) for each in relations)
 
+    def tables_of(self, revision: str) -> Collection[str] | None:
+        """The tables that a revision locks, among those that there are; None if that cannot be told."""
+        if revision in self.unread:
+            return None
+        return {touch.relation for touch in self.touched.get(revision, ())} & self.tables
+
     @property
     def unread(self) -> list[str]:
         """The revisions that asked the database for something, and so cannot be read beyond that."""
@@ -60,3 +69,24 @@ def foreseen(connection: Connection, pending: Collection[tuple[Script, bool]], s
 
     readings = [review.read(script, settings, downgrade=downgrade) for script, downgrade in pending]
     return Foreseen(readings, safety.facts(connection))
+
+
+@contextmanager
+def looking(connection: Connection) -> Iterator[None]:
+    """Ask for sizes, which wait for whoever has locked a table against everything; not for long.
+
+    :raises PreflightFailed: if somebody has, for more than five seconds.
+    """
+    with connection.begin_nested() as savepoint:
+        connection.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
+        try:
+            yield
+        except DBAPIError as error:
+            if "lock timeout" not in str(error.orig):
+                raise
+            raise PreflightFailed(
+                "what is pending cannot be judged: somebody holds a table locked against everything",
+                hint="wait for it, or end it: SELECT pid, relation::regclass FROM pg_locks "
+                "WHERE mode = 'AccessExclusiveLock' AND granted",
+            ) from error
+        savepoint.rollback()  # and with it the limit

@@ -17,7 +17,7 @@ from tsext.environment.committing import Committing
 from tsext.environment.connecting import upgrade_lock
 from tsext.environment.failing import fail
 from tsext.environment.locking import locks_of
-from tsext.environment.validating import Invalid, TakeBack, Validating
+from tsext.environment.validating import Invalid, TakeBack, Validating, refuse_slow
 from tsext.environment.watching import Watching
 from tsext.errors import HistoryError, RevisionRefused
 from tsext.history import Project, Recorder, bookkeeping, numbers, records
@@ -61,12 +61,12 @@ def migrate(run: Run, connection: Connection) -> None:
                 take_back = partial(_take_back, run, recorder, asking)
                 _run_validated(run, committing, context, validating, take_back)
             except RevisionRefused as refused:
-                gate.validate(refused)
+                refuse_slow(run.settings, recorder, refused)
                 raise
             except Exception as error:
                 fail(connection, recorder, error, single_client=state.single_client)
             _load_seeds(run, context, recorder, held)
-            gate.validate()
+            refuse_slow(run.settings, recorder)
 
 
 def write_script(run: Run) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
 from sqlalchemy import Connection, MetaData
 
-from tsext.errors import Finding, Severity, ValidationFailed
+from tsext.errors import Finding, RevisionRefused, Severity, ValidationFailed
 from tsext.history import Recorder, records
 from tsext.history.recording import Steps
+from tsext.settings import Settings
 
 if TYPE_CHECKING:
     from tsext.environment.running import Run
@@ -155,6 +157,34 @@ class Validating:
         reason = "; ".join(finding.message for finding in invalid.findings)
         records.write(connection, replace(entry, error=reason, details=details))
         connection.commit()
+
+
+def refuse_slow(settings: Settings, recorder: Recorder, refused: RevisionRefused | None = None) -> None:
+    """Whether every revision that was run took no longer than it may.
+
+    :param refused: why others were not run, which is then told as well.
+    :raises ValidationFailed: naming those that took longer.
+    """
+    limit = settings.max_execution_time
+    if limit is None:
+        return
+    slow = [
+        Finding(
+            "slow-revision",
+            f"revision {revision} took {timedelta(milliseconds=taken)}, longer than max_execution_time ({limit})",
+            "split it, do its work in the background, or raise max_execution_time if that is what it takes",
+        )
+        for revision, taken in recorder.taken.items()
+        if timedelta(milliseconds=taken) > limit
+    ]
+    if slow:
+        if refused is not None:
+            log.warning("%s", refused)
+        raise ValidationFailed(
+            f"{len(slow)} revision(s) took too long; they are applied in {settings.environment}",
+            hint="see to it before they run in production",
+            findings=slow,
+        )
 
 
 def _has_tables(metadata: MetaData | Sequence[MetaData] | None) -> bool:

@@ -8,6 +8,7 @@ from sqlalchemy.pool import NullPool
 
 from tsext.errors import TargetsError
 from tsext.preflight import connect
+from tsext.sql.sending import ask
 
 
 def rows(url: URL, query: str) -> list[dict[str, str]]:
@@ -19,7 +20,7 @@ def rows(url: URL, query: str) -> list[dict[str, str]]:
     with connect(engine) as connection:
         try:
             connection.exec_driver_sql("SET TRANSACTION READ ONLY")
-            found = connection.exec_driver_sql(query, execution_options={"no_parameters": True}).mappings().all()
+            found = ask(connection, query).mappings().all()
         except DBAPIError as error:
             raise TargetsError(f"the query fails: {str(error.orig).strip()}", hint="try it with psql") from error
     if found and "name" not in found[0]:

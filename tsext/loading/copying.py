@@ -19,7 +19,7 @@ from tsext.loading.rejects import Reject
 from tsext.loading.sources import Part, Range
 from tsext.loading.spec import Spec, refuse_changed
 from tsext.sql.quoting import identifier
-from tsext.sql.sending import copy_in, sqlstate
+from tsext.sql.sending import copy_in, send, sqlstate
 
 _OF_A_RECORD = ("22", "23", "44", "54", "P0")
 """Classes of SQLSTATE that are a matter of what a record holds: what is no number, a key that is there, a trigger's
@@ -120,18 +120,18 @@ class Copying:
     def _spread(self, part: Part) -> tuple[int, int]:
         """By way of another table, from which rows go on whose key is not there: how many do, and how many do not."""
         columns = ", ".join(map(identifier, self.spec.columns))
-        self.connection.exec_driver_sql(
+        send(
+            self.connection,
             "CREATE TEMPORARY TABLE IF NOT EXISTS tsext_loading ON COMMIT DROP AS "
             f"SELECT {columns} FROM {self.relation} WITH NO DATA",
-            execution_options={"no_parameters": True},
         )
         self.connection.exec_driver_sql("TRUNCATE pg_temp.tsext_loading")
         copied = self._copy("pg_temp.tsext_loading", part)
-        inserted = self.connection.exec_driver_sql(
+        inserted = send(
+            self.connection,
             f"INSERT INTO {self.relation} ({columns}) OVERRIDING SYSTEM VALUE "
             f"SELECT {columns} FROM pg_temp.tsext_loading ON CONFLICT DO NOTHING",
-            execution_options={"no_parameters": True},
-        ).rowcount
+        )
         return inserted, copied - inserted
 
     def _copy(self, relation: str, part: Part) -> int:

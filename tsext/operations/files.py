@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from tsext.operations.printing import emit
 from tsext.operations.rendering import repr_of
 from tsext.settings import Settings
+from tsext.sql.sending import send
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
@@ -83,7 +84,7 @@ def _execute_file(operations: Operations, operation: ExecuteFileOp) -> None:
                 emit(context, statement.text, operation, (file, statement))
                 continue
             try:
-                operations.get_bind().exec_driver_sql(statement.text, execution_options={"no_parameters": True})
+                send(operations.get_bind(), statement.text)
             except DBAPIError as error:
                 raise files.explain(file, statement, error) from error
 

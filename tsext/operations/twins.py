@@ -21,7 +21,7 @@ from tsext.operations.progress import count
 from tsext.operations.steps import SteppedOperation
 from tsext.sql.columns import qualify
 from tsext.sql.quoting import identifier, literal, qualified, short
-from tsext.sql.sending import send
+from tsext.sql.sending import ask, send
 
 ITS_OWN = frozenset({"drop-object", "lost-column"})
 """Rules about what only the expansion uses: the function of the trigger, and values that the other column has, too."""
@@ -124,7 +124,7 @@ class Twin:
             f"SELECT EXISTS (SELECT FROM {self.table} "
             f"WHERE ROW({identifier(self.change.twin)})::record *<> ROW({value})::record)"
         )
-        return bool(connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalar())
+        return bool(ask(connection, query).scalar())
 
 
 def copy_name(name: str) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from tsext import catalog
 from tsext.errors import Finding, PreflightFailed
-from tsext.preflight import budget, connecting, disk, leftovers, replication, sessions
+from tsext.preflight import budget, connecting, disk, relations, replication, sessions
 from tsext.preflight.situation import Observation, Pending, Result, Situation, State
 from tsext.settings import Settings
 
@@ -25,8 +25,8 @@ CHECKS: Mapping[str, Callable[[Situation], Observation]] = MappingProxyType(
         "transactions": sessions.transactions,
         "prepared": sessions.prepared,
         "jobs": sessions.jobs,
-        "indexes": leftovers.indexes,
-        "constraints": leftovers.constraints,
+        "indexes": relations.indexes,
+        "constraints": relations.constraints,
     }
 )
 """By the names under which the settings have them: ``preflight_disk`` says what follows from ``disk``."""

@@ -45,7 +45,7 @@ class Settings:
     database_url: URL | None = None
     sql_location: Path = Path("migrations_sql")
     history_policy: str = _setting(
-        "fail", values.choice("fail", "warn"), "what to do when the files and the history disagree: `fail` or `warn`"
+        "fail", values.choice("fail", "warn"), "what to do when the files and the history disagree"
     )
     revision_ids: str = _setting(
         "auto",
@@ -63,13 +63,13 @@ class Settings:
     )
     lock_timeouts: tuple[timedelta, ...] = _setting(
         (timedelta(milliseconds=10), timedelta(milliseconds=50), timedelta(milliseconds=200)),
-        values.durations,
+        values.times,
         "`lock_timeout` of statements that lock whole tables, at the first attempt, at the second, …; the last at all "
         "further ones",
     )
     lock_timeouts_of_rows: tuple[timedelta, ...] = _setting(
         (timedelta(seconds=2),),
-        values.durations,
+        values.times,
         "the same for statements that wait for single rows only: INSERT, UPDATE, DELETE, MERGE, COPY; and for VALIDATE "
         "CONSTRAINT once it was refused",
     )
@@ -322,14 +322,36 @@ class Settings:
         return cls() if environment is None else cls.read(environment.config)
 
 
-def documented() -> list[tuple[str, str, str]]:
-    """Name, default and meaning of every setting a section may hold, for the documentation."""
-    rows = [("sql_location", "migrations_sql beside the script location", "folder of the SQL files")]
+@dataclass(frozen=True)
+class Documented:
+    """A setting that a section may hold, as the documentation tells of it."""
+
+    name: str
+    takes: str
+    """What may be written."""
+    default: str
+    """With those of environments that have another."""
+    meaning: str
+
+
+def documented() -> list[Documented]:
+    """Every setting that a section may hold."""
+    told = [
+        Documented("sql_location", "a path", "migrations_sql beside the script location", "folder of the SQL files")
+    ]
     for each in fields(Settings):
         if "doc" in each.metadata:
-            by_environment = [f"{name}: {values.spelled(value)}" for name, value in each.metadata["defaults"].items()]
-            rows.append((each.name, "; ".join([values.spelled(each.default), *by_environment]), each.metadata["doc"]))
-    return rows
+            takes, others = each.metadata["parse"].takes, each.metadata["defaults"]
+            defaults = [
+                _told(each.default, takes),
+                *(f"{name}: {_told(value, takes)}" for name, value in others.items()),
+            ]
+            told.append(Documented(each.name, takes, "; ".join(defaults), each.metadata["doc"]))
+    return told
+
+
+def _told(default: Any, takes: str) -> str:
+    return "off" if default is None and "`off`" in takes else values.spelled(default)
 
 
 def _defaults(environment: str) -> dict[str, Any]:
@@ -342,5 +364,5 @@ def _parse(name: str, text: str) -> Any:
     for each in fields(Settings):
         if each.name == name and "parse" in each.metadata:
             return each.metadata["parse"](f"tsext setting {name}", text)
-    known = ", ".join(row[0] for row in documented())
+    known = ", ".join(each.name for each in documented())
     raise SettingsError(f"tsext knows no setting {name!r}", hint=f"it knows: {known}")

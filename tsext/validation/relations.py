@@ -6,18 +6,13 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
-from tsext import catalog
+from tsext import catalog, leftovers
 from tsext.errors import Finding
 
 
 def indexes(connection: Connection) -> Iterator[Finding]:
     """Indexes that are INVALID, and those of hypertables that some chunks lack."""
-    for name in catalog.invalid_indexes(connection):
-        yield Finding(
-            "index-invalid",
-            f"index {name} is INVALID: its build was interrupted",
-            f"DROP INDEX CONCURRENTLY {name}; then build it again",
-        )
+    yield from leftovers.invalid_indexes(connection)
     for each in catalog.uncovered_indexes(connection):
         yield Finding(
             "index-incomplete",
@@ -28,9 +23,4 @@ def indexes(connection: Connection) -> Iterator[Finding]:
 
 def constraints(connection: Connection) -> Iterator[Finding]:
     """Constraints that were never validated."""
-    for table, name in catalog.unvalidated_constraints(connection):
-        yield Finding(
-            "constraint-unvalidated",
-            f"constraint {name} on {table} is NOT VALID",
-            f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}",
-        )
+    return leftovers.unvalidated_constraints(connection)

@@ -13,12 +13,11 @@ from sqlalchemy.exc import DBAPIError
 
 from tsext.errors import Finding, PreflightFailed, SqlFileError, TsextError
 from tsext.sql.quoting import qualified
+from tsext.sql.sending import ask
 from tsext.validation.reading import reading
 
 _SHOWN = 3
 """Rows of a check that failed which its finding shows."""
-
-_AS_IT_IS = {"no_parameters": True}
 
 
 def of_revision(
@@ -59,7 +58,7 @@ def _of_file(connection: Connection, path: Path) -> Iterator[Finding]:
     for statement in file.statements:
         place = f"checks/{path.name}:{statement.line}"
         try:
-            result = connection.exec_driver_sql(statement.text, execution_options=_AS_IT_IS)
+            result = ask(connection, statement.text)
             rows = list(map(dict, result.mappings())) if result.returns_rows else []
         except DBAPIError as error:
             connection.rollback()
@@ -151,4 +150,4 @@ def _of_counts(connection: Connection, script: Script, before: Mapping[str, int]
 def _count(connection: Connection, name: str) -> int:
     schema, _, table = name.rpartition(".")
     query = f"SELECT count(*) FROM {qualified(table, schema or None)}"
-    return int(connection.exec_driver_sql(query, execution_options=_AS_IT_IS).scalar() or 0)
+    return int(ask(connection, query).scalar() or 0)

@@ -16,7 +16,7 @@ from tsext.backfill.repartition.replay import ANY_NUMBER
 from tsext.backfill.repartition.sessions import transaction
 from tsext.errors import BackfillError, RevisionFailed
 from tsext.sql.quoting import identifier, literal, qualified, short
-from tsext.sql.sending import send
+from tsext.sql.sending import ask, send
 
 INDEXES = "_timescaledb_internal"
 """Where the indexes of aggregates are, in which each name is there once."""
@@ -119,7 +119,7 @@ def _filled_until(connection: Connection, found: catalog.SourceOfAggregate) -> s
     }
     end = of.get(found.type, "{}").format(f"_timescaledb_functions.cagg_watermark({found.id})")
     query = f"SELECT ({end})::text FROM (SELECT FROM {found.materialization} LIMIT 1) AS any_row"
-    until = connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalar()
+    until = ask(connection, query).scalar()
     return None if until is None else f"{literal(until)}::{found.type}"
 
 

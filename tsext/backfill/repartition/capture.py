@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from tsext.backfill.repartition.move import CAPTURE, RANGES, Flow
 from tsext.errors import RevisionFailed
 from tsext.sql.quoting import literal
-from tsext.sql.sending import send, sqlstate
+from tsext.sql.sending import ask, send, sqlstate
 
 _NOT_SUPPORTED = "0A000"
 """SQLSTATE of feature_not_supported, as with transition tables of a DELETE on a columnstore."""
@@ -243,7 +243,7 @@ def _merged(connection: Connection, flow: Flow, where: str = "true") -> Iterator
         f"FROM (SELECT unnest(range_agg({range_}(lower, upper, '[]'))) FROM {flow.log} WHERE {where}) AS ranges (r) "
         "ORDER BY r"
     )
-    for row in connection.exec_driver_sql(query, execution_options={"no_parameters": True}):
+    for row in ask(connection, query):
         yield Dirty(*row)
 
 
@@ -253,7 +253,7 @@ def _rows(connection: Connection, flow: Flow) -> list[tuple[str, ...]]:
         f"SELECT lower::text, key FROM (SELECT DISTINCT lower, key FROM {flow.log} WHERE key IS NOT NULL "
         f"AND NOT {noted(flow, 'lower', 'key IS NULL')}) AS rows ORDER BY rows.lower, key LIMIT {MOST_ROWS + 1}"
     )
-    found = connection.exec_driver_sql(query, execution_options={"no_parameters": True})
+    found = ask(connection, query)
     return [(at, *key) for at, key in found]
 
 

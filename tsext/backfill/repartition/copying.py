@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from tsext import catalog
 from tsext.backfill.repartition.sessions import beside, transaction
-from tsext.sql.sending import BLOCK, copy_in
+from tsext.sql.sending import BLOCK, ask, copy_in
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def copy(connection: Connection, query: str, target: str, columns: str, *, freez
     """
     if catalog.takes_one_client(connection):
         given = f"INSERT INTO {target} ({columns}) OVERRIDING SYSTEM VALUE {query}"
-        with connection.exec_driver_sql(given, execution_options={"no_parameters": True}) as result:
+        with ask(connection, given) as result:
             return Copied(result.rowcount, 0)
     into = f"COPY {target} ({columns}) FROM STDIN (FORMAT binary{', FREEZE' if freeze else ''})"
     with beside(connection) as another, transaction(another):

@@ -14,7 +14,7 @@ from tsext.backfill.repartition.move import Move, table_of
 from tsext.backfill.repartition.sessions import transaction
 from tsext.backfill.repartition.shadow import KEYS
 from tsext.sql.quoting import identifier, literal
-from tsext.sql.sending import send
+from tsext.sql.sending import ask, send
 
 MEMORY, MEMORY_OF_LARGE, MEMORY_OF_ALL, MEMORY_OF_OTHERS = "4MB", "16MB", "64MB", "256MB"
 """``maintenance_work_mem`` for a btree: of a chunk that one task fills, of a larger one, of all of a table; and for
@@ -124,7 +124,7 @@ def _dropping(move: Move, chunk: str, keys: list[catalog.ChunkKey]) -> Iterator[
 def without(connection: Connection, move: Move) -> list[str]:
     """Chunks that are still without their keys, as they stand in SQL."""
     query = f"SELECT chunk::regclass::text FROM {_list(move)} ORDER BY chunk"
-    return list(connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalars())
+    return list(ask(connection, query).scalars())
 
 
 def build(connection: Connection, move: Move, chunk: str, memory: str = MEMORY) -> None:

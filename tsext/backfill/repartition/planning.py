@@ -13,7 +13,7 @@ from tsext.backfill.ledger import NewTask
 from tsext.backfill.repartition.move import Flow, Move
 from tsext.backfill.repartition.sessions import transaction
 from tsext.sql.quoting import literal
-from tsext.sql.sending import send
+from tsext.sql.sending import ask, send
 
 COPY, COPY_CHUNK = "copy", "copy chunk"
 """Steps: a range, into whatever chunk; and all of one chunk of the new table, which is truncated before."""
@@ -29,8 +29,6 @@ _LARGEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 
 _OPEN = ("-infinity", "infinity", str(-(2**63)), str(2**63 - 1))
 """Where chunks begin or end beyond which there are none, whatever the type of the column."""
-
-_AS_IT_IS = {"no_parameters": True}
 
 _SAMPLE = 1_000
 """Rows of a range that are looked at for the partitions that they go to."""
@@ -74,7 +72,7 @@ def _between(connection: Connection, flow: Flow, place: Place, parts: int) -> li
     lower, upper = (f"{literal(each)}::{flow.type}" for each in (place.lower, place.upper))
     between = f"({lower} + ({upper} - {lower}) * i / {parts})::{flow.type}::text"
     query = f"SELECT {between} FROM generate_series(1, {parts - 1}) AS i"
-    return list(connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalars())
+    return list(ask(connection, query).scalars())
 
 
 def _places(connection: Connection, move: Move, flow: Flow) -> Iterator[Place]:
@@ -93,7 +91,7 @@ def _places(connection: Connection, move: Move, flow: Flow) -> Iterator[Place]:
 def _following(connection: Connection, move: Move, flow: Flow, ends: list[str], after: str) -> Iterator[Place]:
     while True:
         query = f"SELECT min({flow.column})::text FROM {flow.source} WHERE {after}"
-        first = connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalar()
+        first = ask(connection, query).scalar()
         if first is None:
             return
         place = _place(connection, move, flow, ends, str(first))
@@ -120,7 +118,7 @@ def _ahead(connection: Connection, move: Move, flow: Flow, place: Place) -> Iter
     for each in catalog.source_chunks(connection, move.spec.table, move.place):
         if each.name in chunks:
             query = f"SELECT 1 FROM {flow.source} WHERE {flow.within(place.upper, each.lower)} LIMIT 1"
-            if place.upper != each.lower and connection.exec_driver_sql(query, execution_options=_AS_IT_IS).scalar():
+            if place.upper != each.lower and ask(connection, query).scalar():
                 return
             place = _of_chunk(each)
             yield place
@@ -199,7 +197,7 @@ def _inserted(connection: Connection, flow: Flow, rows: str) -> list[str]:
         f"WITH made AS (INSERT INTO {flow.target} ({flow.columns}) OVERRIDING SYSTEM VALUE {rows} "
         "RETURNING tableoid) SELECT DISTINCT tableoid::regclass::text FROM made"
     )
-    chunks = list(connection.exec_driver_sql(query, execution_options=_AS_IT_IS).scalars())
+    chunks = list(ask(connection, query).scalars())
     if chunks:
         send(connection, "; ".join(f"DELETE FROM {each}" for each in chunks))  # TRUNCATE takes ten times as long
     return chunks

@@ -12,6 +12,7 @@ from tsext.backfill.repartition.move import Flow
 from tsext.backfill.repartition.replay import digests
 from tsext.backfill.repartition.sessions import transaction
 from tsext.sql.quoting import literal
+from tsext.sql.sending import ask
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def _without_noted(connection: Connection, flow: Flow, lower: str | None, upper:
 
 def _any_noted(connection: Connection, flow: Flow, where: str) -> bool:
     query = f"SELECT EXISTS (SELECT FROM {flow.log} WHERE {where})"
-    return bool(connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalar())
+    return bool(ask(connection, query).scalar())
 
 
 def _different(connection: Connection, flow: Flow, where: str) -> list[str]:
