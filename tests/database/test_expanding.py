@@ -202,6 +202,10 @@ def test_bad_input_is_refused_first(timescaledb):
         'CREATE VIEW seen AS SELECT account FROM "Äpp"."Órders"',
         "CREATE TABLE plain (i integer GENERATED ALWAYS AS IDENTITY, g integer GENERATED ALWAYS AS (1) STORED)",
         "GRANT SELECT (i) ON plain TO PUBLIC",
+        "CREATE TABLE named (a integer, b integer, c integer CHECK (c > 0))",
+        "ALTER TABLE named ADD CONSTRAINT named_c_check_new CHECK (b > 0)",
+        "CREATE INDEX ia ON named (a)",
+        "CREATE INDEX ia_new ON named (b)",
     )
     timescaledb.run('op.expand_column_rename("Órders", "note", "remark", schema="Äpp")')
     before = look(timescaledb)
@@ -213,6 +217,8 @@ def test_bad_input_is_refused_first(timescaledb):
         ('expand_column_type("ticks", "c", sa.Text(), using="ticks.c")', "qualified name"),
         ('expand_column_type("ticks", "c", sa.Text(), using="c +")', "no SQL expression"),
         ('expand_column_type("plain", "g", sa.BigInteger())', "is a generated column"),
+        ('expand_column_type("named", "a", sa.BigInteger())', "ia of named needs the name ia_new for its copy"),
+        ('expand_column_rename("named", "c", "d")', "needs the name named_c_check_new for its copy"),
         ('expand_column_rename("plain", "i", "j")', "has privileges of its own"),
         ('expand_column_rename("ticks", "id", "c")', "has a column c already"),
         ('expand_column_rename("ticks", "id", "id")', "has that name"),

@@ -26,6 +26,9 @@ from tsext.sql.sending import ask, send
 ITS_OWN = frozenset({"drop-object", "lost-column"})
 """Rules about what only the expansion uses: the function of the trigger, and values that the other column has, too."""
 
+COPIED = ("index", "p", "u", "c", "f")
+"""Kinds of uses of a column of which its twin gets a copy."""
+
 _MUTUAL = """
     IF TG_OP = 'INSERT' THEN
         IF NEW.{twin} IS NULL THEN
@@ -209,6 +212,7 @@ class Expansion(ColumnOperation):
         self._refuse_chunks_in_columnstore(connection)
         self._refuse_overlaps(connection)
         self.look(connection)
+        self._refuse_taken_names(connection)
 
     def refuse(self, connection: Connection, found: catalog.ColumnDetails) -> None:
         """Refuse columns whose twin could not stand in for them."""
@@ -256,6 +260,21 @@ class Expansion(ColumnOperation):
                 raise InvalidObject(
                     f"{self.shown}.{self.target.column} cannot be expanded while {names[0]} is{through}",
                     hint=f"contract or undo the expansion of {names[0]} first",
+                )
+
+    def _refuse_taken_names(self, connection: Connection) -> None:
+        """Refuse to take another index or constraint for the twin's."""
+        own = {use.name for use in catalog.column_uses(connection, *self.table, self.target.twin)}
+        for use in self.uses:
+            name = copy_name(str(use.name))
+            if use.kind not in COPIED or name in own:
+                continue
+            is_index = catalog.is_there(connection, qualified(name, self.target.schema))
+            if is_index or catalog.constraint_state(connection, *self.table, name) is not None:
+                raise InvalidObject(
+                    f"op.{self.verb}: {use.name} of {self.shown} needs the name {name} for its copy, and something "
+                    "else has it",
+                    hint=f"give {name} another name, at least until the contraction",
                 )
 
     def look(self, connection: Connection) -> None:
