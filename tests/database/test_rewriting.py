@@ -170,6 +170,61 @@ def test_it_can_be_switched_off(changed):
     assert not list(changed.versions.glob("003_*"))
 
 
+TYPES = """
+import sqlalchemy as sa
+metadata = sa.MetaData()
+sa.Table("accounts", metadata, sa.Column("id", sa.{integer}, primary_key=True), sa.Column("code", sa.String({short})))
+sa.Table("fees", metadata, sa.Column("account", sa.Integer, sa.ForeignKey("accounts.id", name="fk_fees")),
+         sa.Column("id", sa.{integer}, primary_key=True), sa.Column("cents", sa.{money}, nullable={nullable}),
+         sa.Column("a", sa.{integer}), sa.Column("b", sa.{integer}), sa.Index("ix_fees", "a", "b"),
+         sa.Index("ix_fees_cents", "cents"){more})
+"""
+
+
+def test_types_are_changed_over_two_revisions(project, monkeypatch):
+    """Where it would rewrite a table, and can be done so: nothing refers to the column, and no index is shared."""
+    monkeypatch.setenv("TSEXT_ENV", "development")
+    project.models(TYPES.format(integer="Integer", short=5, money="Integer", nullable=True, more=""))
+    autogenerate(project, "before")
+    run(project, command.upgrade)
+    project.execute(
+        "INSERT INTO accounts VALUES (1, 'a')",
+        "INSERT INTO fees (account, cents) SELECT 1, g FROM generate_series(1, 9) AS g",
+    )
+    before = project.rows(COLUMNS)
+    more = ', sa.Index("ix_fees_account", sa.text("cents DESC"), "account")'
+    project.models(TYPES.format(integer="BigInteger", short=50, money="Text", nullable=False, more=more))
+    autogenerate(project, "types")
+
+    first, second, third = (body(project, f"00{number}") for number in (2, 3, 4))
+    assert first.count("op.alter_column(") == 3  # wider text, what others refer to, and the second of an index
+    said = [line.strip() for line in second.splitlines() if line.strip().startswith("op.")]
+    assert said[:-3] == ['op.set_not_null("fees", "cents")', "op.create_index_concurrently("]
+    assert said[-3:] == [
+        f'op.expand_column_type("fees", "{column}", "{type_}")'
+        for column, type_ in (("id", "BIGINT"), ("cents", "TEXT"), ("a", "BIGINT"))
+    ]
+    assert "# Deploy an application that reads and writes either type before this." in third
+    assert 'existing_using="cents::INTEGER"' in third
+    run(project, command.upgrade)
+    run(project, alembic.check)
+    after = project.rows(COLUMNS)
+    project.execute("INSERT INTO fees (cents) VALUES ('10')")
+    command.rollback(project.config, "1")
+    assert project.rows(COLUMNS) == before
+    assert project.scalar("SELECT sum(cents) FROM fees WHERE id = cents") == 55
+    run(project, command.upgrade)
+    assert project.rows(COLUMNS) == after
+    run(project, alembic.check)
+
+
+COLUMNS = """
+SELECT attrelid::regclass::text, attname::text, format_type(atttypid, atttypmod), attnotnull,
+    pg_get_expr(adbin, adrelid)
+FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+WHERE attnum > 0 AND NOT attisdropped AND attrelid::regclass::text IN ('fees', 'accounts') ORDER BY 1, 2
+"""
+
 TRADES = """
 from datetime import timedelta
 import sqlalchemy as sa

@@ -24,12 +24,13 @@ from alembic.operations.ops import (
     ModifyTableOps,
     OpContainer,
 )
-from sqlalchemy import Column, DefaultClause, MetaData, Table
+from sqlalchemy import Column, Connection, DefaultClause, MetaData, Table
 from sqlalchemy.sql import ClauseElement
 
 from tsext import safety
 from tsext.autogenerate import splitting
 from tsext.autogenerate.aggregates import CreateAggregateIndex, DropAggregateIndex
+from tsext.autogenerate.retyping import Retyping
 from tsext.model import Columnstore, Hypertable, objects_of
 from tsext.model.columns import ColumnWithDefault
 from tsext.model.constraints import Check, ForeignKey, NotNull, Unique
@@ -52,15 +53,21 @@ _CONSTRAINTS = (CreateCheckConstraintOp, CreateForeignKeyOp, CreateUniqueConstra
 FILL_FIRST = "If the table has rows, fill the column first: this fails on the first that is NULL."
 
 
-def make_safe(directives: list[MigrationScript], metadata: MetaData | list[MetaData] | None) -> None:
+def make_safe(
+    directives: list[MigrationScript],
+    metadata: MetaData | list[MetaData] | None,
+    connection: Connection | None = None,
+) -> None:
     """Rewrite what would make others wait; what commits as it goes gets a revision of its own, after the other.
 
     :param metadata: the models', which tell what is a hypertable.
+    :param connection: to the database that they were compared with; None: types are changed as Alembic does it.
     """
+    retyping = None if connection is None else Retyping(connection)
     for directive in list(directives):
         if directive.upgrade_ops is None:
             continue
-        _rewrite(directive.upgrade_ops, _Tables(directive.upgrade_ops, metadata))
+        _rewrite(directive.upgrade_ops, _Tables(directive.upgrade_ops, metadata, retyping))
         parts = splitting.apart(directive)
         for each in parts:
             assert each.upgrade_ops is not None
@@ -74,7 +81,12 @@ def make_safe(directives: list[MigrationScript], metadata: MetaData | list[MetaD
 class _Tables:
     """Which tables nobody uses yet, or any more, and what the models say of the others."""
 
-    def __init__(self, container: OpContainer, metadata: MetaData | list[MetaData] | None) -> None:
+    def __init__(
+        self,
+        container: OpContainer,
+        metadata: MetaData | list[MetaData] | None,
+        retyping: Retyping | None = None,
+    ) -> None:
         self.operations = operations = list(splitting.flat(container))
         made = (each for each in operations if isinstance(each, CreateTableOp | DropTableOp))
         self.idle: set[Key] = {(each.schema, each.table_name) for each in made}
@@ -82,6 +94,8 @@ class _Tables:
         self.cut: set[tuple[Key, str]] = {((each.schema, each.table_name), each.column_name) for each in cut}
         """Columns that go, and with them indexes."""
         self.metadata = metadata if isinstance(metadata, list) else [] if metadata is None else [metadata]
+        self.retyping = retyping
+        """None on the way back, before which the database is another."""
 
     def in_use(self, schema: str | None, name: str) -> bool:
         """Whether a table is there before and after."""
@@ -161,7 +175,7 @@ def _safe(operation: MigrateOperation, tables: _Tables) -> list[MigrateOperation
     if isinstance(operation, CreateForeignKeyOp):
         return list(_foreign_key(operation))
     if isinstance(operation, AlterColumnOp):
-        return list(_altered(operation))
+        return list(_altered(operation, tables.retyping))
     if isinstance(operation, AddColumnOp) and not tables.stays_constrained(key):
         return list(_added(operation))
     return [operation]
@@ -225,16 +239,15 @@ def _foreign_key(operation: CreateForeignKeyOp) -> Iterator[MigrateOperation]:
     yield AddForeignKey(key)
 
 
-def _altered(operation: AlterColumnOp) -> Iterator[MigrateOperation]:
-    """NOT NULL apart from whatever else is altered."""
-    if operation.modify_nullable is not False:
-        yield operation
-        return
+def _altered(operation: AlterColumnOp, retyping: Retyping | None) -> Iterator[MigrateOperation]:
+    """NOT NULL apart from whatever else is altered, and a type that takes long."""
     rest = copy.copy(operation)
-    rest.modify_nullable = None
+    if operation.modify_nullable is False:
+        rest.modify_nullable = None
     if rest.has_changes():
-        yield rest
-    yield SetNotNull(NotNull(operation.table_name, operation.column_name, operation.schema))
+        yield from [rest] if retyping is None else retyping.instead(rest)
+    if operation.modify_nullable is False:
+        yield SetNotNull(NotNull(operation.table_name, operation.column_name, operation.schema))
 
 
 def _added(operation: AddColumnOp) -> Iterator[MigrateOperation]:

@@ -12,6 +12,7 @@ from alembic.util import rev_id
 
 from tsext.model import ReorderPolicy
 from tsext.operations.aggregates import CreateContinuousAggregate
+from tsext.operations.column_types import ContractColumnType, ExpandColumnType
 from tsext.operations.indexes import CreateIndexConcurrently
 from tsext.operations.operation import Operation
 from tsext.operations.refresh import RefreshContinuousAggregate
@@ -19,6 +20,9 @@ from tsext.operations.reorder_policies import AddReorderPolicy, AlterReorderPoli
 
 SECOND = "without waiting"
 """What the message of the revision that follows ends with, with what commits as it goes."""
+
+CONTRACT = "contract"
+"""The same of the revision in which columns of other types take the place of those beside which they were."""
 
 SWAP = "new aggregates"
 """The same of the revision that fills aggregates with another query, and gives them the names of the old ones."""
@@ -45,11 +49,15 @@ def apart(directive: MigrationScript) -> list[MigrationScript]:
     def later(operation: MigrateOperation) -> bool:
         return _commits(operation) or _sorts_by(operation) in built
 
+    def at_once(operation: MigrateOperation) -> bool:
+        return not later(operation) and not _contracts(operation)
+
     swap = next((place for place, each in enumerate(ups.ops) if _swaps(each)), len(ups.ops))
     whole: list[tuple[Any, str]] = [
-        (_without(later, _with(ups, ups.ops[:swap])), ""),
-        (_without(later, _with(ups, ups.ops[swap:])), SWAP),
-        (_without(lambda each: not later(each), ups), SECOND),
+        (_only(at_once, _with(ups, ups.ops[:swap])), ""),
+        (_only(at_once, _with(ups, ups.ops[swap:])), SWAP),
+        (_with(ups, sorted(_only(later, ups).ops, key=_expands)), SECOND),
+        (_only(_contracts, ups), CONTRACT),
     ]
     parts = [(container, ending) for container, ending in whole if container.ops] or whole[:1]
     directive.upgrade_ops = parts[0][0]
@@ -94,20 +102,30 @@ def _sorts_by(operation: MigrateOperation) -> str | None:
     return operation.changes.new.get("index_name") if isinstance(operation, AlterReorderPolicy) else None
 
 
-def _without(leave_out: Callable[[MigrateOperation], bool], container: Any) -> Any:
-    """A container without some of its operations, and without the containers that are empty then."""
-    return _with(container, _kept(leave_out, container.ops))
+def _expands(operation: MigrateOperation) -> bool:
+    """Whether it copies what goes with a column, and so comes after all that adds to it."""
+    return isinstance(operation, ExpandColumnType)
+
+
+def _contracts(operation: MigrateOperation) -> bool:
+    """Whether it comes after what was expanded, in a revision of its own."""
+    return isinstance(operation, ContractColumnType)
+
+
+def _only(wanted: Callable[[MigrateOperation], bool], container: Any) -> Any:
+    """A container with some of its operations, without the containers that are empty then."""
+    return _with(container, _kept(wanted, container.ops))
 
 
 def _kept(
-    leave_out: Callable[[MigrateOperation], bool], operations: Iterable[MigrateOperation]
+    wanted: Callable[[MigrateOperation], bool], operations: Iterable[MigrateOperation]
 ) -> Iterator[MigrateOperation]:
     for each in operations:
         if isinstance(each, OpContainer):
-            inner = _without(leave_out, each)
+            inner = _only(wanted, each)
             if inner.ops:
                 yield inner
-        elif not leave_out(each):
+        elif wanted(each):
             yield each
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, NotSupportedError, ProgrammingError
 
 from tsext.catalog.asking import Key, key_of, rows
 from tsext.catalog.constraints import constraint_state
@@ -146,22 +146,23 @@ def is_assignable(connection: Connection, source: str, target: str) -> bool:
     return bool(rows(connection, "assignable", source=source, target=target)[0].assignable)
 
 
-def refusal_of_type(connection: Connection, change: ColumnChange) -> str | None:
+def refusal_of_type(connection: Connection, change: ColumnChange, before: str | None = None) -> str | None:
     """Why the server would not let a column have another type, in its words; None if it would.
 
-    Told from an empty copy of the table that does not outlive this call.
+    Told from an empty table that does not outlive this call.
+
+    :param connection: in a transaction.
+    :param before: the type that it has; None: that of the table's column.
     """
-    using = f" USING {change.using}" if change.using is not None else ""
     column = identifier(change.column)
+    columns = f"LIKE {qualified(change.table_name, change.schema)}" if before is None else f"{column} {before}"
+    using = f" USING {change.using}" if change.using is not None else ""
     try:
         with connection.begin_nested() as savepoint:
-            for statement in (
-                f"CREATE TEMP TABLE tsext_type_copy (LIKE {qualified(change.table_name, change.schema)})",
-                f"ALTER TABLE pg_temp.tsext_type_copy ALTER COLUMN {column} TYPE {change.type_}{using}",
-            ):
-                connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+            send(connection, f"CREATE TEMP TABLE tsext_type_copy ({columns})")
+            send(connection, f"ALTER TABLE pg_temp.tsext_type_copy ALTER COLUMN {column} TYPE {change.type_}{using}")
             savepoint.rollback()
-    except DBAPIError as error:
+    except (ProgrammingError, NotSupportedError, DataError) as error:
         return str(error.orig).strip().partition("\n")[0]
     return None
 

@@ -121,7 +121,7 @@ class Run:
             if self._writes_safely:
                 from tsext.autogenerate import rewriting  # only autogenerate pays for loading that
 
-                rewriting.make_safe(directives, self.metadata)
+                rewriting.make_safe(directives, self.metadata, context.connection)
             name(context, revision, directives)
             if theirs is not None:
                 theirs(context, revision, directives)
