@@ -22,7 +22,7 @@ def test_the_first_steps(project):
     project.path = project.path / "new"
     project.path.mkdir()
     project.run("alembic", "init", "alembic")
-    (project.path / "alembic" / "env.py").write_text(block("python", "from alembic import context"))
+    (project.path / "alembic" / "env.py").write_text(block("python", "from logging.config"))
     (project.path / "models.py").write_text(block("python", "from datetime import timedelta"))
     ini = project.path / "alembic.ini"
     written = [line for line in ini.read_text().splitlines() if not line.startswith("sqlalchemy.url")]
