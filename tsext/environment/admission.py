@@ -12,9 +12,9 @@ from sqlalchemy import Connection
 from tsext.environment.foreseeing import Foreseen, foreseen, looking
 from tsext.environment.locking import locked_by
 from tsext.history import Recorder
-from tsext.history.recording import Steps
 from tsext.phases import Phase
 from tsext.settings import Settings
+from tsext.steps import Steps, seen_first
 
 if TYPE_CHECKING:
     from tsext.model.locks import LockMode
@@ -40,16 +40,7 @@ class Gate:
 
     def reading(self, steps_of: Steps) -> Steps:
         """Alembic's function that lists the steps; what they would do is read before the first of them."""
-
-        def read(heads: Any, context: MigrationContext) -> Iterator[MigrationStep]:
-            steps = list(steps_of(heads, context))
-            revisions = [step for step in steps if isinstance(step, RevisionStep)]
-            if not context.as_sql and revisions:
-                assert context.connection is not None
-                self._read(context.connection, revisions)
-            yield from steps
-
-        return read
+        return seen_first(steps_of, self._read)
 
     def admitting(self, steps_of: Steps) -> Steps:
         """Alembic's function that lists the steps, up to the first that must not run now."""

@@ -14,8 +14,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from tsext.history import Recorder
-from tsext.history.recording import Steps
 from tsext.sql.sending import sqlstate
+from tsext.steps import Steps
 
 log = logging.getLogger("alembic.tsext")
 

@@ -21,10 +21,10 @@ from tsext.environment.validating import Invalid, TakeBack, Validating, refuse_s
 from tsext.environment.watching import Watching
 from tsext.errors import HistoryError, RevisionRefused
 from tsext.history import Project, Recorder, bookkeeping, numbers, records
-from tsext.history.recording import Steps
 from tsext.locks import Locks
 from tsext.operations.optional import SKIPPED
 from tsext.settings import Settings
+from tsext.steps import Steps, seen_first
 
 if TYPE_CHECKING:
     from tsext.environment.running import Run
@@ -134,7 +134,8 @@ def _admitted(run: Run, recorder: Recorder, gate: Gate, asking: Asking = lambda 
 
     :param asking: has each acquire its locks by the policy.
     """
-    return gate.admitting(recorder.following(asking(gate.reading(_refusing(run, run.asked["fn"])))))
+    able = seen_first(run.asked["fn"], partial(_refuse_lacking, run.settings))
+    return gate.admitting(recorder.following(asking(gate.reading(able))))
 
 
 def _followed(run: Run, recorder: Recorder, steps_of: Steps) -> dict[str, Any]:
@@ -149,21 +150,8 @@ def _followed(run: Run, recorder: Recorder, steps_of: Steps) -> dict[str, Any]:
     }
 
 
-def _refusing(run: Run, steps_of: Steps) -> Steps:
-    """Alembic's function that lists the steps; what a later one needs and this server lacks is refused first."""
-
-    def refused(heads: Any, context: MigrationContext) -> Iterator[MigrationStep]:
-        steps = list(steps_of(heads, context))
-        revisions = [step for step in steps if isinstance(step, RevisionStep)]
-        if not context.as_sql and revisions:
-            assert context.connection is not None
-            _refuse_lacking(context.connection, revisions, run.settings)
-        yield from steps
-
-    return refused
-
-
-def _refuse_lacking(connection: Connection, steps: Sequence[RevisionStep], settings: Settings) -> None:
+def _refuse_lacking(settings: Settings, connection: Connection, steps: Sequence[RevisionStep]) -> None:
+    """Refuse at once what a later revision needs and this server lacks."""
     from tsext.operations import calling
 
     calls = [call for step in steps for call in calling.calls_of(step.revision, step.migration_fn)]

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, MetaData
 
 from tsext.errors import Finding, RevisionRefused, Severity, ValidationFailed
 from tsext.history import Recorder, records
-from tsext.history.recording import Steps
 from tsext.settings import Settings
+from tsext.steps import Steps
 
 if TYPE_CHECKING:
     from tsext.environment.running import Run

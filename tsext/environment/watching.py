@@ -13,9 +13,10 @@ from sqlalchemy import Connection, event
 
 from tsext.errors import RevisionStopped
 from tsext.history import Recorder
-from tsext.history.recording import LONG_RUN, Steps
+from tsext.history.recording import LONG_RUN
 from tsext.locks import Locks
 from tsext.settings import Settings
+from tsext.steps import Steps
 
 if TYPE_CHECKING:
     from tsext.locks.receipt import Receipt

@@ -16,9 +16,7 @@ from tsext.history import bookkeeping, numbers, records
 from tsext.history.records import Entry
 from tsext.history.verification import Project
 from tsext.sql.quoting import literal
-
-Steps = Callable[..., Iterator[MigrationStep]]
-"""A function as Alembic takes it for ``fn``: called with heads and context, it yields the steps to run."""
+from tsext.steps import Steps
 
 LONG_RUN = 50
 """Steps from which on a run does not wait after each until it is on disk, only after the last.

@@ -94,7 +94,10 @@ class Cluster:
                 self._create_database()
 
     def clone(self, primary: Cluster) -> None:
-        """Make this cluster a standby of another, which must be running."""
+        """Make this cluster a standby of another, which must be running; its own data are thrown away.
+
+        :raises LocalServerError: if the other cannot be copied.
+        """
         source = f"host=127.0.0.1 port={primary.port} user=postgres"
         with self._alone(), self._new_data() as data:
             self._run("pg_basebackup", "-D", str(data), "-R", "-c", "fast", "-d", source)

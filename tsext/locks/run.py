@@ -13,14 +13,12 @@ from sqlalchemy import Connection
 from tsext.locks import cursors
 from tsext.locks.attempts import Attempts
 from tsext.settings import Settings
+from tsext.steps import Steps
 
 if TYPE_CHECKING:
     from tsext.locks.acquiring import Acquirer
     from tsext.locks.holds import Holds, Tell
     from tsext.model.locks import LockMode
-
-Steps = Callable[..., Iterator[MigrationStep]]
-"""A function as Alembic takes it for ``fn``: called with heads and context, it yields the steps to run."""
 
 
 class Locks:

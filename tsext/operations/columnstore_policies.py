@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import Unpack
 
 from alembic.operations import Operations
 from sqlalchemy import Connection
@@ -89,32 +89,20 @@ class AddColumnstorePolicy(AddPolicy, name="add_columnstore_policy", noun=Column
 
 
 class AlterColumnstorePolicy(AlterPolicy, name="alter_columnstore_policy", noun=ColumnstorePolicy):
-    """Change a columnstore policy."""
+    """Change a columnstore policy; what is not given stays.
 
-    @classmethod
-    def invoke(cls, operations: Operations, table_name: str, *, schema: str | None = None, **changes: Any) -> None:
-        """Change a columnstore policy; what is not given stays.
-
-        :param changes: what ``op.add_columnstore_policy`` takes, and the old values, by which it is reversed:
-            ``after="14 days", old_after="7 days"``.
-        :raises InvalidObject: if there is none, and for what makes no sense.
-        """
-        super().invoke(operations, table_name, schema=schema, **changes)
+    :param changes: what ``op.add_columnstore_policy`` takes, and the old values, by which it is reversed:
+        ``after="14 days", old_after="7 days"``.
+    :raises InvalidObject: if there is none, and for what makes no sense.
+    """
 
 
 class RemoveColumnstorePolicy(RemovePolicy, name="remove_columnstore_policy", noun=ColumnstorePolicy):
-    """Remove a columnstore policy."""
+    """Remove a columnstore policy; chunks that are in the columnstore stay there.
 
-    @classmethod
-    def invoke(
-        cls, operations: Operations, table_name: str, *, if_exists: bool = False, schema: str | None = None
-    ) -> None:
-        """Remove a columnstore policy; chunks that are in the columnstore stay there.
-
-        :param if_exists: do nothing if there is none.
-        :raises InvalidObject: if there is none.
-        """
-        super().invoke(operations, table_name, if_exists=if_exists, schema=schema)
+    :param if_exists: do nothing if there is none.
+    :raises InvalidObject: if there is none.
+    """
 
     def sql(self) -> str:
         """``CALL remove_columnstore_policy(…)``, or, before 2.18, ``SELECT remove_compression_policy(…)``."""

@@ -130,24 +130,10 @@ class CreateHypertable(HypertableOperation, name="create_hypertable", noun=Hyper
         :raises InvalidObject: for what TimescaleDB would refuse.
         :raises FeatureNotSupported: for a UUID below TimescaleDB 2.22, and chunk skipping below 2.17.1.
         """
-        further = tuple(dimensions)
-        if partitioning_column is not None:
-            further = (*further, Dimension(partitioning_column, number_partitions))
-        elif number_partitions is not None:
-            raise InvalidObject(
-                f"create_hypertable of {table_name} has number_partitions, but no column for them",
-                hint='give partitioning_column, or dimensions=[Dimension("device", number_partitions=4)]',
-            )
-        if column is not None and time_column_name not in (None, column):
-            raise InvalidObject(
-                f"create_hypertable of {table_name} has both column={column!r} and {time_column_name=!s}",
-                hint="leave one of them out",
-            )
-        by = column or time_column_name or ""
         target = Hypertable(
-            by,
+            _column(table_name, column, time_column_name),
             chunk_time_interval,
-            further,
+            (*dimensions, *_by_hash(table_name, partitioning_column, number_partitions)),
             partitioning_func,
             integer_now_func,
             None if chunk_skipping is None else tuple(chunk_skipping),
@@ -213,6 +199,33 @@ class CreateHypertable(HypertableOperation, name="create_hypertable", noun=Hyper
         """Name, column, and what differs from the defaults."""
         flags = flags_of(self, "if_not_exists", "migrate_data", "create_default_indexes")
         return self.call_of(*arguments_of(self.target, skip=("name", "schema")), *flags)
+
+
+def _column(table_name: str, column: str | None, time_column_name: str | None) -> str:
+    """The column by either of its names; empty if it is not given.
+
+    :raises InvalidObject: if they are two columns.
+    """
+    if column is not None and time_column_name not in (None, column):
+        raise InvalidObject(
+            f"create_hypertable of {table_name} has both column={column!r} and {time_column_name=!s}",
+            hint="leave one of them out",
+        )
+    return column or time_column_name or ""
+
+
+def _by_hash(table_name: str, partitioning_column: str | None, number_partitions: int | None) -> Iterator[Dimension]:
+    """The dimension that is given as TimescaleDB's older function has it, if one is.
+
+    :raises InvalidObject: if it has no column.
+    """
+    if partitioning_column is not None:
+        yield Dimension(partitioning_column, number_partitions)
+    elif number_partitions is not None:
+        raise InvalidObject(
+            f"create_hypertable of {table_name} has number_partitions, but no column for them",
+            hint='give partitioning_column, or dimensions=[Dimension("device", number_partitions=4)]',
+        )
 
 
 class DropHypertable(HypertableOperation, name="drop_hypertable", noun=Hypertable):

@@ -236,7 +236,7 @@ class AlterPolicy(PolicyOperation):
 
     @classmethod
     def invoke(cls, operations: Operations, table_name: str, *, schema: str | None = None, **changes: Any) -> None:
-        """Change a policy."""
+        """Described by each verb."""
         operations.invoke(cls(table_name, changes, schema=schema))
 
     def check(self, connection: Connection) -> None:
@@ -310,7 +310,7 @@ class RemovePolicy(PolicyOperation):
     def invoke(
         cls, operations: Operations, table_name: str, *, if_exists: bool = False, schema: str | None = None
     ) -> None:
-        """Remove a policy."""
+        """Described by each verb."""
         operations.invoke(cls(table_name, schema=schema, if_exists=if_exists))
 
     def check(self, connection: Connection) -> None:

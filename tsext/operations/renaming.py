@@ -24,6 +24,13 @@ class RenamingOperation(Operation):
     def __init__(self, target: RenamingView) -> None:
         self.target = target
 
+    @classmethod
+    def invoke(
+        cls, operations: Operations, old_table_name: str, new_table_name: str, *, schema: str | None = None
+    ) -> None:
+        """Described by each verb."""
+        operations.invoke(cls(RenamingView(old_table_name, new_table_name, schema)))
+
     @property
     def old(self) -> str:
         """The view, or the table before."""
@@ -73,23 +80,16 @@ class RenamingOperation(Operation):
 
 
 class RenameTableWithView(RenamingOperation, name="rename_table_with_view", noun=RenamingView):
-    """Rename a table, and keep a view with its old name."""
+    """Rename a table, and keep a view with its old name, so that both names can be read and written.
 
-    @classmethod
-    def invoke(
-        cls, operations: Operations, old_table_name: str, new_table_name: str, *, schema: str | None = None
-    ) -> None:
-        """Rename a table, and keep a view with its old name, so that both names can be read and written.
+    Both at once, in the revision's transaction; the lock is held for an instant. The view is updatable, has the
+    table's owner and privileges, and keeps to its row security. Once no version of the application uses the old
+    name, ``op.drop_renaming_view`` ends it, in a later revision.
 
-        Both at once, in the revision's transaction; the lock is held for an instant. The view is updatable, has the
-        table's owner and privileges, and keeps to its row security. Once no version of the application uses the old
-        name, ``op.drop_renaming_view`` ends it, in a later revision.
-
-        :param old_table_name: a table, partitioned or not, or a hypertable.
-        :raises InvalidObject: if there is no such table.
-        :raises FeatureNotSupported: below PostgreSQL 15.
-        """
-        operations.invoke(cls(RenamingView(old_table_name, new_table_name, schema)))
+    :param old_table_name: a table, partitioned or not, or a hypertable.
+    :raises InvalidObject: if there is no such table.
+    :raises FeatureNotSupported: below PostgreSQL 15.
+    """
 
     def check(self, connection: Connection) -> None:
         """Refuse what is no table."""
@@ -109,7 +109,7 @@ class RenameTableOverView(RenamingOperation, name="rename_table_over_view", noun
     """Give a table its old name back, in place of the view that has it."""
 
     @classmethod
-    def invoke(
+    def invoke(  # type: ignore[override]  # what a verb is about comes first
         cls, operations: Operations, new_table_name: str, old_table_name: str, *, schema: str | None = None
     ) -> None:
         """Give a table its old name back, in place of the view that has it: undoes ``op.rename_table_with_view``.
@@ -140,19 +140,12 @@ class RenameTableOverView(RenamingOperation, name="rename_table_over_view", noun
 
 
 class DropRenamingView(RenamingOperation, name="drop_renaming_view", noun=RenamingView):
-    """Drop the view that has a table's old name."""
+    """Drop the view that has a table's old name, once no version of the application uses it.
 
-    @classmethod
-    def invoke(
-        cls, operations: Operations, old_table_name: str, new_table_name: str, *, schema: str | None = None
-    ) -> None:
-        """Drop the view that has a table's old name, once no version of the application uses it.
-
-        :param old_table_name: the name that the view has.
-        :param new_table_name: the name that the table has.
-        :raises InvalidObject: if there is no such view, or no such table.
-        """
-        operations.invoke(cls(RenamingView(old_table_name, new_table_name, schema)))
+    :param old_table_name: the name that the view has.
+    :param new_table_name: the name that the table has.
+    :raises InvalidObject: if there is no such view, or no such table.
+    """
 
     def check(self, connection: Connection) -> None:
         """Refuse what is no view."""
@@ -169,20 +162,13 @@ class DropRenamingView(RenamingOperation, name="drop_renaming_view", noun=Renami
 
 
 class CreateRenamingView(RenamingOperation, name="create_renaming_view", noun=RenamingView):
-    """Make the view that has a table's old name again."""
+    """Make the view that has a table's old name again: undoes ``op.drop_renaming_view``.
 
-    @classmethod
-    def invoke(
-        cls, operations: Operations, old_table_name: str, new_table_name: str, *, schema: str | None = None
-    ) -> None:
-        """Make the view that has a table's old name again: undoes ``op.drop_renaming_view``.
-
-        :param old_table_name: the name that the view gets.
-        :param new_table_name: the name that the table has.
-        :raises InvalidObject: if there is no such table.
-        :raises FeatureNotSupported: below PostgreSQL 15.
-        """
-        operations.invoke(cls(RenamingView(old_table_name, new_table_name, schema)))
+    :param old_table_name: the name that the view gets.
+    :param new_table_name: the name that the table has.
+    :raises InvalidObject: if there is no such table.
+    :raises FeatureNotSupported: below PostgreSQL 15.
+    """
 
     def check(self, connection: Connection) -> None:
         """Refuse what is no table."""

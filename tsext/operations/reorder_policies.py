@@ -63,29 +63,17 @@ class AddReorderPolicy(AddPolicy, name="add_reorder_policy", noun=ReorderPolicy)
 
 
 class AlterReorderPolicy(AlterPolicy, name="alter_reorder_policy", noun=ReorderPolicy):
-    """Change a reorder policy."""
+    """Change a reorder policy; what is not given stays.
 
-    @classmethod
-    def invoke(cls, operations: Operations, table_name: str, *, schema: str | None = None, **changes: Any) -> None:
-        """Change a reorder policy; what is not given stays.
-
-        :param changes: what ``op.add_reorder_policy`` takes, and the old values, by which it is reversed:
-            ``index_name="ix_new", old_index_name="ix_old"``.
-        :raises InvalidObject: if there is none, and for what makes no sense.
-        """
-        super().invoke(operations, table_name, schema=schema, **changes)
+    :param changes: what ``op.add_reorder_policy`` takes, and the old values, by which it is reversed:
+        ``index_name="ix_new", old_index_name="ix_old"``.
+    :raises InvalidObject: if there is none, and for what makes no sense.
+    """
 
 
 class RemoveReorderPolicy(RemovePolicy, name="remove_reorder_policy", noun=ReorderPolicy):
-    """Remove a reorder policy."""
+    """Remove a reorder policy; chunks stay as they are sorted.
 
-    @classmethod
-    def invoke(
-        cls, operations: Operations, table_name: str, *, if_exists: bool = False, schema: str | None = None
-    ) -> None:
-        """Remove a reorder policy; chunks stay as they are sorted.
-
-        :param if_exists: do nothing if there is none.
-        :raises InvalidObject: if there is none.
-        """
-        super().invoke(operations, table_name, if_exists=if_exists, schema=schema)
+    :param if_exists: do nothing if there is none.
+    :raises InvalidObject: if there is none.
+    """

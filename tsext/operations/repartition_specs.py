@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -32,45 +30,59 @@ def spec_of(
     :param wanted: what it is to be.
     :raises InvalidObject: if it cannot be moved, or not into that shape.
     """
-    relation = catalog.resolved(connection, *operation.table)
-    assert relation is not None  # or it would have been refused
-    schema, name = relation
     by = found.column if found is not None else wanted.column if wanted is not None else ""
-    source = catalog.moved_table(connection, name, schema, CAPTURE)
-    assert source is not None
-    column = source.column(by)
-    if column is None or column.type not in RANGES:
-        what = "has no such column" if column is None else f"it is of type {column.type}"
-        raise InvalidObject(
-            f"op.{operation.verb}: {operation.shown} cannot be moved by ranges of {by}: {what}",
-            hint=f"choose a column of one of the types {', '.join(RANGES)}",
-        )
-    bare = Spec(schema, name, by, column.type)
-    if not column.not_null:
-        raise InvalidObject(
-            f"op.{operation.verb}: column {by} of {operation.shown} may be NULL, and such rows are in no range",
-            hint=f'fill it, and then: op.set_not_null("{target.table_name}", "{by}")',
-        )
-    shape: list[str] = []
-    columnstore = ""
-    made: tuple[Mapping[str, Any], ...] = ()
+    spec = _by_ranges_of(by, operation, connection)
     if wanted is not None:
-        shadow = replace(wanted, name=name, schema=place_of(bare))
-        _check_shape(operation, connection, wanted)
-        shape = CreateHypertable(shadow).statements()
-        columnstore = _columnstore(connection, relation, place_of(bare))
-        made = made_again(connection, relation, place_of(bare))
+        spec = _shaped(spec, operation, connection, wanted)
     return replace(
-        bare,
-        shape=tuple(shape),
-        columnstore=columnstore,
-        aggregates=made,
-        aligned=wanted is not None and wanted.column == by and not wanted.dimensions,
+        spec,
         types=dict(target.types),
         using=dict(target.using),
         back=dict(target.existing_using),
         defaults=_defaults(operation, connection, target),
         bin=_bin(found, wanted),
+    )
+
+
+def _by_ranges_of(column: str, operation: SteppedOperation, connection: Connection) -> Spec:
+    """The move of the table's rows as they are.
+
+    :param column: the one by whose ranges they are moved.
+    :raises InvalidObject: if they cannot be.
+    """
+    relation = catalog.resolved(connection, *operation.table)
+    assert relation is not None  # or it would have been refused
+    schema, name = relation
+    source = catalog.moved_table(connection, name, schema, CAPTURE)
+    assert source is not None
+    found = source.column(column)
+    if found is None or found.type not in RANGES:
+        what = "has no such column" if found is None else f"it is of type {found.type}"
+        raise InvalidObject(
+            f"op.{operation.verb}: {operation.shown} cannot be moved by ranges of {column}: {what}",
+            hint=f"choose a column of one of the types {', '.join(RANGES)}",
+        )
+    if not found.not_null:
+        raise InvalidObject(
+            f"op.{operation.verb}: column {column} of {operation.shown} may be NULL, and such rows are in no range",
+            hint=f'fill it, and then: op.set_not_null("{operation.table[0]}", "{column}")',
+        )
+    return Spec(schema, name, column, found.type)
+
+
+def _shaped(spec: Spec, operation: SteppedOperation, connection: Connection, wanted: Hypertable) -> Spec:
+    """The same move into a hypertable, with its columnstore and aggregates.
+
+    :raises InvalidObject: if it cannot have that shape.
+    """
+    _check_shape(operation, connection, wanted)
+    relation, place = (spec.schema, spec.table), place_of(spec)
+    return replace(
+        spec,
+        shape=tuple(CreateHypertable(replace(wanted, name=spec.table, schema=place)).statements()),
+        columnstore=_columnstore(connection, relation, place),
+        aggregates=made_again(connection, relation, place),
+        aligned=wanted.column == spec.column and not wanted.dimensions,
     )
 
 

@@ -58,33 +58,21 @@ class AddRetentionPolicy(AddPolicy, name="add_retention_policy", noun=RetentionP
 
 
 class AlterRetentionPolicy(AlterPolicy, name="alter_retention_policy", noun=RetentionPolicy):
-    """Change a retention policy."""
+    """Change a retention policy; what is not given stays.
 
-    @classmethod
-    def invoke(cls, operations: Operations, table_name: str, *, schema: str | None = None, **changes: Any) -> None:
-        """Change a retention policy; what is not given stays.
-
-        :param changes: what ``op.add_retention_policy`` takes, and the old values, by which it is reversed:
-            ``drop_after="1 year", old_drop_after="6 months"``. Of ``config``, keys that are not given stay, and those
-            that are None go.
-        :raises InvalidObject: if there is none, and for what makes no sense.
-        """
-        super().invoke(operations, table_name, schema=schema, **changes)
+    :param changes: what ``op.add_retention_policy`` takes, and the old values, by which it is reversed:
+        ``drop_after="1 year", old_drop_after="6 months"``. Of ``config``, keys that are not given stay, and those
+        that are None go.
+    :raises InvalidObject: if there is none, and for what makes no sense.
+    """
 
 
 class RemoveRetentionPolicy(RemovePolicy, name="remove_retention_policy", noun=RetentionPolicy):
-    """Remove a retention policy."""
+    """Remove a retention policy; what it has dropped is gone.
 
-    @classmethod
-    def invoke(
-        cls, operations: Operations, table_name: str, *, if_exists: bool = False, schema: str | None = None
-    ) -> None:
-        """Remove a retention policy; what it has dropped is gone.
-
-        :param if_exists: do nothing if there is none.
-        :raises InvalidObject: if there is none.
-        """
-        super().invoke(operations, table_name, if_exists=if_exists, schema=schema)
+    :param if_exists: do nothing if there is none.
+    :raises InvalidObject: if there is none.
+    """
 
 
 def refuse_referenced(connection: Connection, operation: HypertableOperation) -> None:
