@@ -303,6 +303,30 @@ def test_what_is_reviewed(revisions):
     assert Project  # what git knows is tested with the command line
 
 
+def test_what_earlier_revisions_create_is_known_when_it_is_called(revisions):
+    def change(name):
+        return f"ALTER TABLE {name} ALTER COLUMN name SET NOT NULL"
+
+    def write(revision, *statements):
+        lines = "".join(f'    op.execute("{each}")\n' for each in statements)
+        revisions.write(revision, f"def upgrade():\n{lines}")
+
+    write("001_a", f"CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN {change('users')}; END $$")
+    write("002_b", f"CREATE PROCEDURE g() LANGUAGE sql AS $$ {change('orders')} $$", "SELECT f()")
+    write("003_c", "CALL g()")
+    file = revisions.project.sql_file("changes.sql", "SELECT f()")
+
+    def found(*what):
+        verdicts = command.lint(revisions.project.config, review.Wanted(what))
+        return [[each.relations for each in verdict.hazards if each.rule == "set-not-null"] for verdict in verdicts]
+
+    assert found() == [[], [("users",)], [("orders",)]]
+    assert found("002") == [[("users",)]]
+    assert found("003") == [[("orders",)]]
+    assert found(str(file)) == [[("users",)]]
+    assert found("001") == [[]]
+
+
 # --- what is said
 
 

@@ -1,6 +1,7 @@
 """What is said of statements without a database, one revision at a time."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 
 from tsext import safety
-from tsext.catalog import DatabaseFacts
+from tsext.catalog import ColumnFacts, DatabaseFacts, RelationFacts
 from tsext.safety import Axis, Category, Facts, Statement
 
 SAFE = [
@@ -327,3 +328,115 @@ def test_the_footprint_of_one_statement():
         ("a", "ShareRowExclusiveLock", None),
         ("b", "ShareRowExclusiveLock", None),
     ]
+
+
+BIG, SMALL = 60 << 20, 1 << 20
+"""Sizes of tables, in bytes."""
+
+
+def catalog(**sizes):
+    """A database with tables of these sizes, each with the columns ``id``, which is never null, and ``a``."""
+    columns = {name: ColumnFacts(name, "integer", name == "id", False, "integer", False, False) for name in ("id", "a")}
+    tables = {
+        ("public", name): RelationFacts("public", name, "r", size, 0, columns, {}, {}) for name, size in sizes.items()
+    }
+    return Facts(17, None, DatabaseFacts(17, tables, ("public",), "UTC", volatile={"random": True}))
+
+
+@pytest.mark.parametrize(
+    ("sql", "static", "small", "big"),
+    [
+        # rows that others change wait for it: the more, the longer
+        ("UPDATE t SET a = 1", "mass-update", "mass-update", "mass-update"),
+        ("UPDATE t SET a = 1 WHERE id IS NOT NULL", "wide-update", "mass-update", "mass-update"),
+        ("UPDATE t SET a = 1 WHERE id IS NULL", "wide-update", None, None),
+        ("UPDATE t SET a = 1 WHERE a IS NULL", "wide-update", "wide-update", "large-update"),
+        ("UPDATE t SET a = 1 WHERE a > 5", "wide-update", "wide-update", "large-update"),
+        ("DELETE FROM t WHERE a < 5", "wide-update", "wide-update", "large-update"),
+        ("DELETE FROM t WHERE id IN (SELECT id FROM s LIMIT 500)", None, None, None),
+        ("MERGE INTO t USING s ON t.id = s.id WHEN MATCHED THEN DELETE", "mass-update", "mass-update", "mass-update"),
+        (
+            "MERGE INTO t USING s ON t.id = s.id AND s.a > 5 WHEN MATCHED THEN DELETE",
+            *["wide-update"] * 2,
+            "large-update",
+        ),
+        ("INSERT INTO t SELECT * FROM s ON CONFLICT (id) DO UPDATE SET a = 1", *["mass-update"] * 3),
+        # nobody waits for new rows
+        ("INSERT INTO t SELECT * FROM s", "mass-insert", None, "mass-insert"),
+        ("INSERT INTO t SELECT * FROM s ON CONFLICT DO NOTHING", "mass-insert", None, "mass-insert"),
+        ("INSERT INTO t SELECT * FROM s WHERE id = 1", None, None, None),
+        ("INSERT INTO t SELECT generate_series(1, 1000000)", *["mass-insert"] * 3),
+        ("INSERT INTO t SELECT g FROM generate_series(1, 100) AS g", None, None, None),
+        ("INSERT INTO t VALUES (1)", None, None, None),
+    ],
+)
+def test_how_many_rows_a_statement_is_about_decides_whether_it_is_safe(sql, static, small, big):
+    unsafe = {"mass-update", "large-update"}
+    for expected, facts in ((static, None), (small, catalog(t=SMALL, s=SMALL)), (big, catalog(t=BIG, s=BIG))):
+        found = [each for each in safety.classify([sql], facts) if each.axis is Axis.LOCK]
+        assert [each.rule for each in found] == ([expected] if expected else []), facts
+        assert (safety.category(found) is Category.UNSAFE) == (expected in unsafe)
+        assert safety.classify(["CREATE TABLE t (id integer)", sql], None if facts is None else catalog(s=BIG)) == []
+
+
+def test_what_a_called_function_does_is_read_where_it_is_known():
+    change = "ALTER TABLE users ALTER COLUMN name SET NOT NULL"
+    plain = f"CREATE FUNCTION f(a integer) RETURNS void LANGUAGE plpgsql AS 'BEGIN {change}; END'"
+    atomic = "CREATE PROCEDURE f(a integer) LANGUAGE sql BEGIN ATOMIC UPDATE users SET name = 'x'; END"
+    in_atomic = catalog(users=SMALL)
+    known = replace(in_atomic, database=replace(in_atomic.database, definitions={"f": (atomic,)}, volatile={"f": True}))
+
+    def found(*statements, facts=None):
+        return [each.rule for each in safety.classify(statements, facts)]
+
+    assert found(plain) == [], "it only runs when it is called"
+    assert found(plain, "SELECT f(1)") == ["set-not-null"]
+    assert found(plain, "SELECT f(1, 2)") == ["user-function"], "a call of another one"
+    assert found(plain, "DO $$ DECLARE x integer; BEGIN x := f(1); END $$") == ["set-not-null"]
+    assert found(plain, "DO $$ BEGIN IF f(1) IS NULL THEN RETURN; END IF; END $$") == ["set-not-null"]
+    assert found(plain, "ALTER FUNCTION f RENAME TO g", "SELECT g(1)") == ["set-not-null"]
+    assert found(plain.replace("BEGIN", "BEGIN PERFORM f(a);"), "SELECT f(1)") == ["set-not-null"], "no loop"
+    assert found(plain, "DROP FUNCTION f", "SELECT f(1)") == ["user-function"]
+    assert found("CALL f(1)") == ["user-function"]
+    assert found("CALL f(1)", facts=known) == ["mass-update"]
+
+
+@pytest.mark.parametrize("unread", ["LANGUAGE c AS 'f'", "LANGUAGE plpgsql AS 'BEGIN nonsense'"])
+def test_what_cannot_be_read_may_do_anything(unread):
+    found = safety.classify([f"CREATE FUNCTION f() RETURNS void {unread}", "SELECT f()"])
+    long = f"CREATE FUNCTION f() RETURNS void LANGUAGE sql RETURN {'+'.join(['1'] * 20000)}"
+
+    assert [each.rule for each in found] == ["user-function"]
+    assert [each.rule for each in safety.classify([long, "SELECT f()"])] == ["user-function"]
+
+
+@pytest.mark.parametrize(
+    ("body", "instant"),
+    [
+        ("LANGUAGE sql AS 'SELECT 1'", True),
+        ("LANGUAGE sql RETURN now()", True),
+        ("LANGUAGE sql STRICT AS 'SELECT 1;'", True),
+        ("LANGUAGE sql AS 'SELECT f()'", False),
+        ("LANGUAGE sql AS 'SELECT random()'", False),
+        ("LANGUAGE sql AS 'SELECT 1 LIMIT 1'", False),
+        ("LANGUAGE sql AS 'SELECT (SELECT 1)'", False),
+        ("LANGUAGE sql AS 'SELECT 1; SELECT 2'", False),
+        ("LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'", False),
+        ("LANGUAGE sql SET search_path = public AS 'SELECT 1'", False),
+        ("LANGUAGE plpgsql AS 'BEGIN RETURN 1; END'", False),
+        ("LANGUAGE plpgsql STABLE AS 'BEGIN RETURN 1; END'", True),
+    ],
+)
+def test_a_default_that_is_replaced_by_one_value_rewrites_nothing(body, instant):
+    add = "ALTER TABLE t ADD COLUMN x integer DEFAULT f()"
+    for facts in (None, catalog(t=SMALL)):
+        found = safety.classify([f"CREATE FUNCTION f() RETURNS integer {body}", add], facts)
+        assert [each.rule for each in found] == ([] if instant else ["add-column-rewrite"])
+
+
+def test_partitions_that_are_there_remain_as_they_are():
+    make = "CREATE TABLE p (id integer) PARTITION BY RANGE (id)"
+    for facts, refused in ((Facts(17), []), (Facts(18), ["refused"])):
+        assert [each.rule for each in safety.classify([make, "ALTER TABLE p SET UNLOGGED"], facts)] == refused
+        assert [each.rule for each in safety.classify([make.replace("TABLE", "UNLOGGED TABLE")], facts)] == refused
+        assert safety.classify([make, "ALTER TABLE p SET TABLESPACE fast"], facts) == []

@@ -153,8 +153,8 @@ class DatabaseFacts:
     """Domains, without their schemas, and the types that they are made of."""
     domain_defaults: Mapping[str, str] = field(default_factory=dict)
     """The DEFAULTs of those that have one."""
-    bodies: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """Language and source of the functions and procedures that users wrote and that may change something, by name."""
+    definitions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What creates the functions and procedures that users wrote and that may change something, by name."""
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The values of enums, without their schemas."""
     types: frozenset[str] = frozenset()
@@ -177,7 +177,7 @@ def database_facts(connection: Connection) -> DatabaseFacts:
         constrained_domains=frozenset(each.name for each in domains if each.constrained),
         domains={each.name: each.base for each in domains},
         domain_defaults={each.name: each.default for each in domains if each.default},
-        bodies={each.name: (each.language, each.body) for each in rows(connection, "function_bodies")},
+        definitions={each.name: tuple(each.definitions) for each in rows(connection, "function_definitions")},
         labels={each.name: tuple(each.labels) for each in rows(connection, "enums")},
         types=frozenset(found.types),
         extensions=frozenset(found.extensions),

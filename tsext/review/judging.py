@@ -132,8 +132,8 @@ def _with_waivers(reading: Reading, found: dict[int, list[Hazard]]) -> Iterator[
         yield _unreadable(reading.name, reading.stop), reading.stop.waivers
 
 
-_IN_BATCHES = ("mass-update", "wide-update")
-"""What is said of an UPDATE that a script has in one, and a verb of tsext runs in batches."""
+_IN_BATCHES = ("mass-update", "wide-update", "large-update", "mass-insert")
+"""What is said of an UPDATE or INSERT that a script has in one, and a verb of tsext runs in batches."""
 
 
 def _known_better(sent: Sent, hazard: Hazard) -> bool:

@@ -1,6 +1,6 @@
 """What a statement does to those who use the database while it runs, and to the application afterwards."""
 
-from tsext.safety.classify import Verdict, classify, classify_in_turn, footprint, verdicts
+from tsext.safety.classify import Verdict, classify, classify_in_turn, footprint, verdicts, with_functions
 from tsext.safety.facts import Facts, facts
 from tsext.safety.hazards import Axis, Category, Hazard, Lock, Statement, category
 from tsext.safety.rules import CERTAIN, RULES, Rule
@@ -25,4 +25,5 @@ __all__ = [
     "facts",
     "footprint",
     "verdicts",
+    "with_functions",
 ]

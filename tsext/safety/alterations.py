@@ -125,7 +125,9 @@ def _shared(command: Any) -> str:
 
 def _alter_table(reading: Reading, table: Name, subtype: str, command: Any) -> None:
     hypertables.refuse_alteration(reading, table, subtype, command)
-    if _is_so_already(reading, table, subtype, command):
+    if subtype in _REWRITES and _is_partitioned(reading, table):
+        _store_partitions(reading, table, subtype)
+    elif _is_so_already(reading, table, subtype, command):
         reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     elif subtype in COMMANDS:
         COMMANDS[subtype](reading, table, command)
@@ -139,6 +141,19 @@ def _alter_table(reading: Reading, table: Name, subtype: str, command: Any) -> N
         reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE)
     else:
         reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
+
+
+def _is_partitioned(reading: Reading, table: Name) -> bool:
+    found, state = reading.find(table), reading.state(table)
+    return (found.kind if found is not None else state.kind if state.new else None) == "p"
+
+
+def _store_partitions(reading: Reading, table: Name, subtype: str) -> None:
+    """How partitions are stored that are yet to come; those that are there remain as they are."""
+    reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
+    if subtype in ("AT_SetLogged", "AT_SetUnLogged") and reading.facts.postgresql >= 18:
+        cure = "say it of each partition"
+        reading.report(rules.REFUSED, table, what=f"{_REWRITES[subtype][0]} of a partitioned table", cure=cure)
 
 
 def _is_so_already(reading: Reading, name: Name, subtype: str, command: Any) -> bool:

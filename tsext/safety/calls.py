@@ -8,7 +8,6 @@ from tsext.model.locks import LockMode, Work
 from tsext.safety import builtin, dynamic, holding, hypertables, rules
 from tsext.safety.names import Name, name_in
 from tsext.safety.reading import Reading, reads
-from tsext.safety.script import Body
 from tsext.safety.tables import need_license
 from tsext.sql import grammar
 
@@ -61,26 +60,23 @@ def read(reading: Reading, node: Any) -> None:
         elif name.name == "set_config":
             _set_config(reading, call)
         elif name.name not in _SETTINGS and _is_users_own(reading, name):
-            _run(reading, name, f"{name}()")
+            _run(reading, name, call, f"{name}()")
 
 
-def _run(reading: Reading, name: Name, shown: str) -> None:
-    """A function that may change something: what it does if its body is known."""
-    found = _body(reading, name.name)
-    if found is None or reading.depth >= _DEEPEST:
+def _run(reading: Reading, name: Name, call: Any, shown: str) -> None:
+    """A function that may change something: what it does if its body is known; of several that it may be, what all do.
+
+    What calls itself is read once.
+    """
+    found = reading.script.functions_of(name, len(call.args))
+    if not found or reading.depth >= _DEEPEST or any(each.body is None for each in found):
         reading.report(rules.USER_FUNCTION, name=shown)
-    else:
-        inner = reading.inner()
-        dynamic.run(inner, found)
-        reading.take(inner)
-
-
-def _body(reading: Reading, function: str) -> Body | None:
-    if function in reading.script.functions:
-        return reading.script.functions[function]
-    database = reading.facts.database
-    language, body = database.bodies.get(function, ("", "")) if database is not None else ("", "")
-    return grammar.body(language, body) if language else None
+    for each in found:
+        if each.body is not None and each not in reading.running and reading.depth < _DEEPEST:
+            inner = reading.inner()
+            inner.running = (*inner.running, each)
+            dynamic.run(inner, each.body)
+            reading.take(inner)
 
 
 def _set_config(reading: Reading, call: Any) -> None:
@@ -100,7 +96,7 @@ def call_procedure(reading: Reading, node: Any) -> None:
     if name.name in _LICENSED:
         _licensed(reading, name.name, node)
     elif name.name != "record" or name.schema != "tsext":
-        _run(reading, name, f"procedure {name}")
+        _run(reading, name, node.funccall, f"procedure {name}")
 
 
 def _is_users_own(reading: Reading, name: Name) -> bool:
@@ -110,7 +106,7 @@ def _is_users_own(reading: Reading, name: Name) -> bool:
     if name.name in reading.script.functions:
         return True
     if reading.facts.database is not None:
-        known = name.name in reading.facts.database.bodies or name.name not in builtin.VOLATILE
+        known = name.name in reading.facts.database.definitions or name.name not in builtin.VOLATILE
         return known and name.name not in _KNOWN and bool(reading.facts.is_volatile(name.name))
     return reading.facts.is_volatile(name.name) is None and name.name not in _KNOWN
 

@@ -11,6 +11,7 @@ from tsext.safety import (  # noqa: F401  (those that are not used here register
     data,
     dropping,
     dynamic,
+    functions,
     heads,
     holding,
     indexes,
@@ -22,6 +23,7 @@ from tsext.safety import (  # noqa: F401  (those that are not used here register
 )
 from tsext.safety.facts import Facts
 from tsext.safety.hazards import Hazard, Lock, Statement
+from tsext.safety.names import Name
 from tsext.safety.reading import Part, Reading
 from tsext.safety.script import Script
 from tsext.sql import grammar
@@ -50,6 +52,16 @@ def classify(statements: Iterable[Statement | str], facts: Facts | None = None) 
 def classify_in_turn(revisions: Iterable[Iterable[Statement]], facts: Facts | None = None) -> list[list[Hazard]]:
     """As :func:`classify`, for several revisions that run one after the other, each in a transaction of its own."""
     return [[hazard for each in revision for hazard in each.hazards] for revision in _in_turn(revisions, facts)]
+
+
+def with_functions(facts: Facts, statements: Iterable[Statement]) -> Facts:
+    """The same facts, the functions that statements create known as well."""
+    script = Script(facts)
+    for each in statements:
+        read = grammar.tree(each.text) if any(kind in each.text.upper() for kind in ("FUNCTION", "PROCEDURE")) else None
+        if read is not None and read[0] == "create_function_stmt":
+            script.define(Name.of_list(read[1].funcname), functions.of_node(read[1], each.text))
+    return replace(facts, made={**facts.made, **script.functions})
 
 
 def footprint(statement: Statement | str, facts: Facts | None = None) -> tuple[Lock, ...]:

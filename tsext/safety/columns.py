@@ -94,7 +94,7 @@ def _rewrites(reading: Reading, column: Any, constraints: dict[str, Any]) -> tup
         return "its type is a domain with constraints", "add the column with the domain's base type and a CHECK"
     default = constraints.get("CONSTR_DEFAULT")
     expression = default.raw_expr if default is not None else reading.domain_default(type_.name)
-    volatile = volatile_function(expression, reading.facts) if expression is not None else None
+    volatile = volatile_function(expression, reading.script) if expression is not None else None
     if volatile is None:
         return None
     name, sure = volatile
@@ -227,14 +227,22 @@ def depending(reading: Reading, table: Name, column: str | None, *kinds: str) ->
     found = reading.find(table)
     if found is None:
         return []
-    kinds = kinds or ("view", "policy", "trigger", "generated column")
+    kinds = kinds or ("view", "policy", "trigger", "generated column", "function")
     return [
         each
         for each in found.dependents
         if each.kind in kinds and (column is None or each.column == column)
-        if not (each.kind == "view" and reading.script.is_gone(name_in(each.name)))
-        if not (each.kind != "view" and each.name in reading.state(table).dropped | reading.state(table).lost)
+        if not _is_gone(reading, table, each)
     ]
+
+
+def _is_gone(reading: Reading, table: Name, dependent: Dependent) -> bool:
+    """Whether an earlier statement has dropped it, or made something else of it."""
+    if dependent.kind == "view":
+        return reading.script.is_gone(name_in(dependent.name))
+    if dependent.kind == "function":
+        return dependent.name in reading.script.functions
+    return dependent.name in reading.state(table).dropped | reading.state(table).lost
 
 
 def set_not_null(reading: Reading, table: Name, command: Any) -> None:

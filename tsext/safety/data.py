@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from tsext.model.locks import LockMode, Work
 from tsext.safety import calls, hypertables, rules
-from tsext.safety.expressions import reads_everything, truth
+from tsext.safety.expressions import columns_in, gives_many_rows, longest_series, reads_everything, truth
+from tsext.safety.facts import estimate
 from tsext.safety.names import Name
 from tsext.safety.reading import READERS, Reading, reads
 from tsext.safety.tables import read_relations
@@ -41,9 +43,30 @@ def insert(reading: Reading, node: Any) -> None:
     if node.HasField("select_stmt"):
         read_relations(reading, values, work=Work.SCAN)
         calls.read(reading, values)
-        if len(values.from_clause):
+        if gives_many_rows(values):
             reading.script.change(table).filled = True
+            _fill(reading, table, node)
     reading.lock(table, LockMode.ROW_EXCLUSIVE)
+
+
+def _fill(reading: Reading, table: Name, node: Any) -> None:
+    """An ``INSERT`` of the rows that a query gives; those that it changes on conflict are locked."""
+    values = node.select_stmt.select_stmt
+    sources = [Name.of_range(each) for each in grammar.find(values, "RangeVar")]
+    used = [each for each in sources if not reading.is_new(each) and not each.is_system]
+    series = longest_series(values)
+    if reading.is_new(table) or not (series >= _MANY or (used and reads_everything(values))):
+        return
+    changes = grammar.enum_name("OnConflictAction", node.on_conflict_clause.action) == "ONCONFLICT_UPDATE"
+    if changes and used:
+        cure = _in_batches(table, "INSERT … ON CONFLICT DO UPDATE")
+        reading.report(rules.MASS_UPDATE, table, verb="INSERT … ON CONFLICT DO UPDATE", cure=cure)
+    elif series >= _MANY or any(_is_large(reading, each) is not False for each in used):
+        reading.report(rules.MASS_INSERT, table, rows=f"all rows of {used[0]}" if used else f"{series} rows")
+
+
+_MANY = 100_000
+"""How many rows take long to write."""
 
 
 @reads("update_stmt")
@@ -60,8 +83,9 @@ def update(reading: Reading, node: Any) -> None:
 def delete(reading: Reading, node: Any) -> None:
     """``DELETE``."""
     table = Name.of_range(node.relation)
-    if not reading.is_new(table) and _condition(node) is not False:
-        everything = _condition(node) is True and not len(node.using_clause)
+    condition = _condition(reading, node)
+    if not reading.is_new(table) and condition is not False:
+        everything = condition is True and not len(node.using_clause)
         reading.report(rules.DELETE_ALL if everything else rules.DELETE_SOME, table)
     _change(reading, node, "DELETE")
 
@@ -74,9 +98,10 @@ def merge(reading: Reading, node: Any) -> None:
     reading.lock(table, LockMode.ROW_EXCLUSIVE, Work.SCAN)
     commands = {grammar.enum_name("CmdType", each.merge_when_clause.command_type) for each in node.merge_when_clauses}
     if commands & {"CMD_UPDATE", "CMD_DELETE"} and not reading.is_new(table):
-        everything = _is_join(reading, node.join_condition, [node.source_relation])
-        rule = rules.MASS_UPDATE if everything else rules.WIDE_UPDATE
-        reading.report(rule, table, verb="MERGE", cure=_in_batches(table, "MERGE"))
+        if _is_join(reading, node.join_condition, [node.source_relation]):
+            reading.report(rules.MASS_UPDATE, table, verb="MERGE", cure=_in_batches(table, "MERGE"))
+        else:
+            _report_wide(reading, table, "MERGE")
 
 
 def _change(reading: Reading, node: Any, verb: str) -> None:
@@ -85,18 +110,41 @@ def _change(reading: Reading, node: Any, verb: str) -> None:
         reading.report(rules.DOES_NOT_EXIST, what="relation", name=table)
         return
     read_relations(reading, node, besides=table)
-    condition = _condition(node)
+    condition = _condition(reading, node)
     row_by_row = condition is None and reading.script.row_by_row
     some = condition is False or (condition is None and not row_by_row and _names_a_value(reading, node))
     reading.lock(table, LockMode.ROW_EXCLUSIVE, None if some else Work.SCAN)
     if some or reading.is_new(table):
         return
-    sources = node.from_clause if verb == "UPDATE" else node.using_clause
-    joins = _is_join(reading, node.where_clause, sources)
+    joins = _is_join(reading, node.where_clause, _sources(node))
     if condition is True or row_by_row or joins or _is_of_empty_column(reading, node):
         reading.report(rules.MASS_UPDATE, table, verb=verb, cure=_in_batches(table, verb))
     elif not _is_batch(node.where_clause):
-        reading.report(rules.WIDE_UPDATE, table, verb=verb, cure=_in_batches(table, verb))
+        _report_wide(reading, table, verb)
+
+
+def _report_wide(reading: Reading, table: Name, verb: str) -> None:
+    """It finds as many rows as there may be, which are few at most in a table that is small."""
+    found, words = reading.find(table), {"verb": verb, "cure": _in_batches(table, verb)}
+    if found is not None and _is_large(reading, table):
+        reading.report(rules.LARGE_UPDATE, table, size=f"{found.bytes >> 20} MB", **words)
+    else:
+        reading.report(rules.WIDE_UPDATE, table, **words)
+
+
+_LONG = timedelta(seconds=1)
+"""For how long nobody minds that rows are locked."""
+
+
+def _is_large(reading: Reading, table: Name) -> bool | None:
+    """Whether it takes long to write all of its rows; None if its size is not known."""
+    duration = estimate(Work.REWRITE, reading.find(table))
+    return None if duration is None else duration >= _LONG
+
+
+def _sources(node: Any) -> Any:
+    """What else an UPDATE or DELETE reads."""
+    return node.from_clause if node.DESCRIPTOR.name == "UpdateStmt" else node.using_clause
 
 
 def _is_batch(condition: Any) -> bool:
@@ -107,17 +155,25 @@ def _is_batch(condition: Any) -> bool:
 def _in_batches(table: Name, verb: str) -> str:
     if verb == "UPDATE":
         return f"op.backfill({table.arguments()}, set=…, where=…), which changes rows in batches"
-    what = "merge into" if verb == "MERGE" else "delete from"
+    what = {"MERGE": "merge into", "DELETE": "delete from"}.get(verb, "insert into")
     return f"{what} {table} in batches, by ranges of its key, each committed in an autocommit block"
 
 
-def _condition(node: Any) -> bool | None:
+def _condition(reading: Reading, node: Any) -> bool | None:
     """Whether it is about every row, or about none; None: about some."""
     if not node.HasField("where_clause"):
         return True
-    known = truth(node.where_clause)
+    table = Name.of_range(node.relation)
+    alone = not len(_sources(node)) and not len(grammar.find(node.where_clause, "SubLink"))
+    columns = columns_in(node.where_clause) if alone else set()
+    known = truth(node.where_clause, {each for each in columns if _is_never_null(reading, table, each)})
     says = any(len(grammar.find(node.where_clause, each)) for each in ("ColumnRef", "SubLink", "CurrentOfExpr"))
     return known if known is not None or says else True
+
+
+def _is_never_null(reading: Reading, table: Name, column: str) -> bool:
+    known = reading.column(table, column)
+    return known is not None and known.not_null and column not in reading.state(table).nullable
 
 
 def _is_join(reading: Reading, condition: Any, sources: Any) -> bool:

@@ -48,6 +48,8 @@ def drop(reading: Reading, node: Any) -> None:
             reading.script.drop(name)
         elif kind == "OBJECT_SCHEMA":
             reading.script.schemas.pop(name.name, None)
+        elif kind in ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE"):
+            reading.script.functions[name.name] = []
 
 
 def _is_own(reading: Reading, name: Name, kind: str) -> bool:
@@ -164,8 +166,8 @@ def _dependents_of(reading: Reading, drop: _Drop, found: RelationFacts) -> list[
     if drop.cascade:
         for one in [*map(name_in, views), *others]:
             reading.lock(one, LockMode.ACCESS_EXCLUSIVE)
-    defaults = [each.name for each in columns.depending(reading, name, None, "default")]
-    return [*views, *(each.name for each in others), *defaults]
+    named = {each.name for each in columns.depending(reading, name, None, "default", "function")}
+    return [*views, *(each.name for each in others), *sorted(named)]
 
 
 def _views_over(reading: Reading, name: Name, together: set[Name]) -> set[str]:

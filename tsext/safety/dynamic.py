@@ -8,8 +8,8 @@ from tsext.safety import holding, rules
 from tsext.safety.expressions import reads_everything
 from tsext.safety.names import Name
 from tsext.safety.reading import Reading, reads
-from tsext.safety.script import Body
-from tsext.sql import grammar
+from tsext.sql import bodies, grammar
+from tsext.sql.bodies import Body
 
 
 @reads("do_stmt")
@@ -17,7 +17,7 @@ def do(reading: Reading, node: Any) -> None:
     """``DO``: what its body says outright is read as if it stood alone; what it puts together is unknown."""
     arguments = {each.def_elem.defname: each.def_elem.arg.string.sval for each in node.args}
     language = arguments.get("language", "plpgsql").lower()
-    body = grammar.body(language, arguments.get("as", ""))
+    body = bodies.of_block(arguments.get("as", "")) if language == "plpgsql" else None
     if body is None:
         reading.report(rules.DYNAMIC_SQL, what=f"DO in {language}")
     else:
@@ -61,13 +61,13 @@ def _run(reading: Reading, kind: str, text: str) -> None:
         reading.refuse_in_transaction(f"{kind.upper()} in DO, or in a procedure,")
         reading.script.end_transaction()
         return
-    if kind in ("dynexecute", "dynfors"):
+    if kind == "dynamic":
         literal = _literal(text)
         if literal is None:
             reading.report(rules.DYNAMIC_SQL, what="EXECUTE")
             return
         text = literal
-    elif kind not in ("execsql", "perform", "fors", "call", "sql"):
+    elif kind == "end_fors":
         return
     try:
         statements = grammar.parse(text)

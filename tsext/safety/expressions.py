@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from tsext.safety.facts import Facts
 from tsext.safety.names import Name
+from tsext.safety.script import Script
 from tsext.sql import grammar
 
 
@@ -36,19 +37,26 @@ def is_constant(expression: Any) -> bool:
     return bool(expression.WhichOneof("node") == "a_const")
 
 
-def truth(expression: Any) -> bool | None:
-    """Whether a condition is the same for every row, as ``true``, ``1 = 1`` and ``NULL IS NOT NULL`` are, and how."""
+def truth(expression: Any, never_null: Collection[str] = ()) -> bool | None:
+    """Whether a condition is the same for every row, as ``true``, ``1 = 1`` and ``NULL IS NOT NULL`` are, and how.
+
+    :param never_null: columns of the one table that it is about.
+    """
     kind = expression.WhichOneof("node")
     if kind == "a_const":
         return bool(expression.a_const.boolval.boolval) if expression.a_const.WhichOneof("val") == "boolval" else None
-    if kind == "null_test" and is_null(expression.null_test.arg):
-        return bool(grammar.enum_name("NullTestType", expression.null_test.nulltesttype) == "IS_NULL")
+    if kind == "null_test":
+        asks_for_null = grammar.enum_name("NullTestType", expression.null_test.nulltesttype) == "IS_NULL"
+        tested = expression.null_test.arg
+        if tested.WhichOneof("node") == "column_ref" and columns_in(tested) & set(never_null):
+            return not asks_for_null
+        return asks_for_null if is_null(tested) else None
     if kind == "a_expr" and [each.string.sval for each in expression.a_expr.name] == ["="]:
         left, right = _value(expression.a_expr.lexpr), _value(expression.a_expr.rexpr)
         return left == right if left is not None and right is not None and left[0] == right[0] else None
     if kind != "bool_expr":
         return None
-    values = [truth(each) for each in expression.bool_expr.args]
+    values = [truth(each, never_null) for each in expression.bool_expr.args]
     operator = grammar.enum_name("BoolExprType", expression.bool_expr.boolop)
     if operator == "NOT_EXPR":
         return None if values[0] is None else not values[0]
@@ -89,9 +97,10 @@ def constants_of(definition: str) -> frozenset[str]:
     return constants_in(read[1]) if read is not None else frozenset()
 
 
-def volatile_function(expression: Any, facts: Facts) -> tuple[str, bool] | None:
+def volatile_function(expression: Any, script: Script) -> tuple[str, bool] | None:
     """A function that may give another value for each row, and whether that is sure; None if there is none."""
-    found = [(each.name, facts.is_volatile(each.name)) for each in functions(expression)]
+    calls = grammar.find(expression, "FuncCall")
+    found = [(Name.of_list(each.funcname).name, script.is_volatile(each)) for each in calls]
     sure = next((name for name, volatile in found if volatile), None)
     if sure is not None:
         return sure, True
@@ -121,6 +130,23 @@ def proves_not_null(definition: str) -> tuple[str, ...]:
         return ()
     checks = [each for each in grammar.find(read[1], "Constraint") if each.HasField("raw_expr")]
     return tuple(column for each in checks for column in not_null_columns(each.raw_expr))
+
+
+_SERIES = {"generate_series", "unnest", "jsonb_array_elements", "json_array_elements", "regexp_split_to_table"}
+"""Functions that give many rows each time they are called."""
+
+
+def gives_many_rows(query: Any) -> bool:
+    """Whether a query gives more rows than are written in it."""
+    reads = any(len(each.from_clause) for each in grammar.find(query, "SelectStmt"))
+    return reads or any(each.name in _SERIES for each in functions(query))
+
+
+def longest_series(query: Any) -> int:
+    """How many rows ``generate_series`` gives, where that is written; 0: it is not called, or not with integers."""
+    calls = [each for each in grammar.find(query, "FuncCall") if each.funcname[-1].string.sval == "generate_series"]
+    bounds = [[one.a_const.ival.ival for one in each.args if one.a_const.HasField("ival")] for each in calls]
+    return max((each[1] - each[0] + 1 for each in bounds if len(each) > 1), default=0)
 
 
 _FIRST = {"min", "max", "exists"}

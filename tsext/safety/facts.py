@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from tsext import catalog
 from tsext.catalog import DatabaseFacts, RelationFacts, TimescaleInfo
 from tsext.model.locks import Work
 from tsext.safety import builtin
+from tsext.safety.functions import Function, of_definition
 from tsext.safety.names import Name
 from tsext.sql import grammar
 
@@ -31,6 +33,8 @@ class Facts:
     timescaledb: TimescaleInfo | None = None
     database: DatabaseFacts | None = field(default=None, repr=False)
     """None: the catalog is not at hand."""
+    made: Mapping[str, Sequence[Function]] = field(default_factory=dict, repr=False)
+    """Functions that earlier revisions create, by name, for when the catalog is not at hand."""
 
     @classmethod
     def unknown(cls, postgresql: int = 17, timescaledb: TimescaleInfo | None = None) -> Facts:
@@ -89,6 +93,13 @@ class Facts:
         if function in builtin.VOLATILE:
             return True
         return False if function in builtin.NOT_VOLATILE else None
+
+    def functions(self, name: str) -> Sequence[Function]:
+        """The functions and procedures of a name that users wrote, as far as they may change something."""
+        if self.database is None:
+            return self.made.get(name, ())
+        found = (of_definition(each) for each in self.database.definitions.get(name, ()))
+        return [each for each in found if each is not None]
 
     def domain_base(self, name: str) -> str | None:
         """The type that a domain is made of; None if it is none, or that is not known."""

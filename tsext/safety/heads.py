@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tsext.model.locks import LockMode
-from tsext.safety import rules
+from tsext.safety import functions, rules
 from tsext.safety.names import name_in
 from tsext.safety.reading import Reading
 from tsext.sql import grammar
@@ -26,6 +26,8 @@ def read(reading: Reading, text: str) -> None:
     if upper[:1] == ["CREATE"]:
         kinds = [each for each in upper[1:4] if each not in ("OR", "REPLACE")]
         if kinds and kinds[0] in _DEFINED:
+            name = name_in(_name(words[1 + upper[1:4].index(kinds[0]) + 1 :]))
+            reading.script.define(name, functions.unknown())
             return
         if kinds and kinds[0] == "VIEW":
             view = name_in(_name(words[upper.index("VIEW") + 1 :]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tsext.model.locks import LockMode
-from tsext.safety import hypertables, rules
+from tsext.safety import functions, hypertables, rules
 from tsext.safety.names import Name, name_of
 from tsext.safety.reading import READERS, Reading, reads
 from tsext.sql import grammar
@@ -104,14 +104,7 @@ def subscription(reading: Reading, node: Any) -> None:
 @reads("create_function_stmt")
 def create_function(reading: Reading, node: Any) -> None:
     """``CREATE FUNCTION`` and ``CREATE PROCEDURE``: what is in it runs when it is called."""
-    name = Name.of_list(node.funcname)
-    options = {each.def_elem.defname: each.def_elem for each in node.options}
-    body = None
-    if "language" in options and "as" in options:
-        language = options["language"].arg.string.sval.lower()
-        body = grammar.body(language, options["as"].arg.list.items[0].string.sval)
-    reading.script.functions[name.name] = body
-    reading.script.replace(name)
+    reading.script.define(Name.of_list(node.funcname), functions.of_node(node, reading.source))
 
 
 @reads("create_schema_stmt")

@@ -11,6 +11,7 @@ from typing import Any
 from tsext.catalog import ColumnFacts, ConstraintFacts, RelationFacts
 from tsext.model.locks import LockMode, Work
 from tsext.safety.facts import Facts, estimate
+from tsext.safety.functions import Function
 from tsext.safety.hazards import Hazard, Lock, Statement
 from tsext.safety.names import Name, text
 from tsext.safety.rules import DOES_NOT_EXIST, NOT_IN_TRANSACTION, VERSION, Rule
@@ -67,6 +68,8 @@ class Reading:
         """Whether an ``ALTER TABLE`` says ``ONLY``."""
         self.depth = 0
         """How many statements and functions run this one."""
+        self.running: tuple[Function, ...] = ()
+        """The functions among them."""
         self._created_before = {name for name, state in script.states.items() if state.new}
 
     @property
@@ -77,7 +80,7 @@ class Reading:
     def inner(self) -> Reading:
         """For a statement that this one runs."""
         inner = Reading(self.part, self.facts, self.script, in_transaction=self.in_transaction)
-        inner.depth = self.depth + 1
+        inner.depth, inner.running = self.depth + 1, self.running
         return inner
 
     def take(self, inner: Reading) -> None:

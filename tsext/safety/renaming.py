@@ -41,15 +41,16 @@ def rename(reading: Reading, node: Any) -> None:
         state.triggers.add(node.newname)
     elif what == "schema":
         reading.script.schemas[node.newname] = reading.script.schemas.pop(node.subname, False)
-    elif what in ("function", "procedure"):
-        reading.script.functions.setdefault(node.newname, None)
+    own = name.name in reading.script.types or name.name in reading.script.functions
+    if what in ("function", "procedure"):
+        reading.script.rename_function(name, node.newname)
     if what == "column":
         _rename_column(reading, name, node)
     elif what == "tabconstraint":
         _rename_constraint(reading, name, node)
     elif what in _RENAMED_RELATIONS:
         _rename_relation(reading, name, what, node.newname)
-    elif what not in ("domconstraint", "trigger", "policy", "rule") and name.name not in reading.script.types:
+    elif what not in ("domconstraint", "trigger", "policy", "rule") and not own:
         reading.report(rules.RENAME_OTHER, what=what, name=name if name.name else node.subname)
 
 

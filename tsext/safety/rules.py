@@ -202,6 +202,20 @@ WIDE_UPDATE = _rule(
     "{cure}",
     Severity.WARNING,
 )
+LARGE_UPDATE = _rule(
+    "large-update",
+    Axis.LOCK,
+    "{verb} may find any number of the rows of {table}, which has {size}, and keeps them locked until it is committed",
+    "{cure}",
+)
+MASS_INSERT = _rule(
+    "mass-insert",
+    Axis.LOCK,
+    "INSERT adds {rows} to {table} in one transaction: nobody waits for rows that nobody sees, but meanwhile VACUUM "
+    "removes nothing anywhere, and replicas get all of it at once",
+    "insert into {table} in batches, by ranges of a key, each committed in an autocommit block",
+    Severity.WARNING,
+)
 WORK_UNDER_LOCK = _rule(
     "work-under-lock",
     Axis.LOCK,

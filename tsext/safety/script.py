@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tsext.model.locks import LockMode
 from tsext.safety.facts import Facts
+from tsext.safety.functions import Function
 from tsext.safety.hazards import Hazard
 from tsext.safety.names import Name
 from tsext.safety.types import Type
+from tsext.sql import grammar
 
 _TEMPORARY = "pg_temp"
-
-Body = list[tuple[str, str]]
-"""Of a function: kind and text of the statements in it, as :func:`tsext.sql.grammar.body` tells them."""
 
 
 @dataclass
@@ -122,8 +122,8 @@ class Script:
         """The parse trees of the DEFAULTs of domains that were created, without their schemas."""
         self.schemas: dict[str, bool] = {}
         """Schemas that were created or renamed, and whether they are new."""
-        self.functions: dict[str, Body | None] = {}
-        """Functions that were created, without their schemas; None: the body cannot be read."""
+        self.functions: dict[str, Sequence[Function]] = {}
+        """Functions that were created, without their schemas."""
         self.held: dict[Name, LockMode] = {}
         """The strongest lock that the transaction holds on each relation that was there before, if others wait."""
         self.enum_values: dict[str, Name] = {}
@@ -206,6 +206,37 @@ class Script:
         hazard = self._missed.pop(self.key(name), None)
         if hazard is not None:
             self.forgotten.append(hazard)
+
+    def define(self, name: Name, function: Function) -> None:
+        """A function is created, maybe instead of one that takes the same arguments."""
+        known = self.functions.get(name.name, self.facts.functions(name.name))
+        others = [each for each in known if each.arguments != function.arguments]
+        self.functions[name.name] = [*others, function]
+        self.replace(name)
+
+    def rename_function(self, name: Name, new: str) -> None:
+        """What a function does goes with its name."""
+        self.functions[new] = self.functions.pop(name.name, self.facts.functions(name.name))
+
+    def functions_of(self, name: Name, arguments: int) -> list[Function]:
+        """Those that a call may mean, whether a statement has created them or they were there before."""
+        known = self.functions.get(name.name, self.facts.functions(name.name))
+        return [each for each in known if arguments in each.arguments]
+
+    def is_volatile(self, call: Any, within: tuple[Function, ...] = ()) -> bool | None:
+        """Whether a call may give another value for each row; None if that is not known.
+
+        :param within: the functions in whose place the call is put.
+        """
+        name = Name.of_list(call.funcname)
+        found = self.functions_of(name, len(call.args))
+        return any(self._is_volatile(each, within) for each in found) if found else self.facts.is_volatile(name.name)
+
+    def _is_volatile(self, function: Function, within: tuple[Function, ...]) -> bool:
+        if not function.volatile or function.value is None or function in within:
+            return function.volatile
+        calls = grammar.find(function.value, "FuncCall")
+        return any(self.is_volatile(each, (*within, function)) is not False for each in calls)
 
     # --- transactions
 

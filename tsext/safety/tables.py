@@ -22,6 +22,8 @@ def create_table(reading: Reading, node: Any) -> None:
         if not node.if_not_exists:
             reading.report(rules.EXISTS_ALREADY, what="relation", name=name)
         return
+    if node.relation.relpersistence == "u" and node.HasField("partspec") and reading.facts.postgresql >= 18:
+        reading.report(rules.REFUSED, name, what="a partitioned table that is unlogged", cure="make its partitions so")
     name = Name("pg_temp", name.name) if temporary else name
     if reading.is_new(name):
         if not node.if_not_exists:

@@ -154,12 +154,17 @@ def expression(text: str) -> tuple[Any, list[Any]] | None:
     except (protobuf.DecodeError, postgast.PgQueryError):
         return None
     select = read.stmts[0].stmt.select_stmt
-    clauses = {field.name for field, _ in select.ListFields()} - {"limit_option", "op"}
-    if len(read.stmts) != 1 or clauses != {"target_list"} or len(select.target_list) != 1:
-        return None
-    if len(find(select, "SelectStmt")) > 1:
+    if len(read.stmts) != 1 or value(select) is None:
         return None
     return read, find(select, "ColumnRef")
+
+
+def value(select: Any) -> Any:
+    """The expression that a ``SelectStmt`` consists of; None if there is more to it, or a query in it."""
+    clauses = {field.name for field, _ in select.ListFields()} - {"limit_option", "op"}
+    if clauses != {"target_list"} or len(select.target_list) != 1 or len(find(select, "SelectStmt")) > 1:
+        return None
+    return select.target_list[0].res_target.val
 
 
 def printed(node: Any) -> str:
@@ -171,41 +176,16 @@ def printed(node: Any) -> str:
         return ""
 
 
-def body(language: str, text: str) -> list[tuple[str, str]] | None:
-    """What the body of a function runs, or that of DO: kind of PL/pgSQL statement, ``sql`` in SQL, and its text.
+def plpgsql(definition: str) -> Any:
+    """What the parser makes of a function in PL/pgSQL; None if it cannot read it.
 
-    ``end_fors`` is where a loop over the rows of a query ends.
-
-    :return: None if it cannot be read, as in other languages.
+    :param definition: ``CREATE FUNCTION`` or ``CREATE PROCEDURE``, whole.
     """
-    if language == "sql":
-        return [("sql", text)]
-    tag = "$tsext_body$"
-    if language != "plpgsql" or tag in text:
-        return None
     postgast = _postgast()
     try:
-        found = postgast.parse_plpgsql(f"CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS {tag}{text}{tag}")
+        return postgast.parse_plpgsql(definition)
     except (postgast.PgQueryError, ValueError):
         return None
-    return list(_sql_in(found))
-
-
-def _sql_in(tree: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(tree, list):
-        for each in tree:
-            yield from _sql_in(each)
-    elif isinstance(tree, dict):
-        for kind, inner in tree.items():
-            if kind.startswith("PLpgSQL_stmt_") and isinstance(inner, dict):
-                for text in ("sqlstmt", "query", "expr"):
-                    if isinstance(inner.get(text), dict) and "PLpgSQL_expr" in inner[text]:
-                        yield kind.removeprefix("PLpgSQL_stmt_"), inner[text]["PLpgSQL_expr"]["query"]
-                if kind in ("PLpgSQL_stmt_commit", "PLpgSQL_stmt_rollback"):
-                    yield kind.removeprefix("PLpgSQL_stmt_"), ""
-            yield from _sql_in(inner)
-            if kind == "PLpgSQL_stmt_fors":
-                yield "end_fors", ""
 
 
 def in_parentheses(statement: str, position: int) -> str | None:
@@ -214,7 +194,7 @@ def in_parentheses(statement: str, position: int) -> str | None:
     :param position: in bytes of UTF-8, as ``location`` in trees is.
     """
     depth, begin = 0, 0
-    for token, start, end in _tokens(statement):
+    for token, start, end in tokens(statement):
         if start < position:
             continue
         if token == "(":
@@ -230,7 +210,7 @@ def in_parentheses(statement: str, position: int) -> str | None:
 def items(text: str) -> list[str]:
     """What commas separate, those in parentheses left out."""
     found, depth, begin, data = [], 0, 0, text.encode()
-    for token, start, end in _tokens(text):
+    for token, start, end in tokens(text):
         depth += {"(": 1, ")": -1}.get(token, 0)
         if token == "," and depth == 0:
             found.append(data[begin:start].decode().strip(SPACE))
@@ -241,14 +221,14 @@ def items(text: str) -> list[str]:
 def condition(statement: str) -> str:
     """What follows the last ``WHERE`` outside parentheses; empty if there is none."""
     depth, begin = 0, None
-    for token, _, end in _tokens(statement):
+    for token, _, end in tokens(statement):
         depth += {"(": 1, ")": -1}.get(token, 0)
         if depth == 0 and token.upper() == "WHERE":
             begin = end
     return statement.encode()[begin:].decode().strip(SPACE) if begin is not None else ""
 
 
-def _tokens(text: str) -> Iterator[tuple[str, int, int]]:
+def tokens(text: str) -> Iterator[tuple[str, int, int]]:
     """Each token, and where it begins and ends, in bytes."""
     postgast, data = _postgast(), text.encode()
     try:

@@ -99,6 +99,11 @@ depending (oid, kind, name, attnum) AS (
     JOIN pg_attrdef AS f ON f.oid = d.objid
     JOIN pg_attribute AS a ON a.attrelid = f.adrelid AND a.attnum = f.adnum
     WHERE d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> f.adrelid
+    UNION ALL
+    SELECT d.refobjid, 'function', p.proname, d.refobjsubid
+    FROM pg_depend AS d
+    JOIN pg_proc AS p ON p.oid = d.objid
+    WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_class'::regclass
 ),
 dependents AS (
     SELECT d.oid, json_agg(DISTINCT jsonb_build_array(d.kind, d.name, a.attname)) AS found
