@@ -14,7 +14,7 @@ from tsext.locks.policy import Policy
 from tsext.locks.statements import Kind, Statement
 from tsext.model.locks import LockMode
 from tsext.settings import Settings
-from tsext.settings.values import durations
+from tsext.settings.values import times
 
 
 def kind(text, autocommit=False):
@@ -91,10 +91,10 @@ def test_timeouts_grow_and_never_end_in_none():
 
 
 def test_settings():
-    assert durations("x", "5ms, 1s") == (timedelta(milliseconds=5), timedelta(seconds=1))
+    assert times("x", "5ms, 1s") == (timedelta(milliseconds=5), timedelta(seconds=1))
     for nonsense in ("", "0ms 10ms", "soon"):
         with pytest.raises(SettingsError):
-            durations("x", nonsense)
+            times("x", nonsense)
 
 
 def holder(**given):
