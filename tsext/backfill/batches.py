@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
@@ -114,22 +114,32 @@ def loses_updates(connection: Connection) -> bool:
 
 def _by_key(connection: Connection, heap: catalog.Heap, what: Change, pace: Pace) -> Iterator[int]:
     """In the order of the primary key: so each row is met once, wherever an UPDATE of others moves it."""
-    columns = [identifier(each) for each in heap.primary_key]
-    key = ", ".join(columns)
-    # as text, which is the same constant whatever the driver makes of the type; but in the order of the columns, for
-    # which a bare name would mean the text
-    bounds = f"SELECT {', '.join(f'{each}::text' for each in columns)} FROM ONLY {heap} AS heap"
-    order = ", ".join(f"heap.{each}" for each in columns)
+    key = ", ".join(map(identifier, heap.primary_key))
     after = "true"
     while True:
-        left = f"{what.condition} AND {after}"
-        last = _first(connection, f"{bounds} WHERE {left} ORDER BY {order} OFFSET {pace.size - 1} LIMIT 1")
+        last = end_of_batch(connection, str(heap), heap.primary_key, f"{what.condition} AND {after}", pace.size)
         bound = ", ".join(map(literal, last or ()))
         until = f"{after} AND ({key}) <= ({bound})" if last else after
         yield _update(connection, what.batch(heap, until), pace.size if last else 0, pace)
         if not last:
             return
         after = f"({key}) > ({bound})"
+
+
+def end_of_batch(
+    connection: Connection, relation: str, key: Sequence[str], within: str, size: int
+) -> tuple[str, ...] | None:
+    """The key of the last row of a batch, as text; None if there are not that many rows.
+
+    :param within: the condition for the rows that are left.
+    """
+    # as text, which is the same constant whatever the driver makes of the type; but in the order of the columns, for
+    # which a bare name would mean the text
+    columns = ", ".join(f"{identifier(each)}::text" for each in key)
+    order = ", ".join(f"heap.{identifier(each)}" for each in key)
+    query = f"SELECT {columns} FROM ONLY {relation} AS heap WHERE {within} ORDER BY {order} OFFSET {size - 1} LIMIT 1"
+    row = ask(connection, query).first()
+    return None if row is None else tuple(row)
 
 
 def _by_page(connection: Connection, heap: catalog.Heap, what: Change, pace: Pace) -> Iterator[int]:
@@ -165,11 +175,6 @@ def _ranges(left: Iterable[tuple[int, int]], pace: Pace) -> Iterator[tuple[range
 
 def _between(pages: range) -> str:
     return f"ctid >= '({pages.start},0)' AND ctid < '({pages.stop},0)'"
-
-
-def _first(connection: Connection, query: str) -> tuple[str, ...] | None:
-    row = ask(connection, query).first()
-    return None if row is None else tuple(row)
 
 
 def _update(connection: Connection, statement: str, rows: int, pace: Pace) -> int:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from tsext import catalog
 from tsext.backfill import ledger
-from tsext.backfill.batches import LOCKED_TARGET, Pace, lock_against_writers, loses_updates
+from tsext.backfill.batches import LOCKED_TARGET, Pace, end_of_batch, lock_against_writers, loses_updates
 from tsext.backfill.ledger import Backfill, NewTask, Outcome, Task
 from tsext.backfill.throttle import limits_of
 from tsext.errors import BackfillError, Finding
@@ -109,9 +109,14 @@ def _plan(connection: Connection, backfill: Backfill) -> int:
     spec, known = Spec.of(backfill), {each["relation"] for each in ledger.tasks(connection, backfill)}
     heaps = [each for each in catalog.heaps(connection, spec.table, spec.schema) if str(each) not in known]
     compressed, locks = _in_columnstore(connection, spec), loses_updates(connection)
-    return ledger.plan(connection, backfill, [
-        task for heap in heaps for task in _tasks(connection, heap, spec, (str(heap) in compressed, locks))
-    ])  # fmt: skip
+    tasks: list[NewTask] = []
+    for found in heaps:
+        heap = replace(found, tuples=found.tuples or catalog.page_count(connection, found) * ROWS_PER_PAGE)
+        if str(heap) in compressed:
+            tasks.append(NewTask(COLUMNSTORE, str(heap), expected=heap.tuples))
+        else:
+            tasks += _tasks(connection, heap, spec, locks=locks)
+    return ledger.plan(connection, backfill, tasks)
 
 
 def _in_columnstore(connection: Connection, spec: Spec) -> set[str]:
@@ -125,12 +130,11 @@ def _qualified(spec: Spec) -> str:
     return f"{identifier(spec.schema)}.{identifier(spec.table)}"
 
 
-def _tasks(connection: Connection, found: catalog.Heap, spec: Spec, how: tuple[bool, bool]) -> Iterator[NewTask]:
-    compressed, locks = how
-    heap = replace(found, tuples=found.tuples or catalog.page_count(connection, found) * ROWS_PER_PAGE)
-    if compressed:
-        yield NewTask(COLUMNSTORE, str(heap), expected=heap.tuples)
-        return
+def _tasks(connection: Connection, heap: catalog.Heap, spec: Spec, *, locks: bool) -> Iterator[NewTask]:
+    """The parts of a table or chunk of rows.
+
+    :param locks: whether writers of a chunk must be kept out of it.
+    """
     key = _order(connection, str(heap), spec)
     if not key:
         yield NewTask(PAGES, str(heap), expected=heap.tuples)
@@ -195,7 +199,7 @@ def _by_key(connection: Connection, task: Task, spec: Spec, pace: Pace) -> Outco
     lower = after or Bound.of(task.lower)
     within = [each.compared(operator) for each, operator in ((lower, ">"), (upper, "<=")) if each is not None]
     begun = time.monotonic()
-    last = _last(connection, task.relation, key, (" AND ".join(within) or "true", pace.size))
+    last = _last(connection, task.relation, key, " AND ".join(within) or "true", pace.size)
     until = [*within, last.compared("<=")] if last is not None else within
     if task.step == LOCKED:
         send(connection, lock_against_writers(task.relation))
@@ -208,16 +212,10 @@ def _by_key(connection: Connection, task: Task, spec: Spec, pace: Pace) -> Outco
     return Outcome(changed, seen=seen, position=str(last), batch=pace.size)
 
 
-def _last(connection: Connection, relation: str, key: tuple[str, ...], which: tuple[str, int]) -> Bound | None:
+def _last(connection: Connection, relation: str, key: tuple[str, ...], within: str, size: int) -> Bound | None:
     """Where a batch of so many rows ends; None if there are not more."""
-    within, size = which
-    # as text, which is the same constant whatever the driver makes of the type; but in the order of the columns, for
-    # which a bare name would mean the text
-    columns = ", ".join(f"{identifier(each)}::text" for each in key)
-    order = ", ".join(f"heap.{identifier(each)}" for each in key)
-    query = f"SELECT {columns} FROM ONLY {relation} AS heap WHERE {within} ORDER BY {order} OFFSET {size - 1} LIMIT 1"
-    row = ask(connection, query).first()
-    return None if row is None else Bound(dict(zip(key, row, strict=True)))
+    values = end_of_batch(connection, relation, key, within, size)
+    return None if values is None else Bound(dict(zip(key, values, strict=True)))
 
 
 def _by_page(connection: Connection, task: Task, spec: Spec, pace: Pace) -> Outcome:

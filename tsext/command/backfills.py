@@ -10,7 +10,7 @@ from typing import Any
 
 from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import URL, Connection
+from sqlalchemy import Connection
 
 from tsext import catalog, history, review
 from tsext.backfill import executors, kinds, ledger, waiting, workers
@@ -86,23 +86,18 @@ def run(
     :param tell: called twice a second with the backfill that is at work.
     :raises BackfillError: if there is neither a backfill nor a revision of this name, or the revision declares none.
     """
-    settings, reports = Settings.read(config, x_arguments(config)), []
-    url = url_of(settings)
+    settings = Settings.read(config, x_arguments(config))
     with connected(config) as connection:
-        for each in _wanted(config, connection, settings, what):
-            reports.append(_run(url, connection, each, (crew, settings), tell))
-    return reports
+        return [_run(connection, each, crew, settings, tell) for each in _wanted(config, connection, settings, what)]
 
 
 def _run(
-    url: URL,
     connection: Connection,
     wanted: Backfill,
-    how: tuple[Crew, Settings],
+    crew: Crew,
+    settings: Settings,
     tell: Callable[[Connection, Backfill], None] | None,
 ) -> Report:
-    crew, settings = how
-    count = crew.workers or settings.backfill_workers
     if wanted.state in (State.CANCELLED, State.FAILED):
         further = f"let it go on: tsext backfill retry {wanted.name}"
         raise BackfillError(f"backfill {wanted.name} is {wanted.state}: {wanted.reason or 'by hand'}", hint=further)
@@ -111,7 +106,8 @@ def _run(
     elif wanted.state in (State.DECLARED, State.RUNNING, State.PAUSED):
         with executors.executor(crew.executor) as executor:
             told = (lambda: tell(connection, wanted)) if tell is not None else (lambda: None)
-            workers.run(url, wanted.name, workers=count, executor=executor, tell=told)
+            count = crew.workers or settings.backfill_workers
+            workers.run(url_of(settings), wanted.name, workers=count, executor=executor, tell=told)
     return _reported(connection, ledger.find(connection, wanted.name))
 
 

@@ -83,8 +83,8 @@ def upgrade(job: Job) -> Outcome:
     before = look(job.target, at)
     outcome = _needless(before, job.wanted)
     if outcome is None:
-        code, output = _run(job)
-        outcome = _judged(before, look(job.target, at), job.wanted, (code, hidden(output, job.target.url)))
+        ended = _run(job)
+        outcome = _judged(before, look(job.target, at), job.wanted, ended)
     return replace(outcome, seconds=time.monotonic() - began)
 
 
@@ -98,13 +98,22 @@ def _needless(standing: Standing, wanted: frozenset[str]) -> Outcome | None:
     return None
 
 
-def _judged(before: Standing, after: Standing, wanted: frozenset[str], ended: tuple[int, str]) -> Outcome:
-    code, output = ended
+@dataclass(frozen=True)
+class _Ended:
+    """A process that has ended."""
+
+    code: int
+    """Its exit code; negative: the signal that has ended it."""
+    output: str
+    """What it printed, without the password of the URL."""
+
+
+def _judged(before: Standing, after: Standing, wanted: frozenset[str], ended: _Ended) -> Outcome:
     state, error = State.UPGRADED, ""
-    if code in (_CANCELLED, -signal.SIGINT, -signal.SIGTERM):
+    if ended.code in (_CANCELLED, -signal.SIGINT, -signal.SIGTERM):
         state, error = State.CANCELLED, "it was cancelled; its revision is rolled back, those before it stay"
-    elif code:
-        state, error = State.FAILED, _error(output)
+    elif ended.code:
+        state, error = State.FAILED, _error(ended.output)
     elif not wanted <= after.applied:
         state, error = State.FAILED, after.told or "the command succeeded, but not all revisions are applied"
     return Outcome(
@@ -114,7 +123,7 @@ def _judged(before: Standing, after: Standing, wanted: frozenset[str], ended: tu
         after.revisions,
         revisions=len(after.applied - before.applied),
         error=error,
-        output=output,
+        output=ended.output,
     )
 
 
@@ -154,10 +163,9 @@ def _send(processes: Sequence[subprocess.Popen[bytes]], signum: signal.Signals) 
             process.send_signal(signum)
 
 
-def _run(job: Job) -> tuple[int, str]:
-    """Exit code, and what it printed."""
+def _run(job: Job) -> _Ended:
     if _cancelled.is_set():
-        return _CANCELLED, ""
+        return _Ended(_CANCELLED, "")
     command = [sys.executable, "-m", "alembic", *job.where.arguments, "upgrade", job.revision]
     # a file, not a pipe: if we are killed, the process goes on to the end of its revision
     with tempfile.TemporaryFile() as printed:
@@ -177,7 +185,7 @@ def _run(job: Job) -> tuple[int, str]:
         finally:
             _running.discard(process)
         printed.seek(0)
-        return code, printed.read().decode(errors="replace")
+        return _Ended(code, hidden(printed.read().decode(errors="replace"), job.target.url))
 
 
 def _environment(target: Target) -> dict[str, str]:

@@ -11,7 +11,7 @@ from tsext import catalog
 from tsext.errors import InvalidObject
 from tsext.model.columns import ColumnChange
 from tsext.operations.rendering import Code, code_of
-from tsext.operations.twins import ITS_OWN, ColumnOperation, Expansion, Twin
+from tsext.operations.twins import ITS_OWN, ColumnOperation, Expansion, Instant, Twin, UndoExpansion
 from tsext.sql.quoting import identifier, literal, short
 from tsext.sql.sending import send
 
@@ -67,23 +67,13 @@ class ExpandColumnRename(Expansion, ColumnRename, name="expand_column_rename", n
         return UndoExpandColumnRename(self.target)
 
 
-class Instant(ColumnRename):
-    """A verb of which nothing takes long, in the revision's transaction."""
-
-    transactional = True
-    answers_for = ITS_OWN
-
-    def run(self, connection: Connection) -> None:
-        """One statement after the other."""
-        for statement in self.statements():
-            send(connection, statement)
-
-
-class UndoExpandColumnRename(Instant, name="undo_expand_column_rename", noun=ColumnChange):
+class UndoExpandColumnRename(UndoExpansion, ColumnRename, name="undo_expand_column_rename", noun=ColumnChange):
     """Undo ``op.expand_column_rename``, also one that was interrupted: applications may use the old name only.
 
     Nothing is lost: both columns have what was written into either. ACCESS EXCLUSIVE, for an instant.
     """
+
+    answers_for = ITS_OWN
 
     def check(self, connection: Connection) -> None:
         """Refuse to drop a column that was not added by the expansion."""
@@ -95,16 +85,12 @@ class UndoExpandColumnRename(Instant, name="undo_expand_column_rename", noun=Col
                 hint="it was not added by op.expand_column_rename; correct the names",
             )
 
-    def statements(self) -> list[str]:
-        """Trigger, function, column."""
-        return [*self.twin.drop_sync, f"{self.alter} DROP COLUMN IF EXISTS {identifier(self.target.twin)}"]
-
     def reverse(self) -> ExpandColumnRename:
         """Adding it again."""
         return ExpandColumnRename(self.target)
 
 
-class ContractColumnRename(Instant, name="contract_column_rename", noun=ColumnChange):
+class ContractColumnRename(Instant, ColumnRename, name="contract_column_rename", noun=ColumnChange):
     """Rename a column, second half: from now on applications may use the new name only.
 
     The column that was added is dropped, and the old one renamed, so that it keeps its place, indexes,

@@ -13,7 +13,7 @@ from tsext import catalog
 from tsext.errors import InvalidObject, IrreversibleOperation
 from tsext.model.columns import ColumnChange
 from tsext.operations.rendering import Code, code_of
-from tsext.operations.twins import ITS_OWN, ColumnOperation, Expansion, Twin, copy_name
+from tsext.operations.twins import ITS_OWN, ColumnOperation, Expansion, Instant, Twin, UndoExpansion, copy_name
 from tsext.sql.columns import qualify, type_text
 from tsext.sql.quoting import identifier, literal, qualified, short
 from tsext.sql.sending import send
@@ -117,10 +117,9 @@ class ExpandColumnType(Expansion, TypeOperation, name="expand_column_type", noun
         return UndoExpandColumnType(self.target)
 
 
-class UndoExpandColumnType(TypeOperation, name="undo_expand_column_type", noun=ColumnChange):
+class UndoExpandColumnType(UndoExpansion, TypeOperation, name="undo_expand_column_type", noun=ColumnChange):
     """Drop the column of another type beside one."""
 
-    transactional = True
     answers_for = SEEN_BY_NOBODY
 
     @classmethod
@@ -130,15 +129,6 @@ class UndoExpandColumnType(TypeOperation, name="undo_expand_column_type", noun=C
         Nothing is lost: the column itself has all that was written. ACCESS EXCLUSIVE, for an instant.
         """
         operations.invoke(cls(ColumnChange(table_name, column_name, twin_name(column_name), schema=schema)))
-
-    def statements(self) -> list[str]:
-        """Trigger, function, column."""
-        return [*self.twin.drop_sync, f"{self.alter} DROP COLUMN IF EXISTS {identifier(self.target.twin)}"]
-
-    def run(self, connection: Connection) -> None:
-        """In the revision's transaction."""
-        for statement in self.statements():
-            send(connection, statement)
 
     def arguments(self) -> list[Code]:
         """Table and column."""
@@ -156,10 +146,9 @@ class UndoExpandColumnType(TypeOperation, name="undo_expand_column_type", noun=C
         return ExpandColumnType(self.target)
 
 
-class ContractColumnType(TypeOperation, name="contract_column_type", noun=ColumnChange):
+class ContractColumnType(Instant, TypeOperation, name="contract_column_type", noun=ColumnChange):
     """Let the column of another type take the place of the first."""
 
-    transactional = True
     answers_for = SEEN_BY_NOBODY
 
     def __init__(self, target: ColumnChange, back: ColumnChange | None = None) -> None:
@@ -265,11 +254,6 @@ class ContractColumnType(TypeOperation, name="contract_column_type", noun=Column
             return self.swap
         bare = catalog.ColumnDetails("", False, None, None, False, None, False, None)
         return [_nothing_else(self.twin), *self._swapped(bare, [])]
-
-    def run(self, connection: Connection) -> None:
-        """In the revision's transaction."""
-        for statement in self.statements():
-            send(connection, statement)
 
     def arguments(self) -> list[Code]:
         """As for the expansion, and the way back."""

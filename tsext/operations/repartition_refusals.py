@@ -49,7 +49,7 @@ def refuse(
     assert relation is not None  # or it would have been refused
     table = catalog.moved_table(connection, relation[1], relation[0], CAPTURE)
     assert table is not None
-    obstacles = _obstacles(connection, table, (found is not None, wanted is not None))
+    obstacles = _obstacles(connection, table, is_hypertable=found is not None, is_to_be_one=wanted is not None)
     readers = catalog.views_of_columns(connection, str(table), types)
     if found is not None:
         column = wanted.column if wanted is not None and wanted.column != found.column else None
@@ -106,18 +106,14 @@ def _refuse_keys(operation: SteppedOperation, connection: Connection, table: cat
 
 
 def _obstacles(
-    connection: Connection, found: catalog.MovedTable, hypertable: tuple[bool, bool]
+    connection: Connection, found: catalog.MovedTable, *, is_hypertable: bool, is_to_be_one: bool
 ) -> Iterator[tuple[str, str]]:
-    """What anybody's table may have.
-
-    :param hypertable: whether it is one, and is to be one.
-    """
-    is_hypertable, is_to_be_hypertable = hypertable
+    """What anybody's table may have."""
     if found.kind != "r" or found.is_child or (found.has_children and not is_hypertable):
         yield "is partitioned, inherited from, or a part of another table", "move its parts one by one, by hand"
     if found.persistence == "t":
         yield "is a temporary table", "create another one, and copy the rows"
-    if is_to_be_hypertable:
+    if is_to_be_one:
         yield from _obstacles_to_hypertables(connection, found)
     if found.has_rules:
         yield "has rules, which a hypertable cannot have", "drop them, or make triggers of them"

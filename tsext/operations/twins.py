@@ -17,6 +17,7 @@ from tsext.model.constraints import NotNull
 from tsext.operations import index_builds
 from tsext.operations.constraints import SetNotNull
 from tsext.operations.index_builds import Build
+from tsext.operations.operation import Operation
 from tsext.operations.progress import count
 from tsext.operations.steps import SteppedOperation
 from tsext.sql.columns import qualify
@@ -177,6 +178,21 @@ class ColumnOperation(SteppedOperation):
         if self.twin.differs(connection):
             fact = f"rows of {self.shown} have another value in {target.twin} than in {target.column}"
             raise RevisionFailed(f"op.{self.verb}: {fact}", hint=cure)
+
+
+class Instant(ColumnOperation):
+    """A verb of which nothing takes long, in the revision's transaction."""
+
+    transactional = True
+    run = Operation.run
+
+
+class UndoExpansion(Instant):
+    """Drops the twin, and what keeps it equal."""
+
+    def statements(self) -> list[str]:
+        """Trigger, function, column."""
+        return [*self.twin.drop_sync, f"{self.alter} DROP COLUMN IF EXISTS {identifier(self.target.twin)}"]
 
 
 class Expansion(ColumnOperation):
