@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         is_same_index,
         source_of_aggregate,
     )
-    from tsext.catalog.asking import Key, key_of
+    from tsext.catalog.asking import Key, Relation, key_of
     from tsext.catalog.blocking import Backend, Waiter, Waiting, archive_backlog, backend, blocked_by, waiting
     from tsext.catalog.columnar import (
         Chunk,
@@ -60,7 +60,6 @@ if TYPE_CHECKING:
         internal_times,
         is_fillable,
         loadable_columns,
-        named,
         own_chunks,
     )
     from tsext.catalog.holding import (
@@ -141,6 +140,7 @@ if TYPE_CHECKING:
         functions,
         hypertable,
         hypertables,
+        named,
         now_function,
         resolved,
         table_facts,
@@ -195,7 +195,7 @@ else:
                 "is_same_index",
                 "source_of_aggregate",
             ),
-            "asking": ("Key", "key_of"),
+            "asking": ("Key", "Relation", "key_of"),
             "blocking": ("Backend", "Waiter", "Waiting", "archive_backlog", "backend", "blocked_by", "waiting"),
             "columnar": (
                 "Chunk",
@@ -234,7 +234,6 @@ else:
                 "internal_times",
                 "is_fillable",
                 "loadable_columns",
-                "named",
                 "own_chunks",
             ),
             "holding": (
@@ -315,6 +314,7 @@ else:
                 "functions",
                 "hypertable",
                 "hypertables",
+                "named",
                 "now_function",
                 "resolved",
                 "table_facts",

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
+from tsext.sql.quoting import qualified
 from tsext.sql.sending import ask
 from tsext.sql.stored import stored
 
 Key = tuple[str | None, str]
 """Schema and name of a relation; the schema is None for the default schema, as in metadata."""
+
+
+class Relation(NamedTuple):
+    """A relation that is there; as text, as it stands in SQL."""
+
+    schema: str
+    name: str
+
+    def __str__(self) -> str:
+        return qualified(self.name, self.schema)
 
 
 text = partial(stored, __file__)

@@ -116,7 +116,7 @@ def columnstore_use(connection: Connection, name: str, schema: str | None = None
     relation = resolved(connection, name, schema)
     if relation is None:
         return ColumnstoreUse(0, ())
-    found = rows(connection, "columnstore_use", schema=relation[0], name=relation[1])[0]
+    found = rows(connection, "columnstore_use", schema=relation.schema, name=relation.name)[0]
     return ColumnstoreUse(found.chunks, tuple(found.policies))
 
 

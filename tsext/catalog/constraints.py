@@ -50,7 +50,7 @@ def printed_check(connection: Connection, condition: str, table: str, schema: st
     assert found is not None
     copy = identifier("tsext_check_copy")
     with connection.begin_nested() as savepoint:
-        connection.exec_driver_sql(f"CREATE TEMP TABLE {copy} (LIKE {qualified(*reversed(found))})")
+        connection.exec_driver_sql(f"CREATE TEMP TABLE {copy} (LIKE {found})")
         check = f"ALTER TABLE {copy} ADD CONSTRAINT tsext_check CHECK ({condition})"
         send(connection, check)
         state = constraint_state(connection, "tsext_check_copy", "pg_temp", "tsext_check")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from tsext.catalog.asking import rows, text
+from tsext.catalog.asking import Relation, rows, text
 
 
 class Span(NamedTuple):
@@ -17,15 +17,6 @@ class Span(NamedTuple):
     end: int
     chunk: str
     """As it stands in SQL."""
-
-
-def named(connection: Connection, relation: str) -> tuple[str, str] | None:
-    """Schema and name of the relation that PostgreSQL finds under a name; None if there is none.
-
-    :param relation: as it stands in SQL.
-    """
-    found = rows(connection, "resolved", relation=relation)
-    return (found[0].schema, found[0].name) if found else None
 
 
 def loadable_columns(connection: Connection, relation: str) -> dict[str, str]:
@@ -50,16 +41,15 @@ def chunk_spans(connection: Connection, schema: str, name: str, chunk: str | Non
     return [Span(row.begin, row.end, row.name) for row in found]
 
 
-def is_fillable(connection: Connection, key: tuple[str, str], columns: Sequence[str], chunk: str | None = None) -> bool:
+def is_fillable(connection: Connection, table: Relation, columns: Sequence[str], chunk: str | None = None) -> bool:
     """Whether rows may be copied straight into chunks, with the same outcome as through the hypertable.
 
     Not so, if there are triggers, a columnstore, continuous aggregates, row security, or several dimensions.
 
-    :param key: schema and name of the hypertable.
     :param columns: that values are given for.
     :param chunk: whether that is one of them, as it stands in SQL.
     """
-    given = {"schema": key[0], "name": key[1], "columns": list(columns), "chunk": chunk}
+    given = {"schema": table.schema, "name": table.name, "columns": list(columns), "chunk": chunk}
     return bool(rows(connection, "fillable", **given)[0].fillable)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from tsext.catalog.asking import rows, text
+from tsext.catalog.asking import Relation, rows, text
 from tsext.catalog.installed import timescaledb
 from tsext.catalog.partitioning import hypertable, resolved
 from tsext.sql.quoting import identifier, qualified
@@ -114,10 +114,10 @@ def _known(connection: Connection, index: str) -> set[tuple[str, str]]:
     return {(row.schema, row.name) for row in rows(connection, query, index=index)}
 
 
-def index_table(connection: Connection, name: str, schema: str | None = None) -> tuple[str, str] | None:
-    """Schema and name of the table that an index is of; None if there is no such index."""
+def index_table(connection: Connection, name: str, schema: str | None = None) -> Relation | None:
+    """The table that an index is of; None if there is no such index."""
     found = rows(connection, "index_table", index=qualified(name, schema))
-    return (found[0].schema, found[0].name) if found else None
+    return Relation(found[0].schema, found[0].name) if found else None
 
 
 def printed_index(connection: Connection, create: str, name: str, schema: str | None, copy: str) -> BuiltIndex:
@@ -129,7 +129,7 @@ def printed_index(connection: Connection, create: str, name: str, schema: str | 
     """
     found = resolved(connection, name, schema)
     assert found is not None
-    original = qualified(*reversed(found))
+    original = str(found)
     with connection.begin_nested() as savepoint:
         key = connection.exec_driver_sql("SELECT pg_get_partkeydef(to_regclass(%(t)s))", {"t": original}).scalar()
         partitioned = f" PARTITION BY {key}" if key else ""

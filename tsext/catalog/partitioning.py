@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from tsext.catalog.asking import Key, key_of, rows
+from tsext.catalog.asking import Key, Relation, key_of, rows
 from tsext.catalog.installed import timescaledb
 from tsext.model import CHUNK_SKIPPING, Dimension, Hypertable, TableFacts
 from tsext.sql.quoting import qualified
@@ -66,10 +66,15 @@ def hypertable(connection: Connection, name: str, schema: str | None = None) -> 
     return next((replace(each, name=name, schema=schema) for each in found), None)
 
 
-def resolved(connection: Connection, name: str, schema: str | None) -> tuple[str, str] | None:
-    """Schema and name of the relation that PostgreSQL finds under a name; None if there is none."""
-    found = rows(connection, "resolved", relation=qualified(name, schema))
-    return (found[0].schema, found[0].name) if found else None
+def resolved(connection: Connection, name: str, schema: str | None) -> Relation | None:
+    """What the relation is called that PostgreSQL finds under a name; None if there is none."""
+    return named(connection, qualified(name, schema))
+
+
+def named(connection: Connection, relation: str) -> Relation | None:
+    """The same for a name as it stands in SQL."""
+    found = rows(connection, "resolved", relation=relation)
+    return Relation(found[0].schema, found[0].name) if found else None
 
 
 def table_facts(connection: Connection, name: str, schema: str | None = None) -> TableFacts | None:

@@ -22,7 +22,6 @@ from tsext.backfill.ledger import transaction
 from tsext.loading.formats import copy_statement
 from tsext.loading.rejects import query
 from tsext.loading.sources import Part, Sample
-from tsext.sql.quoting import qualified
 from tsext.sql.sending import copy_in, send, sqlstate
 
 log = logging.getLogger("alembic.tsext")
@@ -55,27 +54,25 @@ class Records(Protocol):
         """What a record holds; None for a null."""
 
 
-def place(connection: Connection, key: tuple[str, str], records: Records, samples: Sequence[Sample]) -> Placed:
+def place(connection: Connection, table: catalog.Relation, records: Records, samples: Sequence[Sample]) -> Placed:
     """Make the chunks that are missing for some records of a file, and tell the chunks of all of them.
 
     :param connection: in autocommit mode.
-    :param key: schema and name of the table.
     """
-    relation = qualified(key[1], key[0])
-    column = _column(connection, key, relation, records)
+    column = _column(connection, table, records)
     times = None if column is None else _times(connection, records, column, samples)
     if times is None:
         return Placed([None] * len(samples))
     known = [(time, each.part) for time, each in zip(times, samples, strict=True) if time is not None]
-    missing, made = _uncovered(known, catalog.chunk_spans(connection, *key)), 0
+    missing, made = _uncovered(known, catalog.chunk_spans(connection, *table)), 0
     while missing:
-        chunk = _make(connection, relation, records, missing[0][1])
+        chunk = _make(connection, str(table), records, missing[0][1])
         made += chunk is not None
         # by a record that is refused, or one whose chunk others have made meanwhile, the next one is tried
-        spans = catalog.chunk_spans(connection, *key, chunk) if chunk is not None else []
+        spans = catalog.chunk_spans(connection, *table, chunk) if chunk is not None else []
         missing = _uncovered(missing[1:], spans)
-    fillable = catalog.is_fillable(connection, key, records.columns)
-    spans = sorted(catalog.chunk_spans(connection, *key)) if fillable else []
+    fillable = catalog.is_fillable(connection, table, records.columns)
+    spans = sorted(catalog.chunk_spans(connection, *table)) if fillable else []
     return Placed([_chunk(spans, each) for each in times], made)
 
 
@@ -85,33 +82,33 @@ def _chunk(spans: Sequence[catalog.Span], time: int | None) -> str | None:
     return spans[at].chunk if at >= 0 and time is not None and time < spans[at].end else None
 
 
-def is_fillable(connection: Connection, key: tuple[str, str], columns: Sequence[str], chunk: str) -> bool:
+def is_fillable(connection: Connection, table: catalog.Relation, columns: Sequence[str], chunk: str) -> bool:
     """Whether rows may still be copied straight into a chunk; if so, that stays until the transaction ends."""
     send(connection, "SAVEPOINT tsext_chunk")
     try:
         # as any INSERT does; whoever makes it other than it is now, needs a lock that has to wait for these
-        send(connection, f"LOCK TABLE ONLY {qualified(key[1], key[0])}, ONLY {chunk} IN ROW EXCLUSIVE MODE")
+        send(connection, f"LOCK TABLE ONLY {table}, ONLY {chunk} IN ROW EXCLUSIVE MODE")
     except DBAPIError as error:
         if sqlstate(error) not in _NO_SUCH_TABLE:
             raise
         send(connection, "ROLLBACK TO SAVEPOINT tsext_chunk")
         return False
     send(connection, "RELEASE SAVEPOINT tsext_chunk")
-    return catalog.is_fillable(connection, key, columns, chunk)
+    return catalog.is_fillable(connection, table, columns, chunk)
 
 
-def _column(connection: Connection, key: tuple[str, str], relation: str, records: Records) -> tuple[str, str] | None:
+def _column(connection: Connection, table: catalog.Relation, records: Records) -> tuple[str, str] | None:
     """Name and type of the column that alone decides the chunk; None if there is none, or rows must not be tried."""
-    found = catalog.hypertable(connection, key[1], key[0])
+    found = catalog.hypertable(connection, table.name, table.schema)
     if found is None or found.dimensions or found.functions or found.column not in records.columns:
         return None
-    if catalog.insert_triggers(connection, relation):
-        log.info("%s has triggers, so its chunks are made while it is loaded", relation)
+    if catalog.insert_triggers(connection, str(table)):
+        log.info("%s has triggers, so its chunks are made while it is loaded", table)
         return None
-    facts = catalog.table_facts(connection, key[1], key[0])
+    facts = catalog.table_facts(connection, table.name, table.schema)
     if facts is None or facts.columns.get(found.column) not in ("time", "date", "integer"):
         return None
-    return found.column, catalog.loadable_columns(connection, relation)[found.column]
+    return found.column, catalog.loadable_columns(connection, str(table))[found.column]
 
 
 def _times(

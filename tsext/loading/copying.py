@@ -39,16 +39,16 @@ def perform(connection: Connection, backfill: Backfill, task: Task) -> Outcome:
     if task.step == planning.STEP:
         return planning.perform(connection, backfill, task)
     refuse_changed(connection, backfill)
-    spec, key = Spec.of(backfill), planning.named(connection, backfill)
+    spec, table = Spec.of(backfill), planning.named(connection, backfill)
     if task.step == program.STEP:
-        return Outcome(program.run(spec, backfill.name, key, connection.engine.url), spec.size)
+        return Outcome(program.run(spec, backfill.name, table, connection.engine.url), spec.size)
     connection.exec_driver_sql(rejects.query("session"), spec.reading)
     connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")  # so that it is known which record violates one
     # rows and the note that they are loaded are lost together, or neither; the state at the end is flushed behind them
     connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
     part = spec.source().part(Range.read(task.lower or "", task.upper or ""))
     chunk = task.relation if task.relation != backfill.source else None
-    if chunk is not None and not chunks.is_fillable(connection, key, spec.columns, chunk):
+    if chunk is not None and not chunks.is_fillable(connection, table, spec.columns, chunk):
         chunk = None
     copying = Copying(connection, backfill.source, spec, chunk)
     copying.load(part)

@@ -19,7 +19,6 @@ from tsext.loading.formats import Format
 from tsext.loading.rejects import query
 from tsext.loading.sources import Outline, Range, Stamp, digest
 from tsext.loading.spec import CHANGED, Spec
-from tsext.sql.quoting import qualified
 
 _CALLED = {
     "sha256": "the content of the file",
@@ -144,13 +143,13 @@ def load(engine: Engine, request: Request, watch: Callable[[Progress], None] = l
 def _declare(connection: Connection, request: Request) -> _Declared:
     """Enter a load in the ledger with all its tasks at once, or find it there."""
     path = request.path
-    key = _found_table(connection, request.table)
+    table = _found_table(connection, request.table)
     if bookkeeping.version(connection) < bookkeeping.VERSION:
         bookkeeping.upgrade(connection)
     known = {each.name: each for each in ledger.backfills(connection)}.get(request.load_name)
     if known is not None:
-        return _known(connection, request, known, key)
-    relation = qualified(key[1], key[0])
+        return _known(connection, request, known, table)
+    relation = str(table)
     source = Spec(str(path), 0, 0, [], kind=request.kind, header=request.header, format=asdict(request.format)).source()
     outline = source.outline()
     spec = _spec(connection, request, outline, relation)
@@ -159,7 +158,7 @@ def _declare(connection: Connection, request: Request) -> _Declared:
     first = NewTask(planning.STEP, relation, outline.records.lower, outline.records.upper, 0)
     if request.tool:
         program.refuse_missing(spec)
-        spec, first = _for_program(connection, key, spec, outline.records)
+        spec, first = _for_program(connection, table, spec, outline.records)
     with ledger.transaction(connection):
         backfill = ledger.declare(connection, request.load_name, "load", relation, spec=spec.as_json())
         ledger.plan(connection, backfill, [first])
@@ -167,17 +166,17 @@ def _declare(connection: Connection, request: Request) -> _Declared:
     return _Declared(backfill, spec, is_done=False)
 
 
-def _for_program(connection: Connection, key: tuple[str, str], spec: Spec, records: Range) -> tuple[Spec, NewTask]:
+def _for_program(connection: Connection, table: catalog.Relation, spec: Spec, records: Range) -> tuple[Spec, NewTask]:
     """Go through all of it at once, for a program that loads it by itself."""
     marks = list(spec.source().marks(records))
-    placed = chunks.place(connection, key, spec, [sample for each in marks for sample in each.samples])
+    placed = chunks.place(connection, table, spec, [sample for each in marks for sample in each.samples])
     stamp = Stamp(spec.size, spec.modified)
     hashed = replace(spec, sha256=digest(Path(spec.path), stamp), hashed=spec.size, chunks_made=placed.made)
     lines = sum(each.range.lines for each in marks)
-    return hashed, NewTask(program.STEP, qualified(key[1], key[0]), records.lower, records.upper, lines)
+    return hashed, NewTask(program.STEP, str(table), records.lower, records.upper, lines)
 
 
-def _found_table(connection: Connection, table: str) -> tuple[str, str]:
+def _found_table(connection: Connection, table: str) -> catalog.Relation:
     found = catalog.named(connection, table)
     if found is None:
         raise LoadError(
@@ -234,9 +233,9 @@ def _refuse_twice(connection: Connection, request: Request, relation: str, stamp
             )
 
 
-def _known(connection: Connection, request: Request, known: Backfill, key: tuple[str, str]) -> _Declared:
+def _known(connection: Connection, request: Request, known: Backfill, table: catalog.Relation) -> _Declared:
     """A load that was declared before, if it is the same."""
-    relation = qualified(key[1], key[0])
+    relation = str(table)
     if known.kind != "load" or known.source != relation:
         raise LoadError(
             f"{known.name} is another {known.kind}, of {known.source}", hint="give this load a --load-name of its own"

@@ -71,15 +71,15 @@ def perform(connection: Connection, backfill: Backfill, task: Task) -> Outcome:
     return Outcome(0, position=None if following is None else following.range.lower)
 
 
-def named(connection: Connection, backfill: Backfill) -> tuple[str, str]:
-    """Schema and name of the table that is loaded.
+def named(connection: Connection, backfill: Backfill) -> catalog.Relation:
+    """The table that is loaded.
 
     :raises LoadError: if it is not there any more.
     """
-    key = catalog.named(connection, backfill.source)
-    if key is None:
+    table = catalog.named(connection, backfill.source)
+    if table is None:
         raise LoadError(f"there is no table {backfill.source} any more", hint="create it again")
-    return key
+    return table
 
 
 def _task(piece: Piece, relation: str) -> NewTask:
@@ -96,12 +96,12 @@ def _stretch(spec: Spec, within: Range, size: int) -> tuple[list[Mark], Mark | N
     return stretch, None
 
 
-def _placed(connection: Connection, key: tuple[str, str], spec: Spec, samples: list[Sample]) -> Placed:
+def _placed(connection: Connection, table: catalog.Relation, spec: Spec, samples: list[Sample]) -> Placed:
     """Where they belong; on another connection, so that nobody waits for a new chunk until a stretch is planned."""
     if catalog.takes_one_client(connection):
         return Placed([None] * len(samples))
     with workers.connected(connection.engine) as beside:
-        return chunks.place(beside, key, spec, samples)
+        return chunks.place(beside, table, spec, samples)
 
 
 def owners(marks: Sequence[Mark], chunks: Sequence[str | None]) -> list[str | None]:

@@ -13,6 +13,7 @@ import subprocess
 
 from sqlalchemy import URL
 
+from tsext.catalog import Relation
 from tsext.errors import LoadError
 from tsext.loading.spec import Spec
 from tsext.sql.quoting import literal
@@ -41,10 +42,9 @@ def refuse_missing(spec: Spec) -> None:
         raise LoadError(f"{NAME} cannot be given the column {odd[0]}, which needs quotes", hint="leave out --tool")
 
 
-def command(spec: Spec, name: str, key: tuple[str, str], url: URL) -> list[str]:
+def command(spec: Spec, name: str, table: Relation, url: URL) -> list[str]:
     """How it is called.
 
-    :param key: schema and name of the table.
     :param url: of the database; the password is left out, since others see what is called.
     """
     given = spec.format
@@ -53,8 +53,8 @@ def command(spec: Spec, name: str, key: tuple[str, str], url: URL) -> list[str]:
     there = url.set(drivername="postgresql", password=None).update_query_dict(settings)
     flags = {
         "connection": there.render_as_string(hide_password=False),
-        "schema": key[0],
-        "table": key[1],
+        "schema": table.schema,
+        "table": table.name,
         "file": spec.path,
         "columns": ",".join(spec.columns),
         "split": "\\t" if given["delimiter"] == "\t" else given["delimiter"],
@@ -74,14 +74,14 @@ def command(spec: Spec, name: str, key: tuple[str, str], url: URL) -> list[str]:
     ]
 
 
-def run(spec: Spec, name: str, key: tuple[str, str], url: URL) -> int:
+def run(spec: Spec, name: str, table: Relation, url: URL) -> int:
     """Let it load, or go on loading; gives the rows that it has loaded now.
 
     :raises LoadError: if it fails, with what it says.
     """
     refuse_missing(spec)
     environment = dict(os.environ, **({"PGPASSWORD": str(url.password)} if url.password else {}))
-    done = subprocess.run(command(spec, name, key, url), env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command(spec, name, table, url), env=environment, capture_output=True, text=True, check=False)
     found = re.search(r"^COPY (\d+)", done.stdout, re.MULTILINE)
     if done.returncode != 0 or found is None:
         said = (done.stderr.strip() or done.stdout.strip() or f"it ended with {done.returncode}").splitlines()[-1]

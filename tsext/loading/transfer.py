@@ -203,14 +203,14 @@ def _piped(source: Connection, read: str, connection: Connection, write: str) ->
 
 def _chunk(connection: Connection, backfill: Backfill, task: Task) -> str | None:
     """The one that the range is part of, if rows may be copied straight into it."""
-    spec, key = Spec.of(backfill), named(connection, backfill)
-    found = catalog.hypertable(connection, key[1], key[0])
+    spec, table = Spec.of(backfill), named(connection, backfill)
+    found = catalog.hypertable(connection, table.name, table.schema)
     if found is None or found.column != spec.column or task.lower is None or task.upper is None:
         return None
     lower, upper = catalog.internal_times(connection, [task.lower, task.upper], spec.type)
-    for each in catalog.chunk_spans(connection, *key):
+    for each in catalog.chunk_spans(connection, *table):
         if lower is not None and upper is not None and each.begin <= lower and upper <= each.end:
-            return each.chunk if chunks.is_fillable(connection, key, spec.columns, each.chunk) else None
+            return each.chunk if chunks.is_fillable(connection, table, spec.columns, each.chunk) else None
     return None
 
 
@@ -255,8 +255,8 @@ def table_of(connection: Connection, relation: str) -> catalog.MovedTable:
 
     :raises LoadError: if it is not there.
     """
-    key = catalog.named(connection, relation)
-    found = None if key is None else catalog.moved_table(connection, key[1], key[0], "")
+    table = catalog.named(connection, relation)
+    found = None if table is None else catalog.moved_table(connection, table.name, table.schema, "")
     if found is None:
         there = connection.engine.url.render_as_string()
         raise LoadError(f"there is no table {relation} in {there}", hint="write its name as in SQL: --from-table")

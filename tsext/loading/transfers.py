@@ -16,7 +16,6 @@ from tsext.history import bookkeeping
 from tsext.loading import attending, transfer
 from tsext.loading.rejects import query
 from tsext.loading.transfer import Spec, source_of, table_of
-from tsext.sql.quoting import qualified
 
 
 @dataclass(frozen=True)
@@ -119,10 +118,10 @@ def _without_password(url: str) -> str:
 
 def _declare(connection: Connection, request: Request) -> Backfill:
     """Enter it in the ledger, or find it there."""
-    key = catalog.named(connection, request.table)
-    if key is None:
+    table = catalog.named(connection, request.table)
+    if table is None:
         raise LoadError(f"there is no table {request.table}", hint="create it first, as it is to be")
-    relation = qualified(key[1], key[0])
+    relation = str(table)
     if bookkeeping.version(connection) < bookkeeping.VERSION:
         bookkeeping.upgrade(connection)
     try:

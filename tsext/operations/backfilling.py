@@ -127,10 +127,9 @@ class Backfill(DeclaringOperation, name="backfill", noun=RowChange):
         target, found = self.target, catalog.resolved(connection, *self.table)
         if found is None:
             raise InvalidObject(f"op.backfill: there is no table {self.shown}", hint="correct its name or schema")
-        schema, table = found
-        spec = {"table": table, "schema": schema, "set": self.assignment, "where": target.where}
+        spec = {"table": found.name, "schema": found.schema, "set": self.assignment, "where": target.where}
         spec["columnstore"] = target.columnstore
-        return Declaration("change", qualified(table, schema), spec, given=target.name)
+        return Declaration("change", str(found), spec, given=target.name)
 
     def reverse(self) -> Backfill:
         """What takes it back.

@@ -20,8 +20,8 @@ _MANY_OBJECTS = "0A000"
 
 def found(connection: Connection, name: str, schema: str | None) -> tuple[BuiltIndex, Indexed] | None:
     """An index, and the table that it is of; None if there is no such index."""
-    place = catalog.index_table(connection, name, schema)
-    whole = catalog.indexed(connection, place[1], place[0]) if place is not None else None
+    table = catalog.index_table(connection, name, schema)
+    whole = catalog.indexed(connection, table.name, table.schema) if table is not None else None
     index = whole.root.named(name) if whole is not None else None
     return (index, whole) if index is not None and whole is not None else None
 

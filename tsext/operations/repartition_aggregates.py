@@ -18,7 +18,7 @@ from tsext.operations.swapping import copied_privileges
 from tsext.sql.quoting import call, identifier, literal, qualified, regclass
 
 
-def made_again(connection: Connection, relation: tuple[str, str], place: str) -> tuple[dict[str, Any], ...]:
+def made_again(connection: Connection, relation: catalog.Relation, place: str) -> tuple[dict[str, Any], ...]:
     """What the move keeps of the aggregates of a hypertable.
 
     :param relation: its schema and name.

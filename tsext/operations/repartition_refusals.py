@@ -47,7 +47,7 @@ def refuse(
     """
     relation = catalog.resolved(connection, *operation.table)
     assert relation is not None  # or it would have been refused
-    table = catalog.moved_table(connection, relation[1], relation[0], CAPTURE)
+    table = catalog.moved_table(connection, relation.name, relation.schema, CAPTURE)
     assert table is not None
     obstacles = _obstacles(connection, table, is_hypertable=found is not None, is_to_be_one=wanted is not None)
     readers = catalog.views_of_columns(connection, str(table), types)
@@ -183,7 +183,7 @@ def _obstacles_of_hypertable(
             f"has the columnstore and foreign keys, {', '.join(keys)}, which TimescaleDB does not validate there",
             "drop them before, and add them again after this",
         )
-    yield from _obstacles_of_jobs(connection, (found.schema, found.name), column)
+    yield from _obstacles_of_jobs(connection, catalog.Relation(found.schema, found.name), column)
 
 
 def _obstacles_of_aggregates(
@@ -207,7 +207,7 @@ def _obstacles_of_aggregates(
         yield f"and its continuous aggregates are several of the name {name}, in several schemas", "rename one of them"
     for each in aggregates:
         name, schema = each.aggregate.name, each.aggregate.schema or str(connection.dialect.default_schema_name)
-        yield from _obstacles_of_jobs(connection, (schema, name))
+        yield from _obstacles_of_jobs(connection, catalog.Relation(schema, name))
         view = catalog.moved_table(connection, name, schema, CAPTURE)
         for other in view.views if view is not None else ():
             if other["kind"] != "v":
@@ -218,7 +218,7 @@ def _obstacles_of_aggregates(
 
 
 def _obstacles_of_jobs(
-    connection: Connection, relation: tuple[str, str], column: str | None = None
+    connection: Connection, relation: catalog.Relation, column: str | None = None
 ) -> Iterator[tuple[str, str]]:
     """What the jobs of the hypertable or of an aggregate would not do any more, or would do otherwise.
 

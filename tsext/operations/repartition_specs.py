@@ -52,8 +52,7 @@ def _by_ranges_of(column: str, operation: SteppedOperation, connection: Connecti
     """
     relation = catalog.resolved(connection, *operation.table)
     assert relation is not None  # or it would have been refused
-    schema, name = relation
-    source = catalog.moved_table(connection, name, schema, CAPTURE)
+    source = catalog.moved_table(connection, relation.name, relation.schema, CAPTURE)
     assert source is not None
     found = source.column(column)
     if found is None or found.type not in RANGES:
@@ -67,7 +66,7 @@ def _by_ranges_of(column: str, operation: SteppedOperation, connection: Connecti
             f"op.{operation.verb}: column {column} of {operation.shown} may be NULL, and such rows are in no range",
             hint=f'fill it, and then: op.set_not_null("{operation.table[0]}", "{column}")',
         )
-    return Spec(schema, name, column, found.type)
+    return Spec(relation.schema, relation.name, column, found.type)
 
 
 def _shaped(spec: Spec, operation: SteppedOperation, connection: Connection, wanted: Hypertable) -> Spec:
@@ -76,7 +75,7 @@ def _shaped(spec: Spec, operation: SteppedOperation, connection: Connection, wan
     :raises InvalidObject: if it cannot have that shape.
     """
     _check_shape(operation, connection, wanted)
-    relation, place = (spec.schema, spec.table), place_of(spec)
+    relation, place = catalog.Relation(spec.schema, spec.table), place_of(spec)
     return replace(
         spec,
         shape=tuple(CreateHypertable(replace(wanted, name=spec.table, schema=place)).statements()),
@@ -86,9 +85,9 @@ def _shaped(spec: Spec, operation: SteppedOperation, connection: Connection, wan
     )
 
 
-def _columnstore(connection: Connection, relation: tuple[str, str], schema: str) -> str:
+def _columnstore(connection: Connection, relation: catalog.Relation, schema: str) -> str:
     """What turns on the same columnstore for a table in another schema; nothing, if the table has none."""
-    found = catalog.columnstore(connection, relation[1], relation[0])
+    found = catalog.columnstore(connection, relation.name, relation.schema)
     if found is None:
         return ""
     enable = EnableColumnstore(replace(found, schema=schema))
