@@ -14,7 +14,7 @@ from tsext.backfill.ledger import Backfill
 from tsext.errors import Finding
 from tsext.locks.guard_rails import Rails, beyond
 from tsext.settings import Settings
-from tsext.sql.sending import ask
+from tsext.sql.sending import ask, said_first
 
 PREFIX = "backfill_"
 """How the settings begin that are limits."""
@@ -104,7 +104,7 @@ def _asked(connection: Connection, limits: Settings) -> Iterator[Finding]:
     try:
         row = ask(connection, limits.backfill_query).first()
     except SQLAlchemyError as error:
-        said = str(getattr(error, "orig", error)).strip().partition("\n")[0]
+        said = said_first(error)
         yield Finding("query", f"the query of the limits fails: {said}", "correct it: tsext backfill limits")
         return
     if row is not None and row[0] is not None and row[0] > 0:

@@ -22,7 +22,7 @@ from tsext.backfill.throttle import Throttle, limits_of
 from tsext.errors import Finding
 from tsext.locks.watchdog import Watchdog
 from tsext.settings import Settings
-from tsext.sql.sending import send, sqlstate
+from tsext.sql.sending import LOCK_NOT_AVAILABLE, QUERY_CANCELED, said, send, sqlstate
 
 log = logging.getLogger("alembic.tsext")
 
@@ -38,8 +38,6 @@ TRIES = 5
 
 _PASSING = ("08", "40", "53", "55", "57")
 """Classes of SQLSTATE that may be gone when it is tried again."""
-
-_LOCK_NOT_AVAILABLE, _CANCELED = "55P03", "57014"
 
 _ENDED = ("57P01", "57P02", "57P03")
 """SQLSTATE of a server that stops, or has not started yet."""
@@ -237,23 +235,23 @@ class Worker:
         if task is None or (isinstance(error, DBAPIError) and is_lost(error)):
             raise error
         reasons = self._stopped_for(error)
-        said = reasons[0].message if reasons else told(error)
+        why = reasons[0].message if reasons else said(error)
         if sitting.attempt is not None:
-            self._note(ledger.end_attempt, sitting.attempt, said)
+            self._note(ledger.end_attempt, sitting.attempt, why)
         if any(each.rule == _OVER for each in reasons):
             return
-        if reasons or sqlstate(error) == _LOCK_NOT_AVAILABLE:
-            self._obstacles = reasons[:1] or [Finding("lock-not-available", said)]
-            ledger.fail(self.connection, task, said, tries=None, worker=self.name)
+        if reasons or sqlstate(error) == LOCK_NOT_AVAILABLE:
+            self._obstacles = reasons[:1] or [Finding("lock-not-available", why)]
+            ledger.fail(self.connection, task, why, tries=None, worker=self.name)
             return
-        log.warning("backfill %s: %s %s: %s", self.backfill.name, task.step, task.relation, said)
-        if sqlstate(error) == _CANCELED and self._divided(task):
+        log.warning("backfill %s: %s %s: %s", self.backfill.name, task.step, task.relation, why)
+        if sqlstate(error) == QUERY_CANCELED and self._divided(task):
             return
-        ledger.fail(self.connection, task, said, tries=TRIES if _passes(error) else 1, worker=self.name)
+        ledger.fail(self.connection, task, why, tries=TRIES if _passes(error) else 1, worker=self.name)
 
     def _stopped_for(self, error: Exception) -> list[Finding]:
         """Why the watchdog has stopped it; nothing if it has not."""
-        stopped = sqlstate(error) == _CANCELED and self.watchdog is not None and self.watchdog.was_cancelled()
+        stopped = sqlstate(error) == QUERY_CANCELED and self.watchdog is not None and self.watchdog.was_cancelled()
         return self.watchdog.reasons if stopped and self.watchdog is not None else []
 
     def _divided(self, task: Task) -> bool:
@@ -292,11 +290,6 @@ def _watched(limits: Settings) -> Settings:
 def is_lost(error: DBAPIError) -> bool:
     """Whether there is no connection any more, or there was none to be had."""
     return bool(error.connection_invalidated) or sqlstate(error) in _ENDED or not sqlstate(error)
-
-
-def told(error: BaseException) -> str:
-    """What an error says, without the statement."""
-    return str(getattr(error, "orig", error)).strip() or type(error).__name__
 
 
 def _passes(error: Exception) -> bool:

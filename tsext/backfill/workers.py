@@ -18,8 +18,9 @@ from sqlalchemy.pool import NullPool
 
 from tsext.backfill import kinds, ledger
 from tsext.backfill.ledger import Backfill, State
-from tsext.backfill.worker import Worker, is_lost, told, watching
+from tsext.backfill.worker import Worker, is_lost, watching
 from tsext.errors import BackfillError
+from tsext.sql.sending import said
 
 log = logging.getLogger("alembic.tsext")
 
@@ -51,7 +52,7 @@ def work(database: str | URL | Engine, name: str, worker: str = "", stop: thread
             lost += 1
             if not is_lost(error) or lost > RECONNECTIONS or stop.is_set():
                 raise
-            log.warning("backfill %s: connection lost, trying again: %s", name, told(error))
+            log.warning("backfill %s: connection lost, trying again: %s", name, said(error))
             time.sleep(0.05 * 2**lost)
 
 

@@ -13,7 +13,7 @@ from tsext.catalog.constraints import constraint_state
 from tsext.catalog.index_builds import BuiltIndex, indexed_tables
 from tsext.model.columns import SYNC, ColumnChange
 from tsext.sql.quoting import identifier, qualified
-from tsext.sql.sending import send
+from tsext.sql.sending import said_first, send
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def refusal_of_type(connection: Connection, change: ColumnChange, before: str | 
             send(connection, f"ALTER TABLE pg_temp.tsext_type_copy ALTER COLUMN {column} TYPE {change.type_}{using}")
             savepoint.rollback()
     except (ProgrammingError, NotSupportedError, DataError) as error:
-        return str(error.orig).strip().partition("\n")[0]
+        return said_first(error)
     return None
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from tsext.history import Recorder
-from tsext.sql.sending import sqlstate
+from tsext.sql.sending import said_first, sqlstate
 from tsext.steps import Steps
 
 log = logging.getLogger("alembic.tsext")
@@ -76,5 +76,5 @@ class Committing:
         if sqlstate(error) not in PASSING or once or self.recorder.committed or self.tries >= TRIES:
             raise error
         connection.rollback()
-        log.info("running it again: it could not be committed: %s", str(error.orig).strip().partition("\n")[0])
+        log.info("running it again: it could not be committed: %s", said_first(error))
         time.sleep(PAUSE * random.random())

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tsext.errors import RevisionFailed, TsextError
 from tsext.history import Recorder, records
+from tsext.sql.sending import said
 
 log = logging.getLogger("alembic.tsext")
 
@@ -43,7 +44,7 @@ def _record(own: Connection | None, engine: Engine, failure: records.Entry) -> N
             records.write(other, failure)
             other.commit()
     except DBAPIError as error:
-        log.warning("the failure could not be recorded: %s", str(error.orig).strip())
+        log.warning("the failure could not be recorded: %s", said(error))
 
 
 def _told(error: Exception) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tsext.errors import PreflightFailed
 from tsext.settings import Settings
+from tsext.sql.sending import LOCK_NOT_AVAILABLE, sqlstate
 
 if TYPE_CHECKING:
     from tsext.preflight.situation import Pending
@@ -82,7 +83,7 @@ def looking(connection: Connection) -> Iterator[None]:
         try:
             yield
         except DBAPIError as error:
-            if "lock timeout" not in str(error.orig):
+            if sqlstate(error) != LOCK_NOT_AVAILABLE:
                 raise
             raise PreflightFailed(
                 "what is pending cannot be judged: somebody holds a table locked against everything",

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from tsext.errors import RevisionRefused, SettingsError
 from tsext.phases import Phase, refused_versions, versions
 from tsext.settings import Settings
-from tsext.sql.sending import ask
+from tsext.sql.sending import ask, said
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -51,7 +51,7 @@ def running_versions(connection: Connection, settings: Settings) -> list[Version
         rows = ask(connection, settings.application_version_query).all()
     except DBAPIError as error:
         raise SettingsError(
-            f"application_version_query failed: {str(error.orig).strip()}",
+            f"application_version_query failed: {said(error)}",
             hint="let it return one row for each version that is running",
         ) from error
     return versions(",".join(str(row[0]) for row in rows), "application_version_query")

@@ -8,7 +8,7 @@ from sqlalchemy.pool import NullPool
 
 from tsext.errors import TargetsError
 from tsext.preflight import connect
-from tsext.sql.sending import ask
+from tsext.sql.sending import ask, said
 
 
 def rows(url: URL, query: str) -> list[dict[str, str]]:
@@ -22,7 +22,7 @@ def rows(url: URL, query: str) -> list[dict[str, str]]:
             connection.exec_driver_sql("SET TRANSACTION READ ONLY")
             found = ask(connection, query).mappings().all()
         except DBAPIError as error:
-            raise TargetsError(f"the query fails: {str(error.orig).strip()}", hint="try it with psql") from error
+            raise TargetsError(f"the query fails: {said(error)}", hint="try it with psql") from error
     if found and "name" not in found[0]:
         raise TargetsError("the query returns no column `name`", hint="write: SELECT … AS name")
     return [{column: str(value) for column, value in row.items()} for row in found]

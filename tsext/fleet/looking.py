@@ -19,6 +19,7 @@ from tsext.fleet.targets import Target
 from tsext.fleet.urls import hidden
 from tsext.history import quiet
 from tsext.preflight import connect
+from tsext.sql.sending import said
 
 _CONNECT_TIMEOUT = 10
 """Seconds, unless the URL says otherwise."""
@@ -78,7 +79,7 @@ def look(target: Target, at: Read) -> Standing:
     except ConnectionRefused as error:
         fact, hint = error.message, error.hint
     except DBAPIError as error:
-        fact, hint = str(error.orig).strip(), "see the log of the server"
+        fact, hint = said(error), "see the log of the server"
     finding = Finding("unreachable", hidden(fact, target.url), hint)
     return Standing(target, Position.UNREACHABLE, findings=(finding,))
 

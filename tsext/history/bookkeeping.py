@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import ProgrammingError
 
 from tsext.errors import HistoryError
-from tsext.sql.sending import send
+from tsext.sql.sending import said, send
 from tsext.sql.stored import stored
 
 STEPS = {1: "001_tables", 4: "004_backfill", 5: "005_load", 6: "006_waiting", 7: "007_record", 8: "008_reasons"}
@@ -64,7 +64,7 @@ def _not_allowed(connection: Connection, error: ProgrammingError) -> HistoryErro
     role, database = connection.exec_driver_sql("SELECT current_user, current_database()").one()
     connection.rollback()
     return HistoryError(
-        f"role {role} cannot create tsext's bookkeeping in database {database}: {str(error.orig).strip()}",
+        f"role {role} cannot create tsext's bookkeeping in database {database}: {said(error)}",
         hint=f'let an administrator run: GRANT CREATE ON DATABASE "{database}" TO "{role}"; '
         f'GRANT CREATE ON SCHEMA public TO "{role}"; then run this again',
     )

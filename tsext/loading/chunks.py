@@ -22,7 +22,7 @@ from tsext.backfill.ledger import transaction
 from tsext.loading.formats import copy_statement
 from tsext.loading.rejects import query
 from tsext.loading.sources import Part, Sample
-from tsext.sql.sending import copy_in, send, sqlstate
+from tsext.sql.sending import copy_in, said, send, sqlstate
 
 log = logging.getLogger("alembic.tsext")
 
@@ -126,7 +126,7 @@ def _times(
             connection.exec_driver_sql(query("session"), records.reading)
             return catalog.internal_times(connection, texts, type_)
     except DBAPIError as error:
-        log.info("the chunks are made while it is loaded: %s", str(error.orig).strip())
+        log.info("the chunks are made while it is loaded: %s", said(error))
         return None
 
 
@@ -161,7 +161,7 @@ def _make(connection: Connection, relation: str, records: Records, sample: Part)
     except DBAPIError as error:
         if error.connection_invalidated:
             raise
-        log.debug("no chunk for line %d: %s", sample.line, str(error.orig).strip())
+        log.debug("no chunk for line %d: %s", sample.line, said(error))
         return None
 
 

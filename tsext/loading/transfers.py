@@ -16,6 +16,7 @@ from tsext.history import bookkeeping
 from tsext.loading import attending, transfer
 from tsext.loading.rejects import query
 from tsext.loading.transfer import Spec, source_of, table_of
+from tsext.sql.sending import said
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def _declare(connection: Connection, request: Request) -> Backfill:
             spec = _spec(connection, source, request, relation)
     except DBAPIError as error:
         raise LoadError(
-            f"{request.url} cannot be read: {str(error.orig).strip()}",
+            f"{request.url} cannot be read: {said(error)}",
             hint="a password that is not in the URL is looked for in PGPASSWORD and in ~/.pgpass, wherever workers run",
         ) from error
     known = {each.name: each for each in ledger.backfills(connection)}.get(request.load_name)

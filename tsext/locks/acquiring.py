@@ -21,11 +21,10 @@ from tsext.locks.session import Place, Session
 from tsext.locks.statements import Kind, Statement
 from tsext.locks.step import Step
 from tsext.model.locks import LockMode
-from tsext.sql.sending import sqlstate
+from tsext.sql.sending import DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE, QUERY_CANCELED, said_first, sqlstate
 
 log = logging.getLogger("alembic.tsext")
 
-LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, QUERY_CANCELED = "55P03", "40P01", "57014"
 SERIALIZATION_FAILURE = "40001"
 
 _IN_TRANSACTION = 2
@@ -303,7 +302,7 @@ class Acquirer:
         found = self.lookout.oldest()
         self._leave_transaction()
         step.attempts.saw(found)
-        reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
+        reason = said_first(error)
         return LockNotAvailable(
             f"{statement.label} was cut short: {reason}",
             hint="end the transactions that it waited for, or set lock_deadline higher, by which each of its waits is "

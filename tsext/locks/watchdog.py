@@ -20,6 +20,7 @@ from tsext.locks import guard_rails
 from tsext.model.locks import LockMode
 from tsext.settings import Settings
 from tsext.sql.excerpt import shortened
+from tsext.sql.sending import QUERY_CANCELED, said, sqlstate
 
 log = logging.getLogger("alembic.tsext")
 
@@ -145,7 +146,7 @@ class Watchdog:
             try:
                 return question(self._connection, *arguments)
             except DBAPIError as error:
-                if error.connection_invalidated or "statement timeout" not in str(error.orig):
+                if error.connection_invalidated or sqlstate(error) != QUERY_CANCELED:
                     self._lose(error)
             except SQLAlchemyError as error:
                 self._lose(error)
@@ -166,7 +167,7 @@ class Watchdog:
         return connection
 
     def _lose(self, error: SQLAlchemyError) -> None:
-        log.warning("going on unwatched: %s", str(getattr(error, "orig", error)).strip())
+        log.warning("going on unwatched: %s", said(error))
         self._connection = None
 
     def _watch(self) -> None:

@@ -16,7 +16,7 @@ from tsext.operations.rendering import Code, code_of
 from tsext.settings import Settings
 from tsext.sql import grammar
 from tsext.sql.quoting import identifier, qualified
-from tsext.sql.sending import send
+from tsext.sql.sending import said_first, send
 
 
 class Backfill(DeclaringOperation, name="backfill", noun=RowChange):
@@ -104,7 +104,7 @@ class Backfill(DeclaringOperation, name="backfill", noun=RowChange):
         try:
             send(connection, update)
         except DBAPIError as error:
-            said = str(error.orig).strip().partition("\n")[0]
+            said = said_first(error)
             raise InvalidObject(
                 f"op.backfill of {self.shown}: {said}",
                 hint="correct it; and what it needs, such as a new column, belongs into an earlier revision",

@@ -15,7 +15,7 @@ from tsext.errors import RevisionFailed
 from tsext.operations.concurrently import send, wait_for_builders
 from tsext.operations.progress import track
 from tsext.sql.quoting import LONGEST_NAME, identifier, qualified
-from tsext.sql.sending import sqlstate
+from tsext.sql.sending import DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE, said, sqlstate
 
 log = logging.getLogger("alembic.tsext")
 
@@ -28,7 +28,7 @@ ROOT_ALONE = " WITH (timescaledb.transaction_per_chunk)"
 GONE = ("42P01", "42704")
 """SQLSTATE of undefined_table and undefined_object."""
 
-_AGAIN = ("40P01", "55P03")
+_AGAIN = (DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE)
 """SQLSTATE of deadlock_detected, as with a retention policy that drops the chunk, and of lock_not_available."""
 
 Candidates = Callable[[IndexedTable], list[BuiltIndex]]
@@ -193,7 +193,7 @@ def _build_on_part(connection: Connection, wanted: Build, part: IndexedTable) ->
     except DBAPIError as error:
         if sqlstate(error) not in (*GONE, *_AGAIN):
             raise
-        log.info("index %s: %s is left for another round: %s", wanted.name, part, str(error.orig).strip())
+        log.info("index %s: %s is left for another round: %s", wanted.name, part, said(error))
 
 
 def free_name(part: IndexedTable, index: str, definition: str) -> str:

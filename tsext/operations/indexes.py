@@ -22,6 +22,7 @@ from tsext.operations.operation import Operation
 from tsext.operations.rendering import Code, code_of, flags_of
 from tsext.sql.dialect import dialect
 from tsext.sql.quoting import qualified
+from tsext.sql.sending import said_first
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
@@ -103,7 +104,7 @@ class CreateIndexConcurrently(IndexOperation, name="create_index_concurrently", 
         except DBAPIError as error:
             if isinstance(error, OperationalError):  # such as a lost connection
                 raise
-            reason = str(error.orig).strip().partition("\n")[0]
+            reason = said_first(error)
             raise InvalidObject(
                 f"index {target.name} cannot be built on {table}: {reason}", hint="correct its columns or options"
             ) from error

@@ -22,7 +22,7 @@ from tsext.operations.progress import count
 from tsext.operations.steps import SteppedOperation
 from tsext.sql.columns import qualify
 from tsext.sql.quoting import identifier, literal, qualified, short
-from tsext.sql.sending import ask, send
+from tsext.sql.sending import ask, said_first, send
 
 ITS_OWN = frozenset({"drop-object", "lost-column"})
 """Rules about what only the expansion uses: the function of the trigger, and values that the other column has, too."""
@@ -305,7 +305,7 @@ class Expansion(ColumnOperation):
         try:
             self.copies = catalog.moved(connection, self.target, self.uses, indexes)
         except DBAPIError as error:
-            reason = str(error.orig).strip().partition("\n")[0]
+            reason = said_first(error)
             raise InvalidObject(
                 f"op.{self.verb}: an index or a CHECK of {self.shown}.{self.target.column} does not suit a column of "
                 f"type {self.type}: {reason}",

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
 from tsext.errors import ConnectionRefused, Finding, PreflightFailed
+from tsext.sql.sending import said
 
 STANDBY = Finding("server", "the server is a read-only standby", "connect to the primary; a standby cannot be migrated")
 READ_ONLY = Finding(
@@ -35,7 +36,7 @@ def connect(engine: Engine) -> Connection:
     try:
         return engine.connect()
     except OperationalError as error:
-        reason = str(error.orig).strip()
+        reason = said(error)
         raise ConnectionRefused(
             f"cannot connect to {engine.url.render_as_string()}: {reason}", hint=_cure(reason)
         ) from error

@@ -1,4 +1,4 @@
-"""What is the same whichever driver there is: text that is sent as it is, and the SQLSTATE of an error."""
+"""What is the same whichever driver there is: text that is sent as it is, and what the server says of an error."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from sqlalchemy.exc import OperationalError
 
 BLOCK = 256 * 1024
 """Bytes that are sent at a time: with blocks of 8 kB, the server needs a fifth more time for a COPY."""
+
+
+LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, QUERY_CANCELED = "55P03", "40P01", "57014"
+"""SQLSTATEs."""
 
 
 class Readable(Protocol):
@@ -36,6 +40,16 @@ def sqlstate(error: BaseException) -> str:
     """The SQLSTATE of an error of a driver, or of SQLAlchemy's around it; empty if the server has not answered."""
     original = getattr(error, "orig", None) or error
     return getattr(original, "sqlstate", None) or getattr(original, "pgcode", None) or ""
+
+
+def said(error: BaseException) -> str:
+    """What the server or the driver says, without the statement that SQLAlchemy adds."""
+    return str(getattr(error, "orig", None) or error).strip() or type(error).__name__
+
+
+def said_first(error: BaseException) -> str:
+    """The first line of that: the details are in those that follow."""
+    return said(error).partition("\n")[0]
 
 
 def copy_in(connection: Connection, statement: str, data: Readable) -> int:

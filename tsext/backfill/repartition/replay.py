@@ -15,7 +15,7 @@ from tsext.backfill.repartition.capture import take
 from tsext.backfill.repartition.move import Flow
 from tsext.backfill.repartition.sessions import transaction
 from tsext.errors import RevisionFailed
-from tsext.sql.sending import send, sqlstate
+from tsext.sql.sending import QUERY_CANCELED, send, sqlstate
 
 MOST = 2_000
 """Ranges that are replaced at a time at most; with more, neighbours are replaced as one."""
@@ -26,9 +26,6 @@ _ROWS_OF_A_RANGE = 100
 
 _AT_ONCE = 50
 """Ranges whose rows are deleted, written or compared by one statement."""
-
-_CANCELED = "57014"
-"""SQLSTATE of query_canceled, as by ``statement_timeout``."""
 
 ANY_NUMBER = "SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0"
 """However many rows of the columnstore the ranges share batches with."""
@@ -88,7 +85,7 @@ def _replaced_in_time(connection: Connection, flow: Flow, ranges: Sequence[str],
             try:
                 rows += work(connection, flow, part)
             except DBAPIError as error:
-                if sqlstate(error) != _CANCELED:
+                if sqlstate(error) != QUERY_CANCELED:
                     raise
                 until = 0
             if time.monotonic() > until:
