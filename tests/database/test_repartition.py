@@ -413,6 +413,11 @@ INDEXES = """
     JOIN pg_index AS i ON i.indrelid = c.oid AND i.indisvalid GROUP BY 1
 """
 
+ANALYZED = """
+    SELECT count(DISTINCT starelid) FROM pg_statistic WHERE starelid = 'quotes'::regclass AND stainherit
+    OR starelid IN (SELECT show_chunks('quotes')) AND NOT stainherit
+"""
+
 
 @pytest.mark.parametrize("largest", [4_000_000, 500])
 def test_chunks_have_the_keys_of_the_table(timescaledb, monkeypatch, largest):
@@ -427,7 +432,8 @@ def test_chunks_have_the_keys_of_the_table(timescaledb, monkeypatch, largest):
         taken = connection.exec_driver_sql("SELECT DISTINCT step FROM tsext.backfill_task").scalars()
         assert set(taken) == {*steps, "analyze", "verify"}
         found = dict(ask(connection, INDEXES).all())
-    assert len(found) == 1 + 7
+        analyzed = ask(connection, ANALYZED).scalar()
+    assert len(found) == analyzed == 1 + 7
     (definitions,) = {tuple(sorted(each)) for each in found.values()}
     assert len(definitions) == 3
     assert database.ask(catalog.uncovered_indexes) == []

@@ -90,6 +90,14 @@ class Digest:
     rows: int
     hash: str
 
+    def joined(self, other: Digest) -> Digest:
+        """That of these rows and of others."""
+        return Digest(self.rows + other.rows, str(int(self.hash) + int(other.hash)))
+
+    def without(self, some: Digest) -> Digest:
+        """That of the rows that are left without some of them."""
+        return Digest(self.rows - some.rows, str(int(self.hash) - int(some.hash)))
+
 
 def row_hash(values: Iterable[Value]) -> str:
     """The expression of a row's hash, a ``bigint``; each column has a seed of its own, so that none can be swapped."""

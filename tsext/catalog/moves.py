@@ -133,6 +133,14 @@ def row_estimate(connection: Connection, relation: str) -> int:
     return int(rows(connection, "row_estimate", relation=relation)[0].rows)
 
 
+def leads_index(connection: Connection, relation: str, column: str) -> bool:
+    """Whether rows are found by a column, as it is the first one of an index of all rows.
+
+    :param column: as it stands in SQL.
+    """
+    return bool(rows(connection, "leads_index", relation=relation, column=column)[0].leads)
+
+
 def source_chunks(connection: Connection, name: str, schema: str) -> list[SourceChunk]:
     """The chunks of a hypertable, in the order of their ranges; those of several partitions have the same."""
     return [_chunk(row) for row in rows(connection, "source_chunks", schema=schema, name=name)]

@@ -218,6 +218,15 @@ class Dirty:
         return f"{condition} AND ({', '.join(names)}) IN (VALUES {', '.join([f'({typed})', *rows])})"
 
 
+def look(connection: Connection, flow: Flow, where: str) -> list[Dirty]:
+    """What is noted, as ranges and rows of which no two have a row in common.
+
+    :param where: a condition about the log.
+    """
+    ranges = list(_merged(connection, flow, f"{where} AND key IS NULL"))
+    return [*ranges, *_grouped(_rows(connection, flow, where))] if flow.keys else ranges
+
+
 def take(connection: Connection, flow: Flow, most: int) -> list[Dirty]:
     """Take from the log what is noted, and merge it; what is written meanwhile stays for the next time.
 
@@ -247,11 +256,12 @@ def _merged(connection: Connection, flow: Flow, where: str = "true") -> Iterator
         yield Dirty(*row)
 
 
-def _rows(connection: Connection, flow: Flow) -> list[tuple[str, ...]]:
+def _rows(connection: Connection, flow: Flow, where: str = "true") -> list[tuple[str, ...]]:
     """The rows that are noted, but for those in ranges that are; one more than may be at most."""
     query = (
-        f"SELECT lower::text, key FROM (SELECT DISTINCT lower, key FROM {flow.log} WHERE key IS NOT NULL "
-        f"AND NOT {noted(flow, 'lower', 'key IS NULL')}) AS rows ORDER BY rows.lower, key LIMIT {MOST_ROWS + 1}"
+        f"SELECT lower::text, key FROM (SELECT DISTINCT lower, key FROM {flow.log} WHERE {where} "
+        f"AND key IS NOT NULL AND NOT {noted(flow, 'lower', 'key IS NULL')}) AS rows "
+        f"ORDER BY rows.lower, key LIMIT {MOST_ROWS + 1}"
     )
     found = ask(connection, query)
     return [(at, *key) for at, key in found]

@@ -7,9 +7,20 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from tsext import catalog
 from tsext.backfill import ledger
 from tsext.backfill.ledger import Backfill, NewTask, Outcome, Task
-from tsext.backfill.repartition import aggregates, capture, columnstore, details, indexing, planning, shadow, vanished
+from tsext.backfill.repartition import (
+    aggregates,
+    analyzing,
+    capture,
+    columnstore,
+    details,
+    indexing,
+    planning,
+    shadow,
+    vanished,
+)
 from tsext.backfill.repartition.capture import Capture
 from tsext.backfill.repartition.copying import copy
 from tsext.backfill.repartition.locking import in_one_go
@@ -24,8 +35,8 @@ from tsext.sql.sending import send
 
 log = logging.getLogger("alembic.tsext")
 
-KEY, KEY_CHUNK, ANALYZE, VERIFY = "key", "key chunk", "analyze", "verify"
-"""Steps: a key or index of the whole table, all those of one chunk, what the planner is told, a range compared."""
+KEY, KEY_CHUNK, VERIFY = "key", "key chunk", "verify"
+"""Steps: a key or index of the whole table, all those of one chunk, a range compared."""
 
 ROUNDS = 3
 """How often what differs is copied again."""
@@ -85,10 +96,11 @@ def perform(connection: Connection, backfill: Backfill, task: Task) -> Outcome:
         indexing.build_on_root(connection, move, task.relation)
     elif task.step == KEY_CHUNK:
         indexing.build(connection, move, task.relation, indexing.MEMORY_OF_LARGE)
+        analyzing.chunk(connection, move, task.relation, catalog.row_estimate(connection, task.relation))
     elif task.step == columnstore.CONVERT:
         columnstore.convert(connection, task.relation)
     else:
-        send(connection, f"ANALYZE {task.relation}")
+        analyzing.perform(connection, move, task.relation)
     return Outcome(0)
 
 
@@ -102,6 +114,7 @@ def _copy(connection: Connection, move: Move, task: Task) -> Outcome:
         copied = copy(connection, query, task.relation, flow.columns, freeze=whole)
     if whole:
         indexing.build(connection, move, task.relation)
+        analyzing.chunk(connection, move, task.relation, copied.rows)
     return Outcome(copied.rows, copied.bytes)
 
 
@@ -139,7 +152,8 @@ def complete(connection: Connection, backfill: Backfill) -> bool:
         return not ledger.plan(connection, backfill, [NewTask(KEY, each.name) for each in keys])
     if columnstore.CONVERT not in steps and ledger.plan(connection, backfill, columnstore.tasks(connection, move)):
         return False
-    ledger.plan(connection, backfill, [NewTask(ANALYZE, move.shadow)])  # another worker's, meanwhile
+    analyzed = (each["relation"] for each in tasks if each["step"] in (COPY_CHUNK, KEY_CHUNK))
+    ledger.plan(connection, backfill, analyzing.tasks(connection, move, analyzed))  # another worker's, meanwhile
     catch_up(connection, move)
     round_ = 1 + sum(step.startswith(VERIFY) for step in steps)
     wrong = [each for each in tasks if each["step"] == _verify_step(round_ - 1) and _differs(each)]
