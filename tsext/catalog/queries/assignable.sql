@@ -1,4 +1,5 @@
+-- Anything may be stored as a string.
 SELECT EXISTS (
     SELECT FROM pg_cast
     WHERE castsource = %(source)s::regtype AND casttarget = %(target)s::regtype AND castcontext <> 'e'
-) AS assignable
+) OR EXISTS (SELECT FROM pg_type WHERE oid = %(target)s::regtype AND typcategory = 'S') AS assignable
