@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from tsext import command
 from tsext.errors import HistoryError, RevisionFailed, UpgradeLocked
-from tsext.history.bookkeeping import VERSION
+from tsext.history import bookkeeping
 from tsext.history.lock import UPGRADE_LOCK, upgrade_lock
 
 
@@ -305,9 +305,31 @@ def test_bookkeeping_of_an_older_tsext_is_brought_up_to_date(project):
     project.execute("DROP PROCEDURE tsext.record", "UPDATE tsext.bookkeeping SET schema_version = 1")
     project.tables("001_one", "002_two")
     project.run("alembic", "upgrade", "head")
-    assert project.rows("SELECT schema_version FROM tsext.bookkeeping") == [(VERSION,)]
+    assert project.rows("SELECT schema_version FROM tsext.bookkeeping") == [(bookkeeping.VERSION,)]
     project.execute("UPDATE tsext.bookkeeping SET schema_version = 99")
     assert "newer one" in project.run("alembic", "upgrade", "head", fails=True)
+
+
+def test_the_ledger_is_made_where_it_is_needed_and_kept_up_to_date(project):
+    ledger = (
+        "SELECT relname, attname, attnotnull FROM pg_attribute JOIN pg_class AS c ON c.oid = attrelid "
+        "WHERE relkind = 'r' AND relnamespace = 'tsext'::regnamespace "
+        "AND relname NOT IN ('bookkeeping', 'bridge', 'event') ORDER BY 1, 2"
+    )
+    project.tables("001_one")
+    project.run("alembic", "upgrade", "head")
+    assert project.rows(ledger) == []
+    with project.engine.connect() as connection:
+        bookkeeping.upgrade(connection, ledger=True)
+    made = project.rows(ledger)
+    assert {row[0] for row in made} == {"backfill", "backfill_task", "backfill_attempt", "load_reject"}
+    project.execute(
+        "DROP TABLE tsext.load_reject, tsext.backfill_attempt, tsext.backfill_task, tsext.backfill",
+        bookkeeping.query("004_backfill"),
+        "UPDATE tsext.bookkeeping SET schema_version = 4",
+    )  # as version 4 made it with the rest
+    project.run("alembic", "upgrade", "head")
+    assert project.rows(ledger) == made
 
 
 def test_twenty_upgrades_at_once(project):

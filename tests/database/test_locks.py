@@ -285,7 +285,7 @@ def test_rows_are_waited_for_in_the_queue_and_outside(orders):
     assert orders.scalar("SELECT count(*) FROM orders") == 0
 
 
-def test_what_is_deferred_to_the_commit_is_refused_before_it(orders):
+def test_what_is_deferred_to_the_commit_is_refused_before_it(orders, caplog):
     orders.configure("staging", lock_timeouts_of_rows="100ms")
     deferred = "DEFERRABLE INITIALLY DEFERRED"
     orders.execute(
@@ -299,10 +299,18 @@ def test_what_is_deferred_to_the_commit_is_refused_before_it(orders):
     assert told(orders)["restarted"] >= 1
     assert orders.scalar("SELECT count(*) FROM quote") == 1
 
-    orders.revision("002_b", "001_a", 'op.execute("INSERT INTO quote VALUES (2)")')
-    with pytest.raises(RevisionFailed, match=r"revision 002_b failed: .*violates foreign key constraint"):
+    begun = orders.path / "begun"
+    begin = f"__import__('pathlib').Path({str(begun)!r}).touch()\n    "
+    orders.revision("002_c", "001_a", begin + 'op.execute("ALTER TABLE quote ADD c int")')  # nothing is deferred
+    with holding(orders, "SELECT FROM tsext.bookkeeping FOR UPDATE", seconds=0.3, begun=begun):
+        command.upgrade(orders.config)  # the record waits for its row
+    assert applied(orders) == [1, 2]
+    assert "running it again" not in caplog.text.rpartition("002_c")[2]
+
+    orders.revision("003_b", "002_c", 'op.execute("INSERT INTO quote VALUES (2)")')
+    with pytest.raises(RevisionFailed, match=r"revision 003_b failed: .*violates foreign key constraint"):
         command.upgrade(orders.config)
-    assert orders.rows("SELECT outcome, revision FROM tsext.event ORDER BY id DESC LIMIT 1") == [("failed", "002_b")]
+    assert orders.rows("SELECT outcome, revision FROM tsext.event ORDER BY id DESC LIMIT 1") == [("failed", "003_b")]
 
 
 SKEWED = """from sqlalchemy import create_engine, pool

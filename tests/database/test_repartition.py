@@ -130,7 +130,7 @@ class Writer(threading.Thread):
 def test_life_cycle(timescaledb):
     database = timescaledb
     database.execute(TICKS)
-    database.ask(bookkeeping.upgrade)
+    database.ask(lambda connection: bookkeeping.upgrade(connection, ledger=True))
     before, rows = look(database), all_rows(database)
 
     database.run(FORTH)

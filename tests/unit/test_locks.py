@@ -49,6 +49,22 @@ def test_kind_of_a_statement(text, expected):
     assert kind(text) is expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("CREATE TABLE a (b int);\n", True),
+        ("alter table a add b int", True),
+        ("CREATE TABLE a AS\nSELECT f()", False),
+        ("CREATE TABLE a (b int); INSERT INTO a VALUES (1)", False),
+        ("SELECT create_hypertable('a', 'b')", False),
+        ("DO $$BEGIN END$$", False),
+        ("TRUNCATE a", False),
+    ],
+)
+def test_what_writes_rows_is_told_from_what_defines(text, expected):
+    assert Statement.of(text, None, False).only_defines is expected
+
+
 def test_procedures_that_may_commit_are_not_cut_short():
     assert kind("CALL refresh_continuous_aggregate('a', NULL, NULL)", autocommit=True) is Kind.TRANSACTIONS
     assert kind("CALL refresh_continuous_aggregate('a', NULL, NULL)") is Kind.TABLE

@@ -19,8 +19,8 @@ from tsext.history import bookkeeping
 from tsext.sql.sending import send
 from tsext.sql.stored import stored
 
-SINCE, WRITTEN = 4, 6
-"""The version of the bookkeeping that brings the ledger, and the one that it is written as now."""
+WRITTEN = max(bookkeeping.LEDGER)
+"""The version of the bookkeeping as which the ledger is written now."""
 
 
 class State(StrEnum):
@@ -198,9 +198,8 @@ def transaction(connection: Connection, level: str = "READ COMMITTED") -> Iterat
 
 def make_room(connection: Connection) -> None:
     """Make the ledger, or bring it up to what is written now, in the transaction that is open, if there is one."""
-    if (version := bookkeeping.version(connection)) < WRITTEN:
-        for statement in bookkeeping.script(version):
-            send(connection, statement)
+    if not bookkeeping.has_ledger(connection) or bookkeeping.version(connection) < WRITTEN:
+        bookkeeping.make(connection, ledger=True)
 
 
 def declare(
@@ -255,7 +254,7 @@ def find(connection: Connection, name: str) -> Backfill:
 
 def backfills(connection: Connection) -> list[Backfill]:
     """All of them, the first declared first; none if there is no ledger."""
-    if bookkeeping.version(connection) < SINCE:
+    if not bookkeeping.has_ledger(connection):
         return []
     return [_backfill(row) for row in connection.exec_driver_sql(f"{_SELECT} ORDER BY id").mappings()]
 

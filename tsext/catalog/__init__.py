@@ -72,7 +72,6 @@ if TYPE_CHECKING:
         wal_position,
     )
     from tsext.catalog.index_builds import (
-        MATCHED_SINCE,
         BuiltIndex,
         ChunkKey,
         Indexed,
@@ -89,16 +88,12 @@ if TYPE_CHECKING:
         printed_index,
         register_chunk_index,
     )
-    from tsext.catalog.indexes import (
-        UncoveredIndex,
-        default_indexes,
-        invalid_indexes,
-        uncovered_indexes,
-        unvalidated_constraints,
-    )
+    from tsext.catalog.indexes import default_indexes
     from tsext.catalog.installed import (
+        MATCHED_SINCE,
         TimescaleInfo,
         available,
+        chunk_tables,
         expected_timescaledb,
         extension_tables,
         extensions,
@@ -137,7 +132,6 @@ if TYPE_CHECKING:
     from tsext.catalog.partitioning import (
         NowFunction,
         chunk_foreign_keys,
-        chunk_tables,
         functions,
         hypertable,
         hypertables,
@@ -178,6 +172,7 @@ if TYPE_CHECKING:
         server,
         takes_one_client,
     )
+    from tsext.catalog.unfinished import UncoveredIndex, invalid_indexes, uncovered_indexes, unvalidated_constraints
     from tsext.catalog.volumes import Volume, local_volumes
 else:
     __getattr__ = deferred(
@@ -247,7 +242,6 @@ else:
                 "wal_position",
             ),
             "index_builds": (
-                "MATCHED_SINCE",
                 "BuiltIndex",
                 "ChunkKey",
                 "Indexed",
@@ -264,16 +258,12 @@ else:
                 "printed_index",
                 "register_chunk_index",
             ),
-            "indexes": (
-                "UncoveredIndex",
-                "default_indexes",
-                "invalid_indexes",
-                "uncovered_indexes",
-                "unvalidated_constraints",
-            ),
+            "indexes": ("default_indexes",),
             "installed": (
+                "MATCHED_SINCE",
                 "TimescaleInfo",
                 "available",
+                "chunk_tables",
                 "expected_timescaledb",
                 "extension_tables",
                 "extensions",
@@ -312,7 +302,6 @@ else:
             "partitioning": (
                 "NowFunction",
                 "chunk_foreign_keys",
-                "chunk_tables",
                 "functions",
                 "hypertable",
                 "hypertables",
@@ -353,6 +342,7 @@ else:
                 "server",
                 "takes_one_client",
             ),
+            "unfinished": ("UncoveredIndex", "invalid_indexes", "uncovered_indexes", "unvalidated_constraints"),
             "volumes": ("Volume", "local_volumes"),
         },
     )

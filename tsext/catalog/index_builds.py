@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from tsext.catalog.asking import Relation, rows, text
-from tsext.catalog.installed import timescaledb
+from tsext.catalog.installed import MATCHED_SINCE, timescaledb
 from tsext.catalog.partitioning import hypertable, resolved
 from tsext.sql.quoting import identifier, qualified
 from tsext.sql.sending import send
-
-MATCHED_SINCE = (2, 22)
-"""TimescaleDB that tells by definitions which indexes of chunks are those of a hypertable; before, by its catalog."""
 
 
 @dataclass(frozen=True)

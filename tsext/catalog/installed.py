@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
+from tsext import model  # each of its names is loaded when it is first used: most runs need none
 from tsext.catalog.asking import Key, key_of, rows
-from tsext.model import Extension, Feature, License
+
+if TYPE_CHECKING:
+    from tsext.model import Extension, Feature, License
+
+MATCHED_SINCE = (2, 22)
+"""TimescaleDB that tells by definitions which indexes of chunks are those of a hypertable; before, by its catalog."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +32,16 @@ class TimescaleInfo:
 
     def has(self, feature: Feature) -> bool:
         """Whether this version has a feature, under this licence."""
-        licensed = feature.license is License.APACHE or self.license is License.TIMESCALE
+        licensed = feature.license is model.License.APACHE or self.license is model.License.TIMESCALE
         return licensed and self.number >= feature.since
 
 
 def timescaledb(connection: Connection) -> TimescaleInfo | None:
     """Version and licence of TimescaleDB; None if this database does not have it."""
     found = rows(connection, "timescaledb")
-    return TimescaleInfo(found[0].extversion, License(found[0].license or License.TIMESCALE)) if found else None
+    if not found:
+        return None
+    return TimescaleInfo(found[0].extversion, model.License(found[0].license or model.License.TIMESCALE))
 
 
 def expected_timescaledb(connection: Connection, version: str | None = None) -> TimescaleInfo | None:
@@ -48,8 +57,8 @@ def expected_timescaledb(connection: Connection, version: str | None = None) -> 
     if license is None and installed is None and may_look:
         # Before the extension is there, its setting is not, either.
         library = rows(connection, "timescale_library", version=expected)
-        license = License.TIMESCALE if library else License.APACHE
-    return TimescaleInfo(expected, License(license or License.TIMESCALE))
+        license = model.License.TIMESCALE if library else model.License.APACHE
+    return TimescaleInfo(expected, model.License(license or model.License.TIMESCALE))
 
 
 def available(connection: Connection, extension: str) -> bool:
@@ -67,12 +76,19 @@ def preloaded(connection: Connection) -> bool:
 
 def extensions(connection: Connection) -> list[Extension]:
     """The extensions of this database, each with its schema and version."""
-    return [Extension(*row) for row in rows(connection, "extensions")]
+    return [model.Extension(*row) for row in rows(connection, "extensions")]
 
 
 def extension_tables(connection: Connection) -> set[Key]:
     """Tables that belong to an extension, and so go with it."""
     return {key_of(connection, *row) for row in rows(connection, "extension_tables")}
+
+
+def chunk_tables(connection: Connection) -> set[Key]:
+    """Chunks that live outside TimescaleDB's own schemas."""
+    if timescaledb(connection) is None:
+        return set()
+    return {key_of(connection, *row) for row in rows(connection, "chunk_tables")}
 
 
 def timescaledb_triggers(connection: Connection) -> set[tuple[str, str]]:

@@ -122,13 +122,6 @@ def tablespaces(connection: Connection) -> list[str]:
 # --- chunks
 
 
-def chunk_tables(connection: Connection) -> set[Key]:
-    """Chunks that live outside TimescaleDB's own schemas."""
-    if timescaledb(connection) is None:
-        return set()
-    return {key_of(connection, *row) for row in rows(connection, "chunk_tables")}
-
-
 def chunk_foreign_keys(connection: Connection) -> set[tuple[str | None, str, str]]:
     """Schema, table and name of the copies that a foreign key to a hypertable has for each chunk."""
     return {(*key_of(connection, *row[:2]), row[2]) for row in rows(connection, "chunk_foreign_keys")}

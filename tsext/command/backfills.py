@@ -156,7 +156,7 @@ def _declared(revision: Script, connection: Connection, settings: Settings) -> I
         )
     for operation in reading.operations:
         if isinstance(operation, DeclaringOperation):
-            bookkeeping.upgrade(connection)
+            bookkeeping.upgrade(connection, ledger=True)
             operation.settings = settings
             operation.need(connection)
             operation.check(connection)

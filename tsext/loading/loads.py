@@ -144,8 +144,7 @@ def _declare(connection: Connection, request: Request) -> _Declared:
     """Enter a load in the ledger with all its tasks at once, or find it there."""
     path = request.path
     table = _found_table(connection, request.table)
-    if bookkeeping.version(connection) < bookkeeping.VERSION:
-        bookkeeping.upgrade(connection)
+    bookkeeping.upgrade(connection, ledger=True)
     known = {each.name: each for each in ledger.backfills(connection)}.get(request.load_name)
     if known is not None:
         return _known(connection, request, known, table)

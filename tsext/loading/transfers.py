@@ -123,8 +123,7 @@ def _declare(connection: Connection, request: Request) -> Backfill:
     if table is None:
         raise LoadError(f"there is no table {request.table}", hint="create it first, as it is to be")
     relation = str(table)
-    if bookkeeping.version(connection) < bookkeeping.VERSION:
-        bookkeeping.upgrade(connection)
+    bookkeeping.upgrade(connection, ledger=True)
     try:
         with source_of(request.url) as source:
             spec = _spec(connection, source, request, relation)

@@ -198,9 +198,9 @@ class Acquirer:
     def settle(self, step: Step) -> None:
         """Check now what is deferred to the commit, as long as the step can be run again if that is refused.
 
-        The record of the step, which follows, may wait for its rows as long as this.
+        Most steps write no rows: then there is nothing of that kind.
         """
-        if self.session.dbapi.info.transaction_status != _IN_TRANSACTION:
+        if not step.defers or self.session.dbapi.info.transaction_status != _IN_TRANSACTION:
             return
         try:
             with self.lookout.ourselves():

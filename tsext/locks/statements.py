@@ -36,6 +36,7 @@ _KINDS = {
 _MAY_BE_CONCURRENT = ("CREATE", "DROP", "REINDEX", "ALTER")
 _COMMITS = ("CALL", "DO")
 _ON_EXISTING = ("ALTER", "DROP", "TRUNCATE", "LOCK", "REINDEX", "CLUSTER", "REFRESH")
+_DEFINING = ("CREATE", "ALTER", "DROP", "COMMENT", "GRANT", "REVOKE")
 _CREATED_ON_EXISTING = ("INDEX", "UNIQUE", "TRIGGER", "CONSTRAINT", "POLICY", "RULE")
 
 
@@ -63,6 +64,12 @@ class Statement:
         """Whether it may change ``lock_timeout`` for what follows."""
         named = self.verb in ("SET", "SELECT") and "lock_timeout" in self.text.lower()
         return named or self.verb in ("ROLLBACK", "RESET", "DISCARD")
+
+    @property
+    def only_defines(self) -> bool:
+        """Whether it writes no rows, as far as its text tells, so that nothing is left to be checked at the commit."""
+        one = ";" not in self.text.rstrip("; \t\r\n")
+        return one and self.verb in _DEFINING and "AS" not in self.text.upper().split()
 
     @property
     def does_not_wait(self) -> bool:

@@ -35,6 +35,8 @@ class Step:
     """Texts of statements before which we have waited already, each with the seconds for which to ask then."""
     committed: bool = False
     """Whether something of it was committed."""
+    defers: bool = False
+    """Whether it may have left constraints to be checked at the commit."""
     ran: bool = False
     """Whether something of it ran in the transaction that is open."""
     since: float = field(default_factory=time.monotonic)
@@ -69,6 +71,7 @@ class Step:
         """Where in its transaction a statement stands that is about to be sent; to be called for every one."""
         begins = session.is_idle
         self.holds.sending(statement, begins=begins)
+        self.defers |= statement.kind is not Kind.SESSION and not statement.only_defines
         if begins:
             self.committed |= self.ran
             self.ran, self.since = False, time.monotonic()

@@ -105,6 +105,8 @@ class Watchdog:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._connection: Connection | None = None
+        self._tried = threading.Event()
+        """Set once it is connected, or cannot be."""
         self._asking = threading.Lock()
         self._guarded_at = 0.0
         self._begun_at = 0.0
@@ -126,9 +128,7 @@ class Watchdog:
         self._begun_at = time.monotonic()
         if self._thread is None:
             self._thread = threading.Thread(target=self._watch, name="tsext-watchdog", daemon=True)
-            self._connection = self._connected()
-            if self._connection is not None:
-                self._thread.start()
+            self._thread.start()
 
     def cancelled(self) -> bool:
         """Whether the error at hand comes from our cancellation, and the step may be tried again."""
@@ -140,6 +140,7 @@ class Watchdog:
 
     def ask(self, question: Any, *arguments: Any) -> Any:
         """Ask the database on the watchdog's connection; None if it has none any more, or the answer takes long."""
+        self._tried.wait()
         with self._asking:
             if self._connection is None:
                 return None
@@ -154,17 +155,18 @@ class Watchdog:
 
     # --- the thread
 
-    def _connected(self) -> Connection | None:
+    def _connect(self) -> None:
         try:
             connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             # first: with TimescaleDB loaded, it would wait for whoever drops the extension
             connection.exec_driver_sql("SET timescaledb.disable_load = on")
             connection.exec_driver_sql("SET application_name = 'tsext-watchdog'")
             connection.exec_driver_sql("SET statement_timeout = '1s'")
+            self._connection = connection
         except SQLAlchemyError as error:
             self._lose(error)
-            return None
-        return connection
+        finally:
+            self._tried.set()
 
     def _lose(self, error: SQLAlchemyError) -> None:
         log.warning("going on unwatched: %s", said(error))
@@ -173,13 +175,9 @@ class Watchdog:
     def _watch(self) -> None:
         interval = BUSY
         with _closing(self), _surviving():
-            while True:
-                if self._stop.wait(interval):
-                    return
-                looked = self.ask(self._look, interval)
-                if self._connection is None:
-                    return
-                interval = BUSY if looked else QUIET
+            self._connect()
+            while self._connection is not None and not self._stop.wait(interval):
+                interval = BUSY if self.ask(self._look, interval) else QUIET
 
     def _look(self, connection: Connection, interval: float) -> bool:
         """One look; whether the next should come soon."""

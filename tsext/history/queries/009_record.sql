@@ -6,7 +6,9 @@ DROP PROCEDURE IF EXISTS tsext.record_event(tsext.event);
 CREATE OR REPLACE PROCEDURE tsext.record(
     kind TEXT, revision TEXT, version INTEGER, name TEXT, rollback_available BOOLEAN, checksum TEXT, files JSONB,
     execution_time_ms INTEGER, environment TEXT, client TEXT, error TEXT, details JSONB, flush BOOLEAN)
-LANGUAGE plpgsql AS $body$
+LANGUAGE plpgsql
+SET lock_timeout = '2s'  -- for its own rows, however briefly the revision asks for its locks
+AS $body$
 #variable_conflict use_variable
 DECLARE
     e tsext.event;
