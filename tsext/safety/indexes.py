@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tsext.catalog import RelationFacts
+from tsext.catalog import IndexFacts, RelationFacts
 from tsext.model.locks import LockMode, Work
 from tsext.safety import hints, hypertables, rules
 from tsext.safety.expressions import columns_in
@@ -30,7 +30,7 @@ def create_index(reading: Reading, node: Any) -> None:
     reading.need_columns(table, *named, *{column for each in expressions for column in columns_in(each)})
     if node.idxname:
         state = reading.script.create(Name(reading.script.key(table).schema, node.idxname), kind="i")
-        state.index_of, state.indexed = reading.script.key(table), tuple(named)
+        state.index_of, state.index = reading.script.key(table), _index_of(node, named)
     if node.unique:
         reading.script.change(table).keys.append(frozenset(named))
     refused = hypertables.refuse_index(reading, table, node) or _refuse_partitioned(reading, table, node, named)
@@ -49,6 +49,14 @@ def create_index(reading: Reading, node: Any) -> None:
         reading.refuse_in_transaction("CREATE INDEX … WITH (timescaledb.transaction_per_chunk)")
     rule = rules.TRANSACTION_PER_CHUNK if by_chunk else rules.CREATE_INDEX
     reading.report(rule, table, arguments=hints.index(reading, table, node))
+
+
+def _index_of(node: Any, named: list[str]) -> IndexFacts:
+    """What is created."""
+    expressions = any(each.index_elem.HasField("expr") for each in node.index_params)
+    reads = sorted({*named, *columns_in(node)})
+    whole = not node.HasField("where_clause")
+    return IndexFacts(node.idxname, node.unique, True, whole, tuple(named), tuple(reads), expressions)
 
 
 def _can_be_indexed(reading: Reading, table: Name) -> bool:
