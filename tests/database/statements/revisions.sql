@@ -140,3 +140,5 @@ ALTER TABLE typed ALTER COLUMN pr TYPE text; DROP TYPE pair;
 CREATE AGGREGATE x (integer) (sfunc = int4pl, stype = integer); SELECT x(id) FROM lonely; DROP AGGREGATE x (integer);
 CREATE UNIQUE INDEX x ON t_mat_plain (id); REFRESH MATERIALIZED VIEW CONCURRENTLY t_mat_plain;
 ALTER TABLE lonely RENAME TO lonelier; CREATE INDEX x ON lonelier ((v + 1)); ALTER TABLE lonelier RENAME TO lonely; ALTER TABLE lonely ALTER COLUMN v TYPE bigint;
+CREATE UNIQUE INDEX ON t_mat_plain (id); REFRESH MATERIALIZED VIEW CONCURRENTLY t_mat_plain;
+CREATE INDEX ON t (lower(c)); CREATE INDEX ON t (lower(c)); DROP INDEX t_lower_idx1;
