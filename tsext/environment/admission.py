@@ -88,8 +88,9 @@ class Gate:
         return {touch.relation for touch in self.foreseen.touched.get(revision, ())} & self.foreseen.tables
 
     def locked_by(self, statement: str) -> Mapping[str, LockMode]:
-        """What a statement locks, in the light of the catalog as it was before the run."""
-        return locked_by(statement, self.foreseen.facts if self.foreseen else None)
+        """What a statement locks, in the light of the catalog as it was before the run; else as its text has it."""
+        known = locked_by(statement, self.foreseen.facts_and_functions) if self.foreseen else {}
+        return known or locked_by(statement)
 
     def validate(self, refused: RevisionRefused | None = None) -> None:
         """Whether every revision that was run took no longer than it may.
