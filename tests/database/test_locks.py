@@ -120,6 +120,28 @@ def test_reader_is_waited_for_and_what_was_refused_runs_again(orders, monkeypatc
     assert told(orders) is None
 
 
+def test_what_a_called_function_locks_is_waited_for_and_told(orders):
+    begun = orders.path / "begun"
+    begin = f"__import__('pathlib').Path({str(begun)!r}).touch()\n    "
+    body = "LANGUAGE plpgsql AS 'BEGIN ALTER TABLE orders ADD COLUMN {} int; END'"
+    orders.execute(f"CREATE FUNCTION widen() RETURNS void {body.format('a')}")
+    orders.revision("001_there", None, begin + 'op.execute("SELECT widen()")')
+    orders.revision(
+        "002_made",
+        "001_there",
+        f"""op.execute("CREATE PROCEDURE widen_more() {body.format("b")}")
+    {AUTOCOMMIT}op.execute("CALL widen_more()")""",
+    )
+    with holding(orders, "SELECT * FROM orders", seconds=0.8, begun=begun):
+        command.upgrade(orders.config, "head")
+
+    there, made = (row[0] for row in orders.rows("SELECT details FROM tsext.event WHERE kind = 'upgrade' ORDER BY id"))
+    assert {(each["application"], each["relation"]) for each in there["locks"]["blockers"]} == {("billing", "orders")}
+    assert there["locks"]["refused"] <= 2
+    for each in (there, made):  # outside the transaction the server cannot be asked afterwards
+        assert each["receipt"]["relations"]["public.orders"]["mode"] == "AccessExclusiveLock"
+
+
 def test_deadlock(orders):
     orders.execute("CREATE TABLE other (id int)")
     orders.revision(

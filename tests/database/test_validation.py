@@ -182,14 +182,27 @@ def test_a_check_that_cannot_run(project):
     project.sql_file(
         "checks/001_check.sql", "SELECT * FROM nowhere;\nSELECT 7 AS seven;\nINSERT INTO t_001_a VALUES (1)"
     )
-    project.sql_file("checks/009_check.sql", "SELECT 1")
+    belongs_to_nothing = project.sql_file("checks/009_check.sql", "SELECT 1")
     with pytest.raises(ValidationFailed) as failed:
         command.upgrade(project.config)
     assert [each.rule for each in failed.value.findings] == ["check-error", "check-failed", "check-error"]
-    assert 'relation "nowhere" does not exist' in str(failed.value) and "(seven: 7)" in str(failed.value)
-    project.sql_file("checks/001_check.sql", "SELEC")
     rules = [each.rule for each in command.validate(project.config, models=False)]
-    assert rules == ["check-of-nothing", "check-unreadable"]
+    assert rules == ["check-of-nothing", "check-error", "check-failed", "check-error"]
+    assert 'relation "nowhere" does not exist' in str(failed.value) and "(seven: 7)" in str(failed.value)
+    assert "a check only reads" in str(failed.value)
+    assert "correct the statement; then run `tsext validate`" in str(failed.value)
+    belongs_to_nothing.unlink()
+    project.configure(validation_timeout="200ms")
+    for text, rule, cure in (
+        ("SELEC", "check-unreadable", "correct it"),
+        ("VACUUM t_001_a", "check-unreadable", "a check only reads"),
+        ("BEGIN; SELECT 1 WHERE false; COMMIT", "check-unreadable", "a check only reads"),
+        ("SELECT pg_sleep(5)", "check-error", "took longer than validation_timeout"),
+        ("DO $$ BEGIN ASSERT false, 'no order has a venue'; END $$", "check-failed", "mend the data"),
+    ):
+        project.sql_file("checks/001_check.sql", text)
+        (found,) = command.validate(project.config, models=False)
+        assert (found.rule, cure in found.hint, "again" in found.hint) == (rule, True, False), found
     assert project.scalar("SELECT count(*) FROM t_001_a") == 0
 
 

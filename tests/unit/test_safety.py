@@ -361,6 +361,8 @@ def catalog(**sizes):
             "large-update",
         ),
         ("INSERT INTO t SELECT * FROM s ON CONFLICT (id) DO UPDATE SET a = 1", *["mass-update"] * 3),
+        ("WITH b AS (SELECT id FROM s LIMIT 50) UPDATE t SET a = 1 FROM b WHERE t.id = b.id", None, None, None),
+        ("WITH b AS (SELECT id FROM s) UPDATE t SET a = 1 FROM b WHERE t.id = b.id", *["mass-update"] * 3),
         # nobody waits for new rows
         ("INSERT INTO t SELECT * FROM s", "mass-insert", None, "mass-insert"),
         ("INSERT INTO t SELECT * FROM s ON CONFLICT DO NOTHING", "mass-insert", None, "mass-insert"),
@@ -377,6 +379,23 @@ def test_how_many_rows_a_statement_is_about_decides_whether_it_is_safe(sql, stat
         assert [each.rule for each in found] == ([expected] if expected else []), facts
         assert (safety.category(found) is Category.UNSAFE) == (expected in unsafe)
         assert safety.classify(["CREATE TABLE t (id integer)", sql], None if facts is None else catalog(s=BIG)) == []
+
+
+@pytest.mark.parametrize(
+    ("fill", "expected"),
+    [
+        ("CREATE TABLE c AS TABLE s", "mass-update"),
+        ("CREATE TEMP TABLE c AS SELECT id FROM s", "mass-update"),
+        ("SELECT * INTO c FROM s", "mass-update"),
+        ("CREATE TEMP TABLE c (id integer); INSERT INTO c SELECT id FROM s", "mass-update"),
+        ("CREATE TEMP TABLE c (id integer); INSERT INTO c VALUES (1), (2)", "wide-update"),
+        ("CREATE TEMP TABLE c AS SELECT id FROM s LIMIT 5", "wide-update"),
+    ],
+)
+def test_a_copy_of_a_table_has_as_many_rows(fill, expected):
+    for facts in (None, catalog(t=SMALL, s=SMALL)):
+        found = safety.classify([fill, "UPDATE t SET a = 1 FROM c WHERE t.id = c.id"], facts)
+        assert [each.rule for each in found] == [expected]
 
 
 def test_what_a_called_function_does_is_read_where_it_is_known():

@@ -59,8 +59,9 @@ class Gate:
         return self.foreseen.tables_of(revision) if self.foreseen else ()
 
     def locked_by(self, statement: str) -> Mapping[str, LockMode]:
-        """What a statement locks, in the light of the catalog as it was before the run."""
-        return locked_by(statement, self.foreseen.facts if self.foreseen else None)
+        """What a statement locks, in the light of the catalog as it was before the run; else as its text has it."""
+        known = locked_by(statement, self.foreseen.facts_and_functions) if self.foreseen else {}
+        return known or locked_by(statement)
 
     def _read(self, connection: Connection, steps: list[RevisionStep]) -> None:
         """Look at all that is pending, before the first of it."""

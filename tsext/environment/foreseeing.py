@@ -37,6 +37,13 @@ class Foreseen:
         return {each.name: touches([sent.statement for sent in each.sent], self.facts) for each in self.readings}
 
     @cached_property
+    def facts_and_functions(self) -> Facts:
+        """The same facts, the functions that the revisions create known as well."""
+        from tsext import safety
+
+        return safety.with_functions(self.facts, [sent.statement for each in self.readings for sent in each.sent])
+
+    @cached_property
     def tables(self) -> frozenset[str]:
         """What there is in the database, as readings name it."""
         from tsext.safety.names import Name

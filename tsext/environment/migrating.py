@@ -51,7 +51,7 @@ def migrate(run: Run, connection: Connection) -> None:
             recorder.observers.append(lambda: held.attempts.details)
             recorder.commits = lambda: held.committed
             held.before_again.append(recorder.skipped.clear)
-            watching.touched, held.tell_held = gate.touched, gate.locked_by
+            watching.touched, held.tell = gate.touched, gate.locked_by
             asking = watching.over(held)
             committing = Committing(recorder)
             steps_of = committing.following(validating.following(_admitted(run, recorder, gate, asking)))

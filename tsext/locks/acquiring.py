@@ -56,8 +56,6 @@ class Acquirer:
         self.policy = policy
         self.tell = tell
         """Told the text of a statement, tells what it locks."""
-        self.tell_held = tell
-        """The same, for the receipt."""
         dbapi: Any = connection.connection.dbapi_connection
         self.session = Session(dbapi, cursors.plain(dbapi))
         self.lookout = Lookout(connection)
@@ -189,7 +187,7 @@ class Acquirer:
         :param may_run_again: whether it may be run again at all.
         """
         self.session.reset()
-        self.step = Step(self.policy, may_run_again, Holds(self.tell_held))
+        self.step = Step(self.policy, may_run_again, Holds(self.tell))
         try:
             yield self.step
         finally:

@@ -25,7 +25,8 @@ class Locks:
     """Has the steps of one run acquire their locks as the settings say; to be used in a ``with`` block.
 
     :param tell: told the text of a statement, tells what it locks, by relation; asked only once somebody is in the
-        way. A good guess is enough: with a wrong one we wait a little too long, or ask a little too early.
+        way, and for the receipt. A good guess is enough: with a wrong one we wait a little too long, or ask a little
+        too early.
     :param off: everything passes as it is, as on a server that takes one client at a time.
     """
 
@@ -42,8 +43,6 @@ class Locks:
         """What it took to get the locks of the step at work, or of the last one."""
         self.holds: Holds | None = None
         """For how long that step has locked what."""
-        self.tell_held = tell
-        """As ``tell``, for the receipt; it is asked when nobody waits for the answer."""
         self.committed = False
         """Whether the step at work, or the last one, has committed anything itself."""
         self.acquirer: Acquirer | None = None
@@ -108,7 +107,6 @@ class Locks:
 
         acquirer = Acquirer(self.connection, Policy.of(self.settings), self.tell)
         acquirer.cancelled = lambda: self.cancelled()
-        acquirer.tell_held = self.tell_held
         acquirer.install()
         return acquirer
 

@@ -31,7 +31,8 @@ def column_type(reading: Reading, table: Name, command: Any) -> None:
         _refuse_identity(reading, table, column, new)
         change = _in_full(reading, change, column, definition)
     reading.script.change(table).types[command.name] = _target(reading, new)
-    work = Work.REWRITE if change.rewrites else _smaller_work(reading, table, column, change)
+    names = {command.name, column.name if column is not None else command.name}
+    work = Work.REWRITE if change.rewrites else _smaller_work(reading, table, names, change)
     if work is None and definition.HasField("coll_clause") and column is None:
         work = Work.BUILD  # of indexes that it may have
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, work)
@@ -124,17 +125,17 @@ def _lock_foreign_keys(reading: Reading, table: Name, column: str, work: Work | 
                 reading.lock(name, LockMode.ACCESS_EXCLUSIVE, work if each.validated else None)
 
 
-def _smaller_work(reading: Reading, table: Name, column: ColumnFacts | None, change: types.Change) -> Work | None:
-    """What is done where the rows stay as they are: indexes built anew, CHECKs checked again."""
-    found = reading.find(table)
-    if found is None or column is None:
-        return None
-    indexes = [each for each in found.indexes.values() if column.name in each.reads or column.name in each.columns]
+def _smaller_work(reading: Reading, table: Name, names: set[str], change: types.Change) -> Work | None:
+    """What is done where the rows stay as they are: indexes built anew, CHECKs checked again.
+
+    :param names: of the column, in the catalog and now.
+    """
+    indexes = [each for each in reading.indexes(table) if names & {*each.reads, *each.columns}]
     if indexes and (change.reindexes or any(not each.whole or each.has_expressions for each in indexes)):
         return Work.BUILD
-    constraints = reading.constraints(table)
-    checks = [each for each in constraints if each.kind == "c" and each.validated and column.name in each.columns]
-    return Work.SCAN if checks else None
+    checked = [each.columns for each in reading.constraints(table) if each.kind == "c" and each.validated]
+    added = [each.columns for each in reading.state(table).constraints.values() if each.validated]
+    return Work.SCAN if any(names & {*each} for each in (*checked, *added)) else None
 
 
 def _is_plain_cast(expression: Any, column: str, new: types.Type) -> bool:

@@ -75,7 +75,7 @@ def check_referenced(reading: Reading, referenced: Name, constraint: Any) -> Non
     if found is None or not reading.need_columns(referenced, *columns) or reading.state(referenced).constraints:
         return
     primary = [set(each.columns) for each in reading.constraints(referenced) if each.kind == "p"]
-    usable = (each for each in found.indexes.values() if each.unique and each.whole and not each.has_expressions)
+    usable = (each for each in reading.indexes(referenced) if each.unique and each.whole and not each.has_expressions)
     keys = [set(each.columns) for each in usable] + primary
     if (columns not in keys) if columns else not primary:
         what = f"a foreign key to columns of {referenced} that no unique key has"
@@ -103,7 +103,9 @@ def _add_check(reading: Reading, table: Name, constraint: Any) -> None:
         reading.need_postgresql(18, "NOT ENFORCED", "leave it out")
     new, state = reading.is_new(table), reading.script.change(table)
     valid = not constraint.skip_validation
-    state.constraints[constraint.conname] = Added(valid, columns, constants_in(constraint.raw_expr))
+    state.constraints[constraint.conname] = Added(
+        valid, columns, constants_in(constraint.raw_expr), frozenset(columns_in(constraint.raw_expr))
+    )
     if valid:
         state.proven |= dict.fromkeys(columns, constraint.conname)
         state.checked.append(constants_in(constraint.raw_expr))
@@ -195,7 +197,8 @@ def _use_index(reading: Reading, table: Name, constraint: Any) -> None:
         wanted = "a valid unique index, without WHERE and expressions"
         reading.report(rules.REFUSED, table, what=f"{known.name} as a constraint", cure=f"it takes {wanted}")
     if kind_of(constraint) == "CONSTR_PRIMARY" and found is not None:
-        columns = made.indexed if made.new else known.columns if known is not None else ()
+        index_ = made.index or known
+        columns = index_.columns if index_ is not None else ()
         nullable = [each for each in columns if not is_proven(reading, table, each)]
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.SCAN if nullable else None)
     if constraint.conname and (made.new or known is not None):
@@ -211,7 +214,7 @@ def _may_be_null(reading: Reading, table: Name, index: State) -> bool:
     state = reading.state(table)
     if state.new or state.validated or reading.facts.database is not None or f"{table.name}_pkey" in state.dropped:
         return False
-    return not index.new or not all(each in state.proven for each in index.indexed)
+    return index.index is None or not all(each in state.proven for each in index.index.columns)
 
 
 def validate(reading: Reading, table: Name, command: Any) -> None:
@@ -229,6 +232,8 @@ def validate(reading: Reading, table: Name, command: Any) -> None:
     if constraint is not None:
         state.proven |= dict.fromkeys(proves_not_null(constraint.definition), command.name)
         state.checked.append(constants_of(constraint.definition))
+        if constraint.kind == "c":
+            state.constraints[command.name] = Added(validated=True, columns=frozenset(constraint.columns))
     if added is not None:
         added.validated = True
         state.proven |= dict.fromkeys(added.not_null, command.name)

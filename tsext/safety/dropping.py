@@ -30,6 +30,8 @@ _UNUSED = {"OBJECT_STATISTIC_EXT", "OBJECT_EVENT_TRIGGER", "OBJECT_PUBLICATION",
            "OBJECT_TRIGGER", "OBJECT_CAST", "OBJECT_ACCESS_METHOD"}  # fmt: skip
 """What no application names."""
 
+_ROUTINES = {"OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE", "OBJECT_AGGREGATE"}
+
 
 @reads("drop_stmt")
 def drop(reading: Reading, node: Any) -> None:
@@ -48,7 +50,7 @@ def drop(reading: Reading, node: Any) -> None:
             reading.script.drop(name)
         elif kind == "OBJECT_SCHEMA":
             reading.script.schemas.pop(name.name, None)
-        elif kind in ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE"):
+        elif kind in _ROUTINES:
             reading.script.functions[name.name] = []
 
 
@@ -56,7 +58,7 @@ def _is_own(reading: Reading, name: Name, kind: str) -> bool:
     """Whether an earlier statement made it."""
     if kind in ("OBJECT_TYPE", "OBJECT_DOMAIN"):
         return name.name in reading.script.types
-    if kind in ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE"):
+    if kind in _ROUTINES:
         return name.name in reading.script.functions
     if kind == "OBJECT_SCHEMA":
         return reading.script.schemas.get(name.name, False)
@@ -198,6 +200,7 @@ def _columns_of_type(reading: Reading, name: Name, *, cascade: bool) -> list[str
         for each, column in reading.facts.users_of_type(name.name)
         if not reading.script.is_gone(Name(each.schema, each.name))
         if column not in reading.state(Name(each.schema, each.name)).lost
+        if column not in reading.state(Name(each.schema, each.name)).types
     ]
     for table, column in users if cascade else ():
         reading.lock(table, LockMode.ACCESS_EXCLUSIVE)

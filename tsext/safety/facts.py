@@ -34,7 +34,7 @@ class Facts:
     database: DatabaseFacts | None = field(default=None, repr=False)
     """None: the catalog is not at hand."""
     made: Mapping[str, Sequence[Function]] = field(default_factory=dict, repr=False)
-    """Functions that earlier revisions create, by name, for when the catalog is not at hand."""
+    """Functions that revisions create, by name, which the catalog need not know."""
 
     @classmethod
     def unknown(cls, postgresql: int = 17, timescaledb: TimescaleInfo | None = None) -> Facts:
@@ -96,7 +96,7 @@ class Facts:
 
     def functions(self, name: str) -> Sequence[Function]:
         """The functions and procedures of a name that users wrote, as far as they may change something."""
-        if self.database is None:
+        if self.database is None or name in self.made:
             return self.made.get(name, ())
         found = (of_definition(each) for each in self.database.definitions.get(name, ()))
         return [each for each in found if each is not None]

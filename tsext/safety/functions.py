@@ -51,6 +51,11 @@ def unknown() -> Function:
     return Function(range(_MANY + 1), volatile=True, body=None)
 
 
+def aggregate() -> Function:
+    """One of an aggregate."""
+    return Function(range(_MANY + 1), volatile=False, body=[])
+
+
 def _arguments(node: Any) -> range:
     parameters = [each.function_parameter for each in node.parameters]
     modes = [grammar.enum_name("FunctionParameterMode", each.mode) for each in parameters]

@@ -17,6 +17,8 @@ from tsext.sql import grammar
 def read(reading: Reading, source: str, kind: str, node: Any) -> None:
     """One statement, by the tree of its source."""
     reading.source = source
+    if "with" in source.lower():
+        reading.common = {each.ctename: each.ctequery for each in grammar.find(node, "CommonTableExpr")}
     _use_enum_values(reading, kind, node)
     if kind in READERS:
         READERS[kind](reading, node)

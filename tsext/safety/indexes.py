@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
-from tsext.catalog import RelationFacts
+from tsext.catalog import IndexFacts, RelationFacts
 from tsext.model.locks import LockMode, Work
 from tsext.safety import hints, hypertables, rules
 from tsext.safety.expressions import columns_in
@@ -28,9 +29,9 @@ def create_index(reading: Reading, node: Any) -> None:
     if _index_exists(reading, table, node):
         return
     reading.need_columns(table, *named, *{column for each in expressions for column in columns_in(each)})
-    if node.idxname:
-        state = reading.script.create(Name(reading.script.key(table).schema, node.idxname), kind="i")
-        state.index_of, state.indexed = reading.script.key(table), tuple(named)
+    name = node.idxname or _usual_name(reading, table, node)
+    state = reading.script.create(Name(reading.script.key(table).schema, name), kind="i")
+    state.index_of, state.index = reading.script.key(table), _index_of(node, name, named)
     if node.unique:
         reading.script.change(table).keys.append(frozenset(named))
     refused = hypertables.refuse_index(reading, table, node) or _refuse_partitioned(reading, table, node, named)
@@ -49,6 +50,29 @@ def create_index(reading: Reading, node: Any) -> None:
         reading.refuse_in_transaction("CREATE INDEX … WITH (timescaledb.transaction_per_chunk)")
     rule = rules.TRANSACTION_PER_CHUNK if by_chunk else rules.CREATE_INDEX
     reading.report(rule, table, arguments=hints.index(reading, table, node))
+
+
+def _usual_name(reading: Reading, table: Name, node: Any) -> str:
+    """What PostgreSQL calls an index that is given no name: ``ChooseIndexName`` in indexcmds.c."""
+    schema = reading.script.key(table).schema
+    name = "_".join([table.name, *map(_usual_part, node.index_params), "idx"])
+    names = (f"{name}{number or ''}" for number in count())
+    return next(
+        each for each in names if not reading.is_new(Name(schema, each)) and not reading.find(Name(schema, each))
+    )
+
+
+def _usual_part(element: Any) -> str:
+    called = element.index_elem.expr.func_call.funcname
+    return element.index_elem.name or (called[-1].string.sval if len(called) else "expr")
+
+
+def _index_of(node: Any, name: str, named: list[str]) -> IndexFacts:
+    """What is created."""
+    expressions = any(each.index_elem.HasField("expr") for each in node.index_params)
+    reads = sorted({*named, *columns_in(node)})
+    whole = not node.HasField("where_clause")
+    return IndexFacts(name, node.unique, True, whole, tuple(named), tuple(reads), expressions)
 
 
 def _can_be_indexed(reading: Reading, table: Name) -> bool:

@@ -107,6 +107,13 @@ def create_function(reading: Reading, node: Any) -> None:
     reading.script.define(Name.of_list(node.funcname), functions.of_node(node, reading.source))
 
 
+@reads("define_stmt")
+def define(reading: Reading, node: Any) -> None:
+    """``CREATE AGGREGATE``, ``OPERATOR`` and so on: an aggregate is called as a function is, and changes nothing."""
+    if grammar.enum_name("ObjectType", node.kind) == "OBJECT_AGGREGATE":
+        reading.script.define(Name.of_list(node.defnames), functions.aggregate())
+
+
 @reads("create_schema_stmt")
 def create_schema(reading: Reading, node: Any) -> None:
     """``CREATE SCHEMA``, and what is created in it at once."""
@@ -150,7 +157,7 @@ def create_database(reading: Reading, node: Any) -> None:
 
 
 @reads(
-    "alter_function_stmt", "create_extension_stmt", "define_stmt", "create_cast_stmt", "create_plang_stmt",
+    "alter_function_stmt", "create_extension_stmt", "create_cast_stmt", "create_plang_stmt",
     "create_conversion_stmt", "create_transform_stmt", "create_am_stmt", "create_op_class_stmt",
     "create_op_family_stmt", "alter_op_family_stmt", "alter_operator_stmt", "alter_type_stmt", "create_fdw_stmt",
     "alter_fdw_stmt", "create_foreign_server_stmt", "alter_foreign_server_stmt", "create_user_mapping_stmt",

@@ -28,7 +28,7 @@ def attach(reading: Reading, table: Name, command: Any) -> None:
     # what is empty is scanned in no time
     free = reading.is_new(partition) or (child is not None and not child.has_rows)
     scans = not free and not _proves(reading, partition, parent, bound)
-    builds = "" if free else ", ".join(_lacking_indexes(child, parent))
+    builds = "" if free else ", ".join(_lacking_indexes(reading, partition, table))
     work = Work.BUILD if builds else Work.SCAN if scans else None
     reading.lock(partition, LockMode.ACCESS_EXCLUSIVE, work)
     if scans:
@@ -57,12 +57,12 @@ def _proves(reading: Reading, partition: Name, parent: RelationFacts | None, bou
     )
 
 
-def _lacking_indexes(child: RelationFacts | None, parent: RelationFacts | None) -> list[str]:
+def _lacking_indexes(reading: Reading, child: Name, parent: Name) -> list[str]:
     """The parent's indexes that the new partition has no like of."""
-    if child is None or parent is None:
+    if reading.find(child) is None or reading.find(parent) is None:
         return []
-    there = {(each.columns, each.unique, each.whole) for each in child.indexes.values() if each.valid}
-    return [each.name for each in parent.indexes.values() if (each.columns, each.unique, each.whole) not in there]
+    there = {(each.columns, each.unique, each.whole) for each in reading.indexes(child) if each.valid}
+    return [each.name for each in reading.indexes(parent) if (each.columns, each.unique, each.whole) not in there]
 
 
 def scan_default_partition(reading: Reading, table: Name, bound: Any) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tsext.catalog import ColumnFacts, ConstraintFacts, RelationFacts
+from tsext.catalog import ColumnFacts, ConstraintFacts, IndexFacts, RelationFacts
 from tsext.model.locks import LockMode, Work
 from tsext.safety.facts import Facts, estimate
 from tsext.safety.functions import Function
@@ -59,6 +59,8 @@ class Reading:
         self.locks: dict[Name, Lock] = {}
         self.source = ""
         """The text that its tree was made of, to whose characters the tree refers."""
+        self.common: dict[str, Any] = {}
+        """The queries of its WITH, by name."""
         self.others: tuple[Lock, ...] = ()
         """The locks on relations that were there before the revision."""
         self.hazards: list[Hazard] = []
@@ -179,6 +181,13 @@ class Reading:
         found = self.find(table)
         dropped = self.state(table).dropped
         return [each for each in found.constraints.values() if each.name not in dropped] if found is not None else []
+
+    def indexes(self, table: Name) -> list[IndexFacts]:
+        """Its indexes: those that the catalog knows of and that are still there, and those that were created."""
+        found, key = self.find(table), self.script.key(table)
+        known = list(found.indexes.values()) if found is not None else []
+        made = [each.index for each in self.script.states.values() if each.index is not None and each.index_of == key]
+        return [each for each in known if not self.script.has_left(Name(key.schema, each.name))] + made
 
     @property
     def is_utc(self) -> bool:

@@ -105,7 +105,8 @@ def _rename_constraint(reading: Reading, table: Name, node: Any) -> None:
     state.dropped.add(node.subname)
     if added is None:
         proves = proves_not_null(known.definition) if known is not None else ()
-        added = Added(known is None or known.validated, proves)
+        columns_ = frozenset(known.columns) if known is not None and known.kind == "c" else frozenset()
+        added = Added(known is None or known.validated, proves, columns=columns_)
     state.constraints[node.newname] = added
     if added.validated:
         state.proven |= dict.fromkeys(added.not_null, node.newname)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tsext.catalog import IndexFacts
 from tsext.model.locks import LockMode
 from tsext.safety.facts import Facts
 from tsext.safety.functions import Function
@@ -26,6 +27,8 @@ class Added:
     """The columns that it proves not null, once it is valid."""
     constants: frozenset[str] = frozenset()
     """The constants in a CHECK, by which it may say which rows belong to a partition."""
+    columns: frozenset[str] = frozenset()
+    """All columns of a CHECK."""
     references: Name | None = None
     """The table that a foreign key refers to."""
 
@@ -38,6 +41,8 @@ class State:
     """It was created, and so is used by nobody."""
     filled: bool = False
     """It got the rows of others, as many as there may be."""
+    copied: bool = False
+    """It got all rows of a table that is in use."""
     gone: bool = False
     """It was dropped, or has another name now."""
     was: Name | None = None
@@ -78,8 +83,8 @@ class State:
     """It was a partition, or a child, and is none any more."""
     index_of: Name | None = None
     """Of a new index: its table."""
-    indexed: tuple[str, ...] = ()
-    """Of a new index: its columns."""
+    index: IndexFacts | None = None
+    """What it is, if it is a new index."""
     policies: bool = False
     """It got a row security policy."""
     triggers: set[str] = field(default_factory=set)
@@ -169,6 +174,10 @@ class Script:
         """Whether it was dropped or renamed here."""
         return self.of(name).gone
 
+    def has_left(self, name: Name) -> bool:
+        """Whether the relation that the catalog knows by a name was dropped, and not just renamed."""
+        return self.states.get(name, State()).gone and not any(each.was == name for each in self.states.values())
+
     # --- changes
 
     def create(self, name: Name, *, temporary: bool = False, kind: str = "r") -> State:
@@ -195,6 +204,8 @@ class Script:
         self.states[renamed] = state
         if key in self.held:
             self.held[renamed] = self.held.pop(key)
+        for each in self.states.values():
+            each.index_of = renamed if each.index_of == key else each.index_of
         self.replace(renamed)
 
     def miss(self, name: Name, hazard: Hazard) -> None:

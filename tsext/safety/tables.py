@@ -8,6 +8,7 @@ from tsext.model.locks import LockMode, Work
 from tsext.safety import hypertables, partitions, rules, types
 from tsext.safety.columns import column_of
 from tsext.safety.constraints import check_referenced, kind_of
+from tsext.safety.expressions import reads_everything
 from tsext.safety.names import Name
 from tsext.safety.reading import Reading, reads
 from tsext.sql import grammar
@@ -119,8 +120,10 @@ def create_table_as(reading: Reading, node: Any) -> None:
             # a trigger tells it what has changed
             reading.lock(Name.of_range(each), LockMode.SHARE_ROW_EXCLUSIVE)
     kind = "m" if grammar.enum_name("ObjectType", node.objtype) == "OBJECT_MATVIEW" else "r"
+    copied = read_whole(reading, node.query.select_stmt)
     state = reading.script.create(name, temporary=temporary, kind=kind)
     state.filled = not node.into.skip_data
+    state.copied = state.filled and bool(copied)
 
 
 @reads("view_stmt")
@@ -169,6 +172,14 @@ def read_relations(reading: Reading, query: Any, *, besides: Name | None = None,
         name = Name.of_range(each)
         if name.name not in defined and name != besides and not reading.is_locked(name):
             reading.lock(name, LockMode.ACCESS_SHARE, work)
+
+
+def read_whole(reading: Reading, query: Any) -> list[Name]:
+    """The tables in use of which a ``SelectStmt`` gives all rows, copies of such tables among them."""
+    if not reads_everything(query):
+        return []
+    named = [Name.of_range(each) for each in grammar.find(query, "RangeVar")]
+    return [each for each in named if not each.is_system and (reading.state(each).copied or not reading.is_new(each))]
 
 
 def need_license(reading: Reading, what: str) -> None:

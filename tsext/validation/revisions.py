@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tsext.errors import Finding, PreflightFailed, SqlFileError, TsextError
 from tsext.sql.quoting import qualified
-from tsext.sql.sending import ask
+from tsext.sql.sending import ask, sqlstate
 from tsext.validation.reading import reading
 
 _SHOWN = 3
@@ -48,12 +48,13 @@ def of_revision(
 
 
 def _of_file(connection: Connection, path: Path) -> Iterator[Finding]:
-    from tsext.sql import files  # brings the grammar
+    from tsext.sql import files, refusals  # bring the grammar
 
     try:
         file = files.read(path)
     except SqlFileError as error:
-        yield Finding("check-unreadable", error.message, error.hint)
+        hint = _ONLY_READS if refusals.NO_TRANSACTION in (error.hint or "") else error.hint
+        yield Finding("check-unreadable", error.message, hint)
         return
     for statement in file.statements:
         place = f"checks/{path.name}:{statement.line}"
@@ -62,15 +63,35 @@ def _of_file(connection: Connection, path: Path) -> Iterator[Finding]:
             rows = list(map(dict, result.mappings())) if result.returns_rows else []
         except DBAPIError as error:
             connection.rollback()
-            explained = files.explain(file, statement, error)
-            yield Finding("check-error", explained.message, explained.hint)
+            yield _refused(files.explain(file, statement, error), sqlstate(error) or "")
             continue
         if rows:
             yield Finding(
                 "check-failed",
                 f"{place} found {len(rows):,} row(s) that must not be: {_shown(rows)}",
-                "mend the data, or the check if it asks too much; then run `tsext validate`",
+                _MEND,
             )
+
+
+_ONLY_READS = "a check only reads, within a transaction: leave in it what SELECTs the rows that must not be"
+_CURES = {
+    "25006": _ONLY_READS,
+    "57014": "it was cancelled, or took longer than validation_timeout: make it faster, or give it more time",
+}
+"""By SQLSTATE."""
+_RAISED = ("P0001", "P0004")
+"""``RAISE`` and ``ASSERT`` of PL/pgSQL: the check ran, and says that something is wrong."""
+
+
+def _refused(error: SqlFileError, state: str) -> Finding:
+    if state in _RAISED:
+        return Finding("check-failed", error.message, _MEND)
+    cure = _CURES.get(state) or (error.hint or "").replace("run it again", "run `tsext validate` again")
+    return Finding("check-error", error.message, cure if "tsext validate" in cure else f"{cure}; {_THEN}")
+
+
+_THEN = "then run `tsext validate`"
+_MEND = f"mend the data, or the check if it asks too much; {_THEN}"
 
 
 def _shown(rows: Iterable[Mapping[str, Any]]) -> str:

@@ -127,3 +127,18 @@ DROP PROCEDURE atomic_it; ALTER TABLE read_by_function ALTER COLUMN v TYPE varch
 DROP PROCEDURE atomic_it; DROP TABLE read_by_function;
 CREATE FUNCTION made(integer) RETURNS void LANGUAGE plpgsql AS 'BEGIN NULL; END'; CREATE FUNCTION made(integer, integer) RETURNS void LANGUAGE plpgsql AS 'BEGIN ALTER TABLE u ALTER COLUMN name SET NOT NULL; END'; SELECT made(1), made(1, 2);
 CREATE OR REPLACE FUNCTION change_it() RETURNS void LANGUAGE plpgsql AS 'BEGIN ALTER TABLE u ALTER COLUMN name SET NOT NULL; END'; SELECT change_it();
+CREATE INDEX x ON t (lower(c)); ALTER TABLE t ALTER COLUMN c TYPE varchar(50);
+DROP INDEX typed_lower; ALTER TABLE typed ALTER COLUMN note TYPE varchar;
+ALTER INDEX typed_lower RENAME TO typed_lower2; ALTER TABLE typed ALTER COLUMN note TYPE varchar;
+ALTER TABLE typed ADD CONSTRAINT x CHECK (amount > 0); ALTER TABLE typed ALTER COLUMN amount TYPE numeric(10, 2);
+ALTER TABLE typed ADD CONSTRAINT x CHECK (amount > 0) NOT VALID; ALTER TABLE typed ALTER COLUMN amount TYPE numeric(10, 2);
+ALTER TABLE odd_types VALIDATE CONSTRAINT limited_later; ALTER TABLE odd_types ALTER COLUMN limited TYPE varchar(200);
+CREATE INDEX x ON proven (id); ALTER TABLE pp ATTACH PARTITION proven FOR VALUES FROM ('2027-01-01') TO ('2028-01-01');
+CREATE INDEX x ON p (at); ALTER TABLE p ATTACH PARTITION proven FOR VALUES FROM ('2027-01-01') TO ('2028-01-01');
+CREATE INDEX x ON proven (id); ALTER TABLE p ATTACH PARTITION proven FOR VALUES FROM ('2027-01-01') TO ('2028-01-01');
+ALTER TABLE typed ALTER COLUMN pr TYPE text; DROP TYPE pair;
+CREATE AGGREGATE x (integer) (sfunc = int4pl, stype = integer); SELECT x(id) FROM lonely; DROP AGGREGATE x (integer);
+CREATE UNIQUE INDEX x ON t_mat_plain (id); REFRESH MATERIALIZED VIEW CONCURRENTLY t_mat_plain;
+ALTER TABLE lonely RENAME TO lonelier; CREATE INDEX x ON lonelier ((v + 1)); ALTER TABLE lonelier RENAME TO lonely; ALTER TABLE lonely ALTER COLUMN v TYPE bigint;
+CREATE UNIQUE INDEX ON t_mat_plain (id); REFRESH MATERIALIZED VIEW CONCURRENTLY t_mat_plain;
+CREATE INDEX ON t (lower(c)); CREATE INDEX ON t (lower(c)); DROP INDEX t_lower_idx1;
