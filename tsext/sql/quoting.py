@@ -91,6 +91,11 @@ def qualified(name: str, schema: str | None = None) -> str:
     return identifier(name) if schema is None else f"{identifier(schema)}.{identifier(name)}"
 
 
+def shown(name: str, schema: str | None = None) -> str:
+    """A name for messages, as it is: with its schema, if that is given."""
+    return f"{schema}.{name}" if schema else name
+
+
 def short(*parts: str, suffix: str = "") -> str:
     """A name made of others; where it is too long, cut, with a hash by which it is still the only one."""
     name = "_".join(parts) + suffix
