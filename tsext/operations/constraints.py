@@ -23,7 +23,7 @@ from tsext.operations import index_builds, index_refusals
 from tsext.operations.index_builds import Build
 from tsext.operations.rendering import Code, code_of, schema_of
 from tsext.operations.steps import SteppedOperation
-from tsext.sql.quoting import LONGEST_NAME, identifier, qualified
+from tsext.sql.quoting import cut, identifier, qualified
 from tsext.sql.sending import send
 
 
@@ -263,8 +263,7 @@ class SetNotNull(SteppedOperation, name="set_not_null", noun=NotNull):
     @property
     def proof(self) -> str:
         """The name of the CHECK."""
-        name = f"tsext_{self.target.table_name}_{self.target.column}".encode()[: LONGEST_NAME - len("_not_null")]
-        return name.decode(errors="ignore") + "_not_null"
+        return cut(f"tsext_{self.target.table_name}_{self.target.column}", "_not_null")
 
     def statements(self) -> list[str]:
         """All four steps."""
