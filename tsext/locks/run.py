@@ -26,10 +26,19 @@ class Locks:
 
     :param tell: told the text of a statement, tells what it locks, by relation; asked only once somebody is in the
         way. A good guess is enough: with a wrong one we wait a little too long, or ask a little too early.
+    :param tell_held: the same for the receipt, asked when nobody waits for the answer; None: ``tell``.
     :param off: everything passes as it is, as on a server that takes one client at a time.
     """
 
-    def __init__(self, connection: Connection, settings: Settings, tell: Tell, *, off: bool = False) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        settings: Settings,
+        tell: Tell,
+        tell_held: Tell | None = None,
+        *,
+        off: bool = False,
+    ) -> None:
         self.connection = connection
         self.settings = settings
         self.tell = tell
@@ -42,8 +51,7 @@ class Locks:
         """What it took to get the locks of the step at work, or of the last one."""
         self.holds: Holds | None = None
         """For how long that step has locked what."""
-        self.tell_held = tell
-        """As ``tell``, for the receipt; it is asked when nobody waits for the answer."""
+        self.tell_held = tell_held or tell
         self.committed = False
         """Whether the step at work, or the last one, has committed anything itself."""
         self.acquirer: Acquirer | None = None
