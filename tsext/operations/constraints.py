@@ -22,7 +22,7 @@ from tsext.model.constraints import Check, ForeignKey, NotNull, Unique
 from tsext.operations import index_builds, index_refusals
 from tsext.operations.index_builds import Build
 from tsext.operations.rendering import Code, code_of, schema_of
-from tsext.operations.steps import SteppedOperation
+from tsext.operations.stepped import SteppedOperation
 from tsext.sql.quoting import cut, identifier, qualified
 from tsext.sql.sending import send
 

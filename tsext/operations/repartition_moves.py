@@ -19,7 +19,7 @@ from tsext.operations.rendering import Code, code_of, schema_of
 from tsext.operations.repartition_jobs import moved_jobs
 from tsext.operations.repartition_refusals import refuse
 from tsext.operations.repartition_specs import spec_of
-from tsext.operations.steps import SteppedOperation
+from tsext.operations.stepped import SteppedOperation
 from tsext.settings import Settings
 from tsext.sql.quoting import qualified
 

@@ -13,7 +13,7 @@ from tsext.backfill.repartition.move import CAPTURE
 from tsext.errors import FeatureNotSupported, InvalidObject
 from tsext.model import Hypertable
 from tsext.operations.repartition_jobs import ADDED_BY
-from tsext.operations.steps import SteppedOperation
+from tsext.operations.stepped import SteppedOperation
 from tsext.sql.quoting import identifier, qualified
 
 REFERRED_SINCE = (2, 21, 1)
