@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from alembic.operations.ops import UpgradeOps
 
 from tsext import AggregateIndex, ContinuousAggregate, Hypertable
-from tsext.autogenerate.aggregates import Swap, beside, changes, created, in_order, uses_of
+from tsext.autogenerate.aggregates import Swap, changes, created, in_order, uses_of
 from tsext.errors import InvalidObject, IrreversibleOperation
 from tsext.model import TableObject, declared
 from tsext.operations.aggregates import (
@@ -380,9 +380,7 @@ def test_in_the_order_of_use():
     assert [name for _, name in in_order(uses_of(wanted, "public"))] == ["C d", "b", "c", "a", "e"]
 
 
-def test_names_beside():
-    assert beside("hourly", "_old") == "hourly_old"
-    assert beside("é" * 31, "_old2") == "é" * 29 + "_old2"
+def test_older_ones_are_kept_under_the_next_free_name():
     with pytest.raises(InvalidObject, match="9 older ones are kept"):
         Swap.of(HOURLY, HOURLY, {"hourly_old", *(f"hourly_old{number}" for number in range(2, 10))})
     assert Swap.of(HOURLY, HOURLY, {"hourly_old"}).old == "hourly_old2"

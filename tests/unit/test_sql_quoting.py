@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsext.errors import InvalidObject
-from tsext.sql.quoting import NULL, Raw, call, identifier, interval, literal, qualified, regclass
+from tsext.sql.quoting import NULL, Raw, call, cut, identifier, interval, literal, qualified, regclass
 
 
 class Word(StrEnum):
@@ -85,6 +85,11 @@ def test_any_name_is_read_back(name: str) -> None:
 def test_qualified() -> None:
     assert qualified("conditions") == "conditions"
     assert qualified("t", "My Schema") == '"My Schema".t'
+
+
+def test_a_name_is_cut_between_characters_so_that_its_suffix_stays() -> None:
+    assert cut("hourly", "_old") == "hourly_old"
+    assert cut("é" * 31, "_old2") == "é" * 29 + "_old2"
 
 
 def test_regclass_is_a_string_that_holds_a_quoted_name() -> None:

@@ -35,7 +35,7 @@ from tsext.operations.swapping import (
 )
 from tsext.sql import grammar
 from tsext.sql.dialect import dialect
-from tsext.sql.quoting import LONGEST_NAME, escaped, identifier
+from tsext.sql.quoting import cut, escaped, identifier
 
 _KEPT = ("_old", *(f"_old{number}" for number in range(2, 10)))
 """What is added to the name of an aggregate in whose place a new one came."""
@@ -52,7 +52,7 @@ def compare(comparison: Comparison) -> None:
     silence(comparison)
     _check_sources(comparison, found)
     wanted = comparison.aggregates
-    kept = {(schema, name) for schema, each in wanted for name in map(partial(beside, each), _KEPT)}
+    kept = {(schema, name) for schema, each in wanted for name in map(partial(cut, each), _KEPT)}
     for key, gone in found.items():
         if key not in wanted and key not in kept and _in_scope(comparison, gone):
             comparison.before[:0] = dropped(gone.aggregate, comparison.timescaledb)
@@ -209,13 +209,13 @@ def _other_indexes(
     new = [index for index in after.values() if index != before.get(index.name)]
     beside_old = [index.name for index in new if index.name in before]
     for index in new:
-        name = beside(index.name, "_new") if index.name in beside_old else index.name
+        name = cut(index.name, "_new") if index.name in beside_old else index.name
         yield CreateAggregateIndex.of(aggregate, replace(index, name=name))
     for name, index in before.items():
         if index != after.get(name):
             yield DropAggregateIndex.of(aggregate, index)
     for name in beside_old:
-        yield RenameAggregateIndex(aggregate.name, beside(name, "_new"), name, schema=aggregate.schema)
+        yield RenameAggregateIndex(aggregate.name, cut(name, "_new"), name, schema=aggregate.schema)
 
 
 @dataclass(frozen=True)
@@ -239,23 +239,23 @@ class Swap:
         :raises InvalidObject: if there is none.
         """
         for suffix in _KEPT:
-            if beside(wanted.name, suffix) not in taken:
+            if cut(wanted.name, suffix) not in taken:
                 return cls(found, wanted, suffix)
         raise InvalidObject(
             f"of continuous aggregate {wanted.name}, {len(_KEPT)} older ones are kept",
             hint="drop those that are no longer needed: "
-            f'op.drop_continuous_aggregate("{beside(wanted.name, _KEPT[0])}", allow_data_loss="…")',
+            f'op.drop_continuous_aggregate("{cut(wanted.name, _KEPT[0])}", allow_data_loss="…")',
         )
 
     @property
     def old(self) -> str:
         """Name under which the old one is kept."""
-        return beside(self.wanted.name, self.suffix)
+        return cut(self.wanted.name, self.suffix)
 
     @property
     def new(self) -> str:
         """Name of the new one, until it is filled."""
-        return beside(self.wanted.name, "_new")
+        return cut(self.wanted.name, "_new")
 
     @property
     def indexes(self) -> tuple[AggregateIndex, ...]:
@@ -274,7 +274,7 @@ class Swap:
         )
         yield CopyAggregatePrivileges(self.wanted.name, self.new, schema=self.wanted.schema)
         for index in self.indexes:
-            yield CreateAggregateIndex.of(new, replace(index, name=beside(index.name, "_new")), again=True)
+            yield CreateAggregateIndex.of(new, replace(index, name=cut(index.name, "_new")), again=True)
 
     def filled(self) -> ops.MigrateOperation:
         """The new one, filled."""
@@ -305,18 +305,13 @@ class Swap:
         names = {index.name for index in self.indexes}
         for index in self.found.indexes or ():
             if index.name in names:
-                yield RenameAggregateIndex(name, index.name, beside(index.name, self.suffix), schema=schema)
+                yield RenameAggregateIndex(name, index.name, cut(index.name, self.suffix), schema=schema)
         for each in sorted(names):
-            yield RenameAggregateIndex(self.new, beside(each, "_new"), each, schema=schema)
+            yield RenameAggregateIndex(self.new, cut(each, "_new"), each, schema=schema)
         yield from self.renamed(
             note=f"Of times whose raw data are gone, only {self.old} knows. When that is no longer needed, drop it in "
             f'a later revision: op.drop_continuous_aggregate("{self.old}", allow_data_loss="…").'
         )
-
-
-def beside(name: str, suffix: str) -> str:
-    """A name with a suffix, cut so that PostgreSQL keeps all of it."""
-    return name.encode()[: LONGEST_NAME - len(suffix)].decode(errors="ignore") + suffix
 
 
 # --- indexes: they are created on the aggregate, and are then elsewhere

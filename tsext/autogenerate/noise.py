@@ -16,7 +16,11 @@ from tsext.model import Hypertable
 
 
 class Noise:
-    """Looked up when first needed."""
+    """What of a database is no model's to declare; each kind is looked up when it is first needed.
+
+    :param hypertables: all there are.
+    :param own: tables that are known to be the project's; about those nothing is asked.
+    """
 
     def __init__(
         self,
@@ -27,23 +31,26 @@ class Noise:
         self.connection = connection
         self.hypertables = hypertables
         self.own = own
-        """Tables that are known to be the project's; about those nothing is asked."""
 
     @cached_property
     def tables(self) -> set[catalog.Key]:
+        """Chunks, partitions, and what belongs to extensions."""
         ask = self.connection
         return catalog.chunk_tables(ask) | catalog.extension_tables(ask) | catalog.partitions(ask)
 
     @cached_property
     def indexes(self) -> set[catalog.Key]:
+        """Those that TimescaleDB makes by default."""
         return catalog.default_indexes(self.connection, self.hypertables.values())
 
     @cached_property
     def foreign_keys(self) -> set[tuple[str | None, str, str]]:
+        """Copies of others for single chunks: schema, table and name."""
         return catalog.chunk_foreign_keys(self.connection)
 
     @cached_property
     def expansions(self) -> dict[catalog.Key, list[tuple[str, str]]]:
+        """Columns with the one beside each, between expanding and contracting, by table."""
         return catalog.expansions(self.connection)
 
     def is_table(self, schema: str | None, name: str) -> bool:

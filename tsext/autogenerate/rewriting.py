@@ -31,6 +31,7 @@ from tsext import safety
 from tsext.autogenerate import splitting
 from tsext.autogenerate.aggregates import CreateAggregateIndex, DropAggregateIndex
 from tsext.autogenerate.retyping import Retyping
+from tsext.catalog import Key
 from tsext.model import Columnstore, Hypertable, objects_of
 from tsext.model.columns import ColumnWithDefault
 from tsext.model.constraints import Check, ForeignKey, NotNull, Unique
@@ -44,9 +45,6 @@ from tsext.operations.repartition import RepartitionHypertable
 from tsext.sql.columns import default_text
 from tsext.sql.dialect import dialect
 from tsext.sql.quoting import identifier
-
-Key = tuple[str | None, str]
-"""Schema and name of a table."""
 
 _CONSTRAINTS = (CreateCheckConstraintOp, CreateForeignKeyOp, CreateUniqueConstraintOp)
 

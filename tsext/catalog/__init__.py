@@ -51,7 +51,16 @@ if TYPE_CHECKING:
         refusal_of_type,
     )
     from tsext.catalog.constraints import ConstraintState, NullState, constraint_state, null_state, printed_check
-    from tsext.catalog.details import Publication, TableDetails, table_details
+    from tsext.catalog.details import (
+        ColumnSettings,
+        ExtendedStatistics,
+        IdentitySequence,
+        IndexDetails,
+        Privilege,
+        Publication,
+        TableDetails,
+        table_details,
+    )
     from tsext.catalog.emptiness import holds_tables
     from tsext.catalog.filling import (
         Span,
@@ -104,7 +113,12 @@ if TYPE_CHECKING:
     from tsext.catalog.measuring import RelationSize, sizes
     from tsext.catalog.moves import (
         MovedColumn,
+        MovedConstraint,
+        MovedPolicy,
         MovedTable,
+        MovedTrigger,
+        ReadingView,
+        ReferringKey,
         SourceChunk,
         chunk_range,
         chunks_like_columnstore,
@@ -221,7 +235,16 @@ else:
                 "refusal_of_type",
             ),
             "constraints": ("ConstraintState", "NullState", "constraint_state", "null_state", "printed_check"),
-            "details": ("Publication", "TableDetails", "table_details"),
+            "details": (
+                "ColumnSettings",
+                "ExtendedStatistics",
+                "IdentitySequence",
+                "IndexDetails",
+                "Privilege",
+                "Publication",
+                "TableDetails",
+                "table_details",
+            ),
             "emptiness": ("holds_tables",),
             "filling": (
                 "Span",
@@ -274,7 +297,12 @@ else:
             "measuring": ("RelationSize", "sizes"),
             "moves": (
                 "MovedColumn",
+                "MovedConstraint",
+                "MovedPolicy",
                 "MovedTable",
+                "MovedTrigger",
+                "ReadingView",
+                "ReferringKey",
                 "SourceChunk",
                 "chunk_range",
                 "chunks_like_columnstore",

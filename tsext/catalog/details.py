@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +28,75 @@ class Publication:
 
 
 @dataclass(frozen=True)
+class Privilege:
+    """What a role may do with the table, with one of its columns, or with a sequence."""
+
+    privilege: str
+    """With the column, if it is one of a column."""
+    grantee: str
+    """Quoted where needed."""
+    grantable: bool
+
+
+@dataclass(frozen=True)
+class ColumnSettings:
+    """A column that has settings of its own."""
+
+    name: str
+    statistics: int | None
+    """The target."""
+    options: list[str] | None
+
+
+@dataclass(frozen=True)
+class IdentitySequence:
+    """The sequence of an identity column."""
+
+    column: str
+    relation: str
+    """As it stands in SQL."""
+    name: str
+    type: str
+    comment: str | None
+    privileges: tuple[Privilege, ...]
+
+    @classmethod
+    def of(cls, privileges: list[dict[str, Any]] | None, **given: Any) -> IdentitySequence:
+        """As the query gives it."""
+        return cls(**given, privileges=tuple(Privilege(**each) for each in privileges or ()))
+
+
+@dataclass(frozen=True)
+class IndexDetails:
+    """What an index has beside its definition."""
+
+    name: str
+    comment: str | None
+    clustered: bool
+    """Whether the table is marked to be clustered on it."""
+    tablespace: str | None
+    """None: the database's."""
+    statistics: dict[str, int] | None
+    """Targets by the number of the column."""
+
+
+@dataclass(frozen=True)
+class ExtendedStatistics:
+    """What ``CREATE STATISTICS`` makes."""
+
+    schema: str
+    name: str
+    target: int | None
+    comment: str | None
+    owner: str
+    """Quoted where needed."""
+    definition: str
+    """All after the name."""
+
+
+@dataclass(frozen=True)
 class TableDetails:
-    """What of a table ``LIKE`` leaves out; what several of are kept as dictionaries, as the query gives them."""
+    """What of a table ``LIKE`` leaves out."""
 
     tablespace: str | None
     """Quoted where needed; None: the database's."""
@@ -36,18 +104,12 @@ class TableDetails:
     """The type of a typed table."""
     toast_options: tuple[str, ...]
     """``toast.name=value``."""
-    privileges: tuple[dict[str, Any], ...]
-    """``privilege``: with the column, if it is one of a column; ``grantee``: quoted where needed, ``grantable``; those
-    of the owner, too."""
-    columns: tuple[dict[str, Any], ...]
-    """With settings of their own: ``name``, ``statistics``, ``options``."""
-    sequences: tuple[dict[str, Any], ...]
-    """Of identity columns: ``column``, ``relation``: as it stands in SQL, ``name``, ``type``, ``comment``,
-    ``privileges``."""
-    indexes: tuple[dict[str, Any], ...]
-    """``name``, ``comment``, ``clustered``, ``tablespace``, ``statistics``: the target by the number of the column."""
-    statistics: tuple[dict[str, Any], ...]
-    """Extended ones: ``schema``, ``name``, ``target``, ``comment``, ``owner``, ``definition``: all after the name."""
+    privileges: tuple[Privilege, ...]
+    """Those of the owner, too."""
+    columns: tuple[ColumnSettings, ...]
+    sequences: tuple[IdentitySequence, ...]
+    indexes: tuple[IndexDetails, ...]
+    statistics: tuple[ExtendedStatistics, ...]
     view_rules: tuple[str, ...]
     """``CREATE RULE`` of views that do something with the table."""
     uses_of_row_type: tuple[str, ...]
@@ -63,9 +125,11 @@ def table_details(connection: Connection, name: str, schema: str | None) -> Tabl
     found = rows(connection, "table_details", relation=relation)
     if not found:
         return None
-    single = ("tablespace", "of_type")
-    values = found[0]._mapping.items()
-    given: dict[str, Any] = {field: value if field in single else tuple(value or ()) for field, value in values}
+    given = dict(found[0]._mapping)
+    for several in ("toast_options", "view_rules", "uses_of_row_type", "published_with_all"):
+        given[several] = tuple(given[several] or ())
+    for several, kind in _PARTS.items():
+        given[several] = tuple(kind(**each) for each in given[several] or ())
     version = connection.dialect.server_version_info or _PUBLICATIONS_SINCE
     query = "table_publications" if version >= _PUBLICATIONS_SINCE else "table_publications_14"
     publications = (
@@ -73,3 +137,13 @@ def table_details(connection: Connection, name: str, schema: str | None) -> Tabl
         for row in rows(connection, query, relation=relation)
     )
     return TableDetails(**given, publications=tuple(publications))
+
+
+_PARTS: Mapping[str, Callable[..., Any]] = {
+    "privileges": Privilege,
+    "columns": ColumnSettings,
+    "sequences": IdentitySequence.of,
+    "indexes": IndexDetails,
+    "statistics": ExtendedStatistics,
+}
+"""What a table has several of, by the names that the query has for them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +37,74 @@ class MovedColumn:
 
 
 @dataclass(frozen=True)
+class MovedConstraint:
+    """A constraint of the table."""
+
+    name: str
+    kind: str
+    """``pg_constraint.contype``: ``c`` check, ``f`` foreign key, ``p``, ``u``, ``x``."""
+    definition: str
+    valid: bool
+    comment: str | None
+    refers: str | None
+    """The table that a foreign key refers to, as it stands in SQL; None, if that is the table itself."""
+    columns: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", tuple(self.columns or ()))  # a CHECK may have none
+
+
+@dataclass(frozen=True)
+class ReferringKey:
+    """A foreign key of another table that refers to the table."""
+
+    name: str
+    table: str
+    """The other one, as it stands in SQL."""
+    definition: str
+    valid: bool
+    comment: str | None
+
+
+@dataclass(frozen=True)
+class MovedTrigger:
+    """A trigger of the table."""
+
+    name: str
+    definition: str
+    enabled: str
+    """``pg_trigger.tgenabled``: ``O`` as usual, ``D`` disabled, ``A`` always, ``R`` on replicas."""
+    comment: str | None
+
+
+@dataclass(frozen=True)
+class MovedPolicy:
+    """A row security policy of the table."""
+
+    name: str
+    permissive: bool
+    command: str
+    """``pg_policy.polcmd``: ``r`` SELECT, ``a`` INSERT, ``w`` UPDATE, ``d`` DELETE, ``*`` all."""
+    roles: tuple[str, ...]
+    """As they stand in SQL."""
+    using: str | None
+    check: str | None
+    comment: str | None
+
+
+@dataclass(frozen=True)
+class ReadingView:
+    """A view that reads the table."""
+
+    name: str
+    """As it stands in SQL."""
+    kind: str
+    """``pg_class.relkind``."""
+
+
+@dataclass(frozen=True)
 class MovedTable:
-    """A table; what several of are kept as dictionaries, as the query gives them."""
+    """A table that another one is to take the place of."""
 
     schema: str
     name: str
@@ -54,16 +120,13 @@ class MovedTable:
     is_child: bool
     has_children: bool
     columns: tuple[MovedColumn, ...]
-    constraints: tuple[dict[str, Any], ...]
-    """``name``, ``kind``, ``definition``, ``valid``, ``comment``, ``columns``, ``refers``: the table that a foreign key
-    refers to; foreign keys last."""
-    referencing: tuple[dict[str, Any], ...]
-    """Foreign keys of other tables to it: ``name``, ``table``, ``definition``, ``valid``, ``comment``."""
-    triggers: tuple[dict[str, Any], ...]
-    """``name``, ``definition``, ``enabled``, ``comment``; none of ours."""
-    policies: tuple[dict[str, Any], ...]
-    views: tuple[dict[str, Any], ...]
-    """``name``, ``kind``."""
+    constraints: tuple[MovedConstraint, ...]
+    """Foreign keys last."""
+    referencing: tuple[ReferringKey, ...]
+    triggers: tuple[MovedTrigger, ...]
+    """None of ours."""
+    policies: tuple[MovedPolicy, ...]
+    views: tuple[ReadingView, ...]
     functions: tuple[str, ...]
     """That depend on it, in words."""
     has_rules: bool
@@ -74,12 +137,12 @@ class MovedTable:
     @property
     def referring(self) -> tuple[str, ...]:
         """The tables whose foreign keys refer to it, each once, as they stand in SQL."""
-        return tuple(dict.fromkeys(each["table"] for each in self.referencing))
+        return tuple(dict.fromkeys(each.table for each in self.referencing))
 
     @property
     def referred(self) -> tuple[str, ...]:
         """The tables that its foreign keys refer to, each once, as they stand in SQL."""
-        return tuple(dict.fromkeys(each["refers"] for each in self.constraints if each["refers"]))
+        return tuple(dict.fromkeys(each.refers for each in self.constraints if each.refers))
 
     def column(self, name: str) -> MovedColumn | None:
         """The column of that name."""
@@ -105,27 +168,23 @@ def moved_table(connection: Connection, name: str, schema: str | None, ours: str
     found = rows(connection, "moved_table", relation=qualified(name, schema), ours=ours)
     if not found:
         return None
-    given: dict[str, Any] = {name: tuple(value or ()) if name in _SEVERAL else value for name, value in _of(found[0])}
-    given["columns"] = tuple(MovedColumn(**each) for each in given["columns"])
+    given = dict(found[0]._mapping)
+    for several in ("options", "functions"):
+        given[several] = tuple(given[several] or ())
+    for several, kind in _PARTS.items():
+        given[several] = tuple(kind(**each) for each in given[several] or ())
     return MovedTable(**given)
 
 
-_SEVERAL = frozenset(
-    [
-        "options",
-        "columns",
-        "constraints",
-        "referencing",
-        "triggers",
-        "policies",
-        "views",
-        "functions",
-    ]
-)
-
-
-def _of(row: Any) -> Any:
-    return row._mapping.items()
+_PARTS: Mapping[str, Callable[..., Any]] = {
+    "columns": MovedColumn,
+    "constraints": MovedConstraint,
+    "referencing": ReferringKey,
+    "triggers": MovedTrigger,
+    "policies": MovedPolicy,
+    "views": ReadingView,
+}
+"""What a table has several of, by the names that the query has for them."""
 
 
 def row_estimate(connection: Connection, relation: str) -> int:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from tsext.catalog.asking import Key, Relation, key_of, rows
 from tsext.catalog.installed import timescaledb
 from tsext.model import CHUNK_SKIPPING, Dimension, Hypertable, TableFacts
-from tsext.sql.quoting import qualified
+from tsext.sql.quoting import qualified, shown
 
 
 def hypertables(connection: Connection) -> list[Hypertable]:
@@ -84,7 +84,7 @@ def table_facts(connection: Connection, name: str, schema: str | None = None) ->
     if not columns and resolved(connection, name, schema) is None:
         return None
     keys = [(row.name, frozenset(row.columns)) for row in rows(connection, "unique_keys", relation=relation)]
-    return TableFacts(name if schema is None else f"{schema}.{name}", columns, tuple(keys))
+    return TableFacts(shown(name, schema), columns, tuple(keys))
 
 
 # --- functions and tablespaces

@@ -11,13 +11,17 @@ from tsext.preflight import ServerState
 from tsext.settings import Settings
 
 if TYPE_CHECKING:
+    from tsext.locks.holds import Tell
     from tsext.model.locks import LockMode
     from tsext.safety import Facts
 
 
-def locks_of(connection: Connection, settings: Settings, state: ServerState) -> Locks:
-    """The locks of one run; where the server takes one client at a time, all statements are sent as they are."""
-    return Locks(connection, settings, locked_by, off=state.single_client)
+def locks_of(connection: Connection, settings: Settings, state: ServerState, tell: Tell | None = None) -> Locks:
+    """The locks of one run; where the server takes one client at a time, all statements are sent as they are.
+
+    :param tell: what a statement locks, as far as more is known than its text; None: :func:`locked_by`.
+    """
+    return Locks(connection, settings, tell or locked_by, off=state.single_client)
 
 
 def locked_by(statement: str, facts: Facts | None = None) -> dict[str, LockMode]:

@@ -46,12 +46,9 @@ def migrate(run: Run, connection: Connection) -> None:
         connection.rollback()  # inside a transaction, Alembic would leave the commit to us
         recorder = Recorder(project, numbers.assign(project.ordered, fixed), run.settings.environment)
         gate, validating = Gate(run.settings, recorder), Validating(run, recorder, state.search_path)
-        watching = Watching(connection, run.settings, recorder, off=state.single_client)
-        with locks_of(connection, run.settings, state) as held, watching:
-            recorder.observers.append(lambda: held.attempts.details)
-            recorder.commits = lambda: held.committed
-            held.before_again.append(recorder.skipped.clear)
-            watching.touched, held.tell = gate.touched, gate.locked_by
+        watching = Watching(connection, run.settings, recorder, gate.touched, off=state.single_client)
+        with locks_of(connection, run.settings, state, gate.locked_by) as held, watching:
+            _let_record(recorder, held)
             asking = watching.over(held)
             committing = Committing(recorder)
             steps_of = committing.following(validating.following(_admitted(run, recorder, gate, asking)))
@@ -67,6 +64,13 @@ def migrate(run: Run, connection: Connection) -> None:
                 fail(connection, recorder, error, single_client=state.single_client)
             _load_seeds(run, context, recorder, held)
             refuse_slow(run.settings, recorder)
+
+
+def _let_record(recorder: Recorder, held: Locks) -> None:
+    """Let the recorder tell what it took to get the locks, and begin with a step again where they do."""
+    recorder.observers.append(lambda: held.attempts.details)
+    recorder.commits = lambda: held.committed
+    held.before_again.append(recorder.skipped.clear)
 
 
 def write_script(run: Run) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
 from sqlalchemy import Connection, MetaData
 
+from tsext import durations
 from tsext.errors import Finding, RevisionRefused, Severity, ValidationFailed
 from tsext.history import Recorder, records
 from tsext.settings import Settings
@@ -168,10 +169,11 @@ def refuse_slow(settings: Settings, recorder: Recorder, refused: RevisionRefused
     limit = settings.max_execution_time
     if limit is None:
         return
+    most = f"max_execution_time ({durations.spelled(limit)})"
     slow = [
         Finding(
             "slow-revision",
-            f"revision {revision} took {timedelta(milliseconds=taken)}, longer than max_execution_time ({limit})",
+            f"revision {revision} took {timedelta(milliseconds=taken)}, longer than {most}",
             "split it, do its work in the background, or raise max_execution_time if that is what it takes",
         )
         for revision, taken in recorder.taken.items()

@@ -22,19 +22,26 @@ if TYPE_CHECKING:
     from tsext.locks.receipt import Receipt
     from tsext.locks.watchdog import Watchdog
 
+Touched = Callable[[str], Collection[str] | None]
+"""Tells tables by the id of a revision."""
+
 
 class Watching:
-    """The steps of one run, watched; to be used in a ``with`` block."""
+    """The steps of one run, watched; to be used in a ``with`` block.
 
-    def __init__(self, connection: Connection, settings: Settings, recorder: Recorder, *, off: bool) -> None:
+    :param touched: the tables that were there before the run and that a revision locks; None if that cannot be told.
+    """
+
+    def __init__(
+        self, connection: Connection, settings: Settings, recorder: Recorder, touched: Touched, *, off: bool
+    ) -> None:
         self.connection = connection
         self.settings = settings
         self.recorder = recorder
+        self.touched = touched
         self.off = off or settings.watchdog == "off"
         self.watchdog: Watchdog | None = None
         """None until the first step."""
-        self.touched: Callable[[str], Collection[str] | None] = lambda revision: None
-        """Tables that were there before the run, and that a revision locks; None if that cannot be told."""
         self._stack = ExitStack()
         self._lsn: str | None = None
         """Where the WAL was at the end of the step before."""

@@ -5,26 +5,41 @@ from __future__ import annotations
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-Places = Mapping[tuple[str, int, str], int]
-"""Line of (array of tables, index in it, key), of the table itself for the key ``""``, of the file's own keys in
-``("", 0, key)``."""
+
+class Place(NamedTuple):
+    """A key of a table, or the table itself."""
+
+    table: str
+    """The array of tables that it is in; empty: the file's own."""
+    number: int = 0
+    """Which of that array, from 0."""
+    key: str = ""
+    """Empty: the table itself."""
+
+    def at(self, key: str) -> Place:
+        """A key of the same table."""
+        return self._replace(key=key)
+
+
+Places = Mapping[Place, int]
+"""On which line each begins."""
 
 
 def places(text: str) -> Places:
     """Where tables and keys begin in a file that can be parsed."""
-    found: dict[tuple[str, int, str], int] = {}
+    found: dict[Place, int] = {}
     numbers: Counter[str] = Counter()
-    table = ("", 0)
+    table = Place("")
     for line, statement, parsed in _statements(text):
         (name,) = parsed
         if statement.lstrip().startswith("["):
-            table = (name, numbers[name])
+            table = Place(name, numbers[name])
             numbers[name] += 1
-            found[(*table, "")] = line
+            found[table] = line
         else:
-            found[(*table, name)] = line
+            found[table.at(name)] = line
     return found
 
 

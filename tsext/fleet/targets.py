@@ -15,7 +15,7 @@ from sqlalchemy import URL
 from tsext.errors import SettingsError, TargetsError, TsextError
 from tsext.fleet import directory, urls
 from tsext.fleet.limits import Limits
-from tsext.fleet.places import Places, places
+from tsext.fleet.places import Place, Places, places
 from tsext.settings import ENVIRONMENTS
 
 _TARGET: dict[str, Any] = {"name": str, "url": str, "labels": list, "canary": bool, "environment": str}
@@ -90,7 +90,7 @@ class _Entry:
     """A target as it is written, its URL not filled in yet."""
 
     target: Target
-    place: tuple[str, int, str]
+    place: Place
     url: str
     fields: dict[str, str] | None = None
 
@@ -101,14 +101,16 @@ class _File:
     text: str
     data: dict[str, Any] = field(repr=False)
 
-    def fault(self, place: tuple[str, int, str], message: str, hint: str) -> NoReturn:
-        """:raises TargetsError: with the line of a key, or of its table if it is not there."""
+    def fault(self, place: Place, message: str, hint: str) -> NoReturn:
+        """Refuse what stands there.
+
+        :raises TargetsError: with the line of the key, or of its table if it is not there.
+        """
         raise TargetsError(f"{self.path}:{self.line(place)}: {message}", hint=hint) from None
 
-    def line(self, place: tuple[str, int, str]) -> int:
+    def line(self, place: Place) -> int:
         """Of a key, or of its table if it is not there."""
-        table, index, _ = place
-        return self.places.get(place) or self.places.get((table, index, "")) or self.places.get(("", 0, table), 1)
+        return self.places.get(place) or self.places.get(place.at("")) or self.places.get(Place("", key=place.table), 1)
 
     @cached_property
     def places(self) -> Places:
@@ -124,43 +126,44 @@ class _File:
             try:
                 limits = replace(limits, **Limits.parsed(key, str(value)))
             except SettingsError as error:
-                self.fault(("", 0, key), error.message, error.hint)
+                self.fault(Place("", key=key), error.message, error.hint)
         return limits
 
     def check(self) -> None:
         """Keys and types of all tables."""
-        self._check_table(("", 0), self.data, _OWN)
+        self._check_table(Place(""), self.data, _OWN)
         for table, known in _TABLES.items():
             for index, each in enumerate(self.data.get(table, [])):
                 if not isinstance(each, dict):
-                    self.fault(("", 0, table), f"{table} is no table", f"write [[{table}]], and its keys below it")
-                self._check_table((table, index), each, known)
+                    place = Place("", key=table)
+                    self.fault(place, f"{table} is no table", f"write [[{table}]], and its keys below it")
+                self._check_table(Place(table, index), each, known)
 
-    def _check_table(self, place: tuple[str, int], table: dict[str, Any], known: dict[str, Any]) -> None:
+    def _check_table(self, place: Place, table: dict[str, Any], known: dict[str, Any]) -> None:
         for key, value in table.items():
             if key not in known:
-                self.fault((*place, key), f"unknown key {key!r}", f"it may be: {', '.join(known)}")
+                self.fault(place.at(key), f"unknown key {key!r}", f"it may be: {', '.join(known)}")
             wrong = not isinstance(value, known[key]) or (isinstance(value, bool) and known[key] is not bool)
-            if wrong or (place[0] and known[key] is list and not all(isinstance(each, str) for each in value)):
+            if wrong or (place.table and known[key] is list and not all(isinstance(each, str) for each in value)):
                 of = " of texts" if known[key] is list else ""
-                self.fault((*place, key), f"{key} is {value!r}", f"give {_TYPES[known[key]]}{of}")
+                self.fault(place.at(key), f"{key} is {value!r}", f"give {_TYPES[known[key]]}{of}")
         if table.get("environment", ENVIRONMENTS[0]) not in ENVIRONMENTS:
             hint = f"use one of: {', '.join(ENVIRONMENTS)}"
-            self.fault((*place, "environment"), f"there is no environment {table['environment']!r}", hint)
+            self.fault(place.at("environment"), f"there is no environment {table['environment']!r}", hint)
 
     def entries(self) -> Iterator[_Entry]:
         """All targets, as they are written: first the single ones, then those of groups."""
         for index, each in enumerate(self.data.get("target", [])):
             for key in ("name", "url"):
                 if not each.get(key):
-                    self.fault(("target", index, key), f"a target has no {key}", f'write: {key} = "…"')
+                    self.fault(Place("target", index, key), f"a target has no {key}", f'write: {key} = "…"')
             canary = each.get("canary", False)
-            yield self._entry(("target", index, "name"), each["name"], each["url"], canary=canary)
+            yield self._entry(Place("target", index, "name"), each["name"], each["url"], canary=canary)
         for index, each in enumerate(self.data.get("group", [])):
             yield from self._of_group(index, each)
 
     def _of_group(self, index: int, group: dict[str, Any]) -> Iterator[_Entry]:
-        place = ("group", index, "template")
+        place = Place("group", index, "template")
         if not group.get("template"):
             self.fault(place, "a group has no template", 'write: template = "postgresql://…/{name}"')
         if ("names" in group) == ("query" in group):
@@ -170,21 +173,21 @@ class _File:
         unknown = sorted({*canaries} - {row["name"] for row in rows})
         if unknown:
             fact = f"canaries has {unknown[0]!r}, which the group has not"
-            self.fault(("group", index, "canaries"), fact, "correct the name, or delete it")
+            self.fault(place.at("canaries"), fact, "correct the name, or delete it")
         for row in rows:
             yield self._entry(place, row["name"], group["template"], fields=row, canary=row["name"] in canaries)
 
     def _asked(self, index: int, group: dict[str, Any]) -> list[dict[str, str]]:
+        place = Place("group", index, "query")
         if not group.get("url"):
-            self.fault(("group", index, "query"), "a query has no url", 'say where to send it: url = "postgresql://…"')
+            self.fault(place, "a query has no url", 'say where to send it: url = "postgresql://…"')
         try:
             return directory.rows(urls.filled_in(group["url"]), group["query"])
         except TsextError as error:
-            self.fault(("group", index, "query"), error.message, error.hint)
+            self.fault(place, error.message, error.hint)
 
-    def _entry(self, place: tuple[str, int, str], name: str, url: str, *, canary: bool, **how: Any) -> _Entry:
-        table, index, _ = place
-        said = self.data[table][index]
+    def _entry(self, place: Place, name: str, url: str, *, canary: bool, **how: Any) -> _Entry:
+        said = self.data[place.table][place.number]
         labels = tuple(said.get("labels", ()))
         target = Target(name, _NOT_YET, labels, canary, said.get("environment"))
         return _Entry(target, place, url, **how)
@@ -194,9 +197,8 @@ class _File:
         try:
             return replace(entry.target, url=urls.filled_in(entry.url, entry.fields))
         except SettingsError as error:
-            table, index, _ = entry.place
-            key = "url" if table == "target" else "template"
-            self.fault((table, index, key), f"{entry.target.name}: {error.message}", error.hint)
+            key = "url" if entry.place.table == "target" else "template"
+            self.fault(entry.place.at(key), f"{entry.target.name}: {error.message}", error.hint)
 
 
 _NOT_YET = URL.create("postgresql")

@@ -20,8 +20,8 @@ from tsext.model import (
     Interval,
 )
 from tsext.operations.operation import Operation, refuse_without
-from tsext.operations.rendering import Code, arguments_of, code_of, flags_of
-from tsext.sql.quoting import identifier, literal, qualified
+from tsext.operations.rendering import Code, arguments_of, code_of, flags_of, schema_of
+from tsext.sql.quoting import identifier, literal, qualified, shown
 from tsext.sql.quoting import interval as interval_literal
 
 MADE_BY_IT = "the revision that is undone made it"
@@ -45,11 +45,11 @@ class AggregateOperation(Operation):
     @property
     def shown(self) -> str:
         """The aggregate, for messages."""
-        return f"{self.schema}.{self.name}" if self.schema else self.name
+        return shown(self.name, self.schema)
 
     def call_of(self, *arguments: Code) -> list[Code]:
         """The aggregate's name, what is given, and the schema if there is one."""
-        return [code_of(self.name), *arguments, *([code_of(self.schema, "schema")] if self.schema else [])]
+        return [code_of(self.name), *arguments, *schema_of(self.schema)]
 
     def check(self, connection: Connection) -> None:
         """Refuse an aggregate that does not exist."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from alembic.operations import Operations
 from sqlalchemy import Connection
 
 from tsext import catalog
 from tsext.errors import InvalidObject
 from tsext.model.columns import ColumnChange
-from tsext.operations.rendering import Code, code_of
+from tsext.operations.rendering import Code, code_of, schema_of
 from tsext.operations.twins import ITS_OWN, ColumnOperation, Expansion, Instant, Twin, UndoExpansion
 from tsext.sql.quoting import identifier, literal, short
 from tsext.sql.sending import send
@@ -38,7 +36,7 @@ class ColumnRename(ColumnOperation):
         """Table, old name, new name, and the schema if there is one."""
         target = self.target
         given = [code_of(each) for each in (target.table_name, target.column, target.twin)]
-        return [*given, *_schema(target.schema)]
+        return [*given, *schema_of(target.schema)]
 
 
 class ExpandColumnRename(Expansion, ColumnRename, name="expand_column_rename", noun=ColumnChange):
@@ -183,7 +181,3 @@ def _added_like(twin: Twin) -> str:
         f"WHERE attrelid = {literal(twin.table)}::regclass AND attname = {literal(change.column)}); END"
     )
     return f"DO {literal(body)}"
-
-
-def _schema(name: str | None) -> list[Any]:
-    return [code_of(name, "schema")] if name else []

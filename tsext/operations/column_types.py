@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from tsext import catalog
 from tsext.errors import InvalidObject, IrreversibleOperation
 from tsext.model.columns import ColumnChange
-from tsext.operations.rendering import Code, code_of
+from tsext.operations.rendering import Code, code_of, schema_of
 from tsext.operations.twins import ITS_OWN, ColumnOperation, Expansion, Instant, Twin, UndoExpansion, copy_name
 from tsext.sql.columns import qualify, type_text
 from tsext.sql.quoting import identifier, literal, qualified, short
@@ -32,8 +32,7 @@ class TypeOperation(ColumnOperation):
     def call_of(self, *arguments: Code) -> list[Code]:
         """Table, column, what is given, and the schema if there is one."""
         target = self.target
-        schema = [] if target.schema is None else [code_of(target.schema, "schema")]
-        return [code_of(target.table_name), code_of(target.column), *arguments, *schema]
+        return [code_of(target.table_name), code_of(target.column), *arguments, *schema_of(target.schema)]
 
 
 class ExpandColumnType(Expansion, TypeOperation, name="expand_column_type", noun=ColumnChange):

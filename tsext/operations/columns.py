@@ -16,7 +16,7 @@ from tsext.model.constraints import NotNull
 from tsext.operations.constraints import SetNotNull
 from tsext.operations.progress import count
 from tsext.operations.rendering import Code, code_of
-from tsext.operations.steps import SteppedOperation
+from tsext.operations.stepped import SteppedOperation
 from tsext.sql.columns import default_text, type_text
 from tsext.sql.quoting import identifier, qualified
 from tsext.sql.sending import send

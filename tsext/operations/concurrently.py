@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from tsext import catalog
 from tsext.catalog import IndexedTable
-from tsext.sql import sending
+from tsext.sql.sending import send
 
 log = logging.getLogger("alembic.tsext")
 
@@ -19,7 +19,7 @@ _PAUSE = 0.2
 """Seconds between two looks."""
 
 
-def send(connection: Connection, statement: str) -> None:
+def send_patiently(connection: Connection, statement: str) -> None:
     """Send a statement in a transaction of its own.
 
     CONCURRENTLY waits for as long as it takes: cut short by a ``lock_timeout`` of the role or the database, it would
@@ -31,7 +31,7 @@ def send(connection: Connection, statement: str) -> None:
 
     concurrent = " CONCURRENTLY " in statement and not locks.acquires(connection)
     with _without_timeout(connection) if concurrent else nullcontext():
-        sending.send(connection, statement)
+        send(connection, statement)
 
 
 @contextmanager

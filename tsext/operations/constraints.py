@@ -21,9 +21,9 @@ from tsext.errors import FeatureNotSupported, InvalidObject
 from tsext.model.constraints import Check, ForeignKey, NotNull, Unique
 from tsext.operations import index_builds, index_refusals
 from tsext.operations.index_builds import Build
-from tsext.operations.rendering import Code, code_of
-from tsext.operations.steps import SteppedOperation
-from tsext.sql.quoting import LONGEST_NAME, identifier, qualified
+from tsext.operations.rendering import Code, code_of, schema_of
+from tsext.operations.stepped import SteppedOperation
+from tsext.sql.quoting import cut, identifier, qualified
 from tsext.sql.sending import send
 
 
@@ -110,7 +110,7 @@ class AddCheck(AddConstraint, name="add_check", noun=Check):
     def arguments(self) -> list[Code]:
         """Name, table, condition, and the schema if there is one."""
         target = self.target
-        return [*map(code_of, (target.name, target.table_name, target.condition)), *_schema(target.schema)]
+        return [*map(code_of, (target.name, target.table_name, target.condition)), *schema_of(target.schema)]
 
 
 class AddForeignKey(AddConstraint, name="add_foreign_key", noun=ForeignKey):
@@ -263,8 +263,7 @@ class SetNotNull(SteppedOperation, name="set_not_null", noun=NotNull):
     @property
     def proof(self) -> str:
         """The name of the CHECK."""
-        name = f"tsext_{self.target.table_name}_{self.target.column}".encode()[: LONGEST_NAME - len("_not_null")]
-        return name.decode(errors="ignore") + "_not_null"
+        return cut(f"tsext_{self.target.table_name}_{self.target.column}", "_not_null")
 
     def statements(self) -> list[str]:
         """All four steps."""
@@ -309,7 +308,7 @@ class SetNotNull(SteppedOperation, name="set_not_null", noun=NotNull):
 
     def arguments(self) -> list[Code]:
         """Table, column, and the schema if there is one."""
-        return [code_of(self.target.table_name), code_of(self.target.column), *_schema(self.target.schema)]
+        return [code_of(self.target.table_name), code_of(self.target.column), *schema_of(self.target.schema)]
 
 
 class AddUnique(SteppedOperation, name="add_unique", noun=Unique):
@@ -392,8 +391,4 @@ class AddUnique(SteppedOperation, name="add_unique", noun=Unique):
     def arguments(self) -> list[Code]:
         """Name, table, columns, and the schema if there is one."""
         target = self.target
-        return [*map(code_of, (target.name, target.table_name, list(target.columns))), *_schema(target.schema)]
-
-
-def _schema(name: str | None) -> list[Code]:
-    return [code_of(name, "schema")] if name else []
+        return [*map(code_of, (target.name, target.table_name, list(target.columns))), *schema_of(target.schema)]

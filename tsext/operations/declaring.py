@@ -18,7 +18,7 @@ from tsext.backfill import kinds, ledger, workers
 from tsext.backfill.ledger import Backfill, State
 from tsext.backfill.throttle import NOT_LIMITS, PREFIX
 from tsext.errors import BackfillError
-from tsext.operations.steps import SteppedOperation
+from tsext.operations.stepped import SteppedOperation
 from tsext.settings import Settings
 
 log = logging.getLogger("alembic.tsext")

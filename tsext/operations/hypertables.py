@@ -13,8 +13,8 @@ from tsext.errors import InvalidObject, IrreversibleOperation
 from tsext.model import CHUNK_SKIPPING, TIMESCALEDB, UUID_PARTITIONING, Dimension, Hypertable, Interval, TableFacts
 from tsext.operations.operation import Operation, refuse_without
 from tsext.operations.optional import leaves_out
-from tsext.operations.rendering import Code, arguments_of, code_of, flags_of
-from tsext.sql.quoting import Raw, call, regclass
+from tsext.operations.rendering import Code, arguments_of, code_of, flags_of, schema_of
+from tsext.sql.quoting import Raw, call, regclass, shown
 
 
 class HypertableOperation(Operation):
@@ -33,7 +33,7 @@ class HypertableOperation(Operation):
 
     def call_of(self, *arguments: Code) -> list[Code]:
         """The table's name, what is given, and the schema if there is one."""
-        return [code_of(self.table_name), *arguments, *([code_of(self.schema, "schema")] if self.schema else [])]
+        return [code_of(self.table_name), *arguments, *schema_of(self.schema)]
 
     def found(self, connection: Connection) -> Hypertable:
         """The hypertable this is about.
@@ -63,7 +63,7 @@ class HypertableOperation(Operation):
     @property
     def shown(self) -> str:
         """The table, for messages."""
-        return f"{self.schema}.{self.table_name}" if self.schema else self.table_name
+        return shown(self.table_name, self.schema)
 
 
 class CreateHypertable(HypertableOperation, name="create_hypertable", noun=Hypertable):

@@ -12,9 +12,9 @@ from sqlalchemy.exc import DBAPIError
 from tsext import catalog
 from tsext.catalog import BuiltIndex, Indexed, IndexedTable
 from tsext.errors import RevisionFailed
-from tsext.operations.concurrently import send, wait_for_builders
+from tsext.operations.concurrently import send_patiently, wait_for_builders
 from tsext.operations.progress import track
-from tsext.sql.quoting import LONGEST_NAME, identifier, qualified
+from tsext.sql.quoting import cut, identifier, qualified
 from tsext.sql.sending import DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE, said, sqlstate
 
 log = logging.getLogger("alembic.tsext")
@@ -97,7 +97,7 @@ def build(connection: Connection, wanted: Build) -> None:
     elif whole.is_partitioned:
         _build_on_partitioned(connection, wanted, whole)
     elif not _is_built(connection, whole.root, wanted.named):
-        send(connection, wanted.create(wanted.name, whole.root, concurrently=True))
+        send_patiently(connection, wanted.create(wanted.name, whole.root, concurrently=True))
 
 
 def _whole(connection: Connection, wanted: Build) -> Indexed:
@@ -115,7 +115,7 @@ def _is_built(connection: Connection, table: IndexedTable, candidates: Candidate
         return True
     for left in found:
         log.info("index %s is INVALID: its build was interrupted; building it again", left)
-        send(connection, f"DROP INDEX CONCURRENTLY IF EXISTS {left}")
+        send_patiently(connection, f"DROP INDEX CONCURRENTLY IF EXISTS {left}")
     return False
 
 
@@ -128,9 +128,9 @@ def _build_on_hypertable(connection: Connection, wanted: Build, whole: Indexed) 
     if root is not None and not root.valid:
         # of an interrupted transaction_per_chunk; what that has built goes with it, and nothing makes it valid
         log.info("index %s is INVALID: its build was interrupted; building it again", root)
-        send(connection, f"DROP INDEX {root}")
+        send_patiently(connection, f"DROP INDEX {root}")
     if root is None or not root.valid:
-        send(connection, wanted.create_on_root(whole.root))
+        send_patiently(connection, wanted.create_on_root(whole.root))
     _build_on_parts(connection, wanted)
     if not catalog.indexes_are_matched(connection) and catalog.may_register_chunk_index(connection):
         _register(connection, wanted)
@@ -155,9 +155,9 @@ def _build_on_partitioned(connection: Connection, wanted: Build, whole: Indexed)
     if root is not None and root.valid:
         return
     if root is not None:
-        send(connection, f"DROP INDEX {root}")
+        send_patiently(connection, f"DROP INDEX {root}")
     _build_on_parts(connection, wanted)
-    send(connection, wanted.create(wanted.name, whole.root, concurrently=False))
+    send_patiently(connection, wanted.create(wanted.name, whole.root, concurrently=False))
 
 
 # --- one part after the other
@@ -189,7 +189,7 @@ def _build_on_part(connection: Connection, wanted: Build, part: IndexedTable) ->
     try:
         if not _is_built(connection, part, wanted.alike):
             name = free_name(part, wanted.name, wanted.definition)
-            send(connection, wanted.create(name, part, concurrently=True))
+            send_patiently(connection, wanted.create(name, part, concurrently=True))
     except DBAPIError as error:
         if sqlstate(error) not in (*GONE, *_AGAIN):
             raise
@@ -199,14 +199,9 @@ def _build_on_part(connection: Connection, wanted: Build, part: IndexedTable) ->
 def free_name(part: IndexedTable, index: str, definition: str) -> str:
     """As TimescaleDB names it: the chunk's name, then the index's, cut where it is too long."""
     taken = {each.name for each in part.indexes if each.definition != definition}
-    name = _cut(f"{part.name}_{index}")
+    name = cut(f"{part.name}_{index}")
     number = 0
     while name in taken:
         number += 1
-        name = _cut(f"{part.name}_{index}", suffix=f"_{number}")
+        name = cut(f"{part.name}_{index}", f"_{number}")
     return name
-
-
-def _cut(name: str, suffix: str = "") -> str:
-    longest = LONGEST_NAME - len(suffix)
-    return name.encode()[:longest].decode(errors="ignore") + suffix

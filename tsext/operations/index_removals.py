@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from tsext import catalog
 from tsext.catalog import BuiltIndex, Indexed, IndexedTable
 from tsext.errors import InvalidObject
-from tsext.operations.concurrently import send, wait_for_builders
+from tsext.operations.concurrently import send_patiently, wait_for_builders
 from tsext.operations.index_builds import GONE, Build, build
 from tsext.operations.progress import track
 from tsext.sql.quoting import qualified
@@ -39,16 +39,16 @@ def drop(connection: Connection, name: str, schema: str | None) -> None:
         _drop_of_hypertable(connection, index, whole)
     elif whole.is_partitioned:
         # the indexes of partitions go only with it, and CONCURRENTLY it is refused: ACCESS EXCLUSIVE, for an instant
-        send(connection, f"DROP INDEX {index}")
+        send_patiently(connection, f"DROP INDEX {index}")
     else:
-        send(connection, f"DROP INDEX CONCURRENTLY {index}")
+        send_patiently(connection, f"DROP INDEX CONCURRENTLY {index}")
 
 
 def _drop_of_hypertable(connection: Connection, index: BuiltIndex, whole: Indexed) -> None:
     twins = [each for each in whole.root.like(index.definition) if each.name != index.name]
     of_chunks = [] if twins else [each for _, found in _of_parts(connection, index, whole) for each in found]
     for each in track(of_chunks, f"index {index.name}: dropping that of chunk"):
-        send(connection, f"DROP INDEX CONCURRENTLY IF EXISTS {each}")
+        send_patiently(connection, f"DROP INDEX CONCURRENTLY IF EXISTS {each}")
     _drop_root(connection, index)
     for twin in twins:  # of which TimescaleDB from 2.22 on has dropped what the two shared
         build(connection, Build.like(twin, whole.root))
@@ -60,12 +60,12 @@ def _of_parts(connection: Connection, index: BuiltIndex, whole: Indexed) -> list
 
 def _drop_root(connection: Connection, index: BuiltIndex) -> None:
     try:
-        send(connection, f"DROP INDEX CONCURRENTLY {index}")
+        send_patiently(connection, f"DROP INDEX CONCURRENTLY {index}")
     except DBAPIError as error:
         if sqlstate(error) != _MANY_OBJECTS:
             raise
         # 2.22 and later, if a chunk has come meanwhile: ACCESS EXCLUSIVE, but with next to nothing left to drop
-        send(connection, f"DROP INDEX {index}")
+        send_patiently(connection, f"DROP INDEX {index}")
 
 
 def rebuild(connection: Connection, name: str, schema: str | None) -> None:
@@ -88,12 +88,12 @@ def _rebuild_on(connection: Connection, table: IndexedTable, indexes: list[Built
     wait_for_builders(connection, table)
     leftovers = _leftovers(table, indexes)
     for each in leftovers:
-        send(connection, f"DROP INDEX CONCURRENTLY IF EXISTS {each}")
+        send_patiently(connection, f"DROP INDEX CONCURRENTLY IF EXISTS {each}")
     for each in indexes:
         if each in leftovers:
             continue
         try:
-            send(connection, f"REINDEX INDEX CONCURRENTLY {each}")
+            send_patiently(connection, f"REINDEX INDEX CONCURRENTLY {each}")
         except DBAPIError as error:
             if sqlstate(error) not in GONE:
                 raise

@@ -19,7 +19,7 @@ from tsext.model import Index
 from tsext.operations import index_builds, index_refusals, index_removals, index_scripts
 from tsext.operations.index_builds import Build
 from tsext.operations.operation import Operation
-from tsext.operations.rendering import Code, code_of, flags_of
+from tsext.operations.rendering import Code, code_of, flags_of, schema_of
 from tsext.sql.dialect import dialect
 from tsext.sql.quoting import qualified
 from tsext.sql.sending import said_first
@@ -285,7 +285,7 @@ class ReindexConcurrently(IndexOperation, name="reindex_concurrently", noun=Inde
         """Name and schema."""
         if self.undone:
             return None
-        return [code_of(self.index_name), *([code_of(self.schema, "schema")] if self.schema else [])]
+        return [code_of(self.index_name), *schema_of(self.schema)]
 
 
 def created(operation: CreateIndexOp) -> CreateIndexConcurrently:

@@ -13,10 +13,10 @@ from tsext.errors import InvalidObject, IrreversibleOperation
 from tsext.model import JOB_NAMES, JOBS, Job, Span
 from tsext.operations import scheduling
 from tsext.operations.operation import Operation, refuse_without
-from tsext.operations.rendering import Code, arguments_of, code_of, flags_of
+from tsext.operations.rendering import Code, arguments_of, code_of, flags_of, schema_of
 from tsext.operations.scheduling import Changes, RunArguments, sql_of
 from tsext.sql.jobs import altered, deleted, job_of
-from tsext.sql.quoting import call, literal, regclass
+from tsext.sql.quoting import call, literal, regclass, shown
 
 Config = Mapping[str, Any]
 
@@ -52,7 +52,7 @@ class JobOperation(Operation):
     @property
     def shown(self) -> str:
         """The job, for messages."""
-        proc = f"{self.schema}.{self.proc}" if self.schema else self.proc
+        proc = shown(self.proc, self.schema)
         return proc if self.job_name is None else f"{self.job_name} ({proc})"
 
     def check(self, connection: Connection) -> None:
@@ -85,8 +85,7 @@ class JobOperation(Operation):
         """What it runs, its name, what is given, and the schema."""
         names = {"job_name": self.job_name, "with_config": self.with_config}
         named = [code_of(value, name) for name, value in names.items() if value is not None]
-        schema = [code_of(self.schema, "schema")] if self.schema else []
-        return [code_of(self.proc), *named, *arguments, *schema]
+        return [code_of(self.proc), *named, *arguments, *schema_of(self.schema)]
 
 
 class AddJob(JobOperation, name="add_job", noun=Job):
@@ -153,8 +152,7 @@ class AddJob(JobOperation, name="add_job", noun=Job):
         names = {"job_name": self.target.job_name, "config": self.target.config}
         names["check_config"] = self.target.check_config
         named = [code_of(value, name) for name, value in names.items() if value is not None]
-        schema = [code_of(self.schema, "schema")] if self.schema else []
-        return [code_of(self.proc), *first, *named, *schema]
+        return [code_of(self.proc), *first, *named, *schema_of(self.schema)]
 
     def reverse(self) -> DeleteJob:
         """Deleting it."""

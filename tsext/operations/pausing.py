@@ -17,7 +17,7 @@ from tsext.backfill.jobs import BETWEEN_LOOKS, wait_for
 from tsext.errors import InvalidObject, IrreversibleOperation
 from tsext.model import JOBS, Policy, estimated, span
 from tsext.operations.operation import Operation
-from tsext.operations.rendering import Code, code_of
+from tsext.operations.rendering import Code, code_of, schema_of
 from tsext.sql.jobs import owned_by, paused, resumed
 from tsext.sql.quoting import literal
 
@@ -59,7 +59,7 @@ class PausingOperation(Operation):
 
     def arguments(self) -> list[Code]:
         """The relations, and their schema."""
-        return [*map(code_of, self.table_names), *([code_of(self.schema, "schema")] if self.schema else [])]
+        return [*map(code_of, self.table_names), *schema_of(self.schema)]
 
     def reverse(self) -> NoReturn:
         """There is none: both directions of a revision pause by themselves.

@@ -11,7 +11,7 @@ from tsext import catalog
 from tsext.errors import FeatureNotSupported, InvalidObject
 from tsext.model.renaming import RenamingView
 from tsext.operations.operation import Operation
-from tsext.operations.rendering import Code, code_of
+from tsext.operations.rendering import Code, code_of, schema_of
 from tsext.sql.quoting import identifier, literal, qualified
 
 _SECURITY_INVOKER = 150_000
@@ -76,7 +76,7 @@ class RenamingOperation(Operation):
         """Both names, and the schema if there is one."""
         target = self.target
         names: list[Any] = [target.old_table_name, target.new_table_name]
-        return [*map(code_of, names), *([code_of(target.schema, "schema")] if target.schema else [])]
+        return [*map(code_of, names), *schema_of(target.schema)]
 
 
 class RenameTableWithView(RenamingOperation, name="rename_table_with_view", noun=RenamingView):

@@ -91,6 +91,11 @@ def arguments_of(target: Object, *, skip: tuple[str, ...] = ()) -> list[Code]:
     return [code_of(value, name) for name, value in given.items() if value != defaults[name]]
 
 
+def schema_of(schema: str | None) -> list[Code]:
+    """The argument ``schema``; none for the default one."""
+    return [code_of(schema, "schema")] if schema else []
+
+
 def flags_of(operation: object, *names: str) -> list[Code]:
     """Those of an operation's switches that are on, by keyword."""
     return [code_of(True, name) for name in names if getattr(operation, name)]

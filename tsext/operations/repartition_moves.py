@@ -15,11 +15,11 @@ from tsext.errors import BackfillError, FeatureNotSupported
 from tsext.model import Hypertable
 from tsext.model.repartitions import Repartition
 from tsext.operations.declaring import Declaration, DeclaringOperation
-from tsext.operations.rendering import Code, code_of
+from tsext.operations.rendering import Code, code_of, schema_of
 from tsext.operations.repartition_jobs import moved_jobs
 from tsext.operations.repartition_refusals import refuse
 from tsext.operations.repartition_specs import spec_of
-from tsext.operations.steps import SteppedOperation
+from tsext.operations.stepped import SteppedOperation
 from tsext.settings import Settings
 from tsext.sql.quoting import qualified
 
@@ -62,8 +62,7 @@ class MovingOperation(SteppedOperation):
 
     def call_of(self, *arguments: Code) -> list[Code]:
         """The table's name, what is given, and the schema if there is one."""
-        schema = [] if self.target.schema is None else [code_of(self.target.schema, "schema")]
-        return [code_of(self.target.table_name), *arguments, *schema]
+        return [code_of(self.target.table_name), *arguments, *schema_of(self.target.schema)]
 
 
 class ShapingOperation(MovingOperation, DeclaringOperation):

@@ -13,7 +13,7 @@ from tsext.backfill.repartition.move import CAPTURE
 from tsext.errors import FeatureNotSupported, InvalidObject
 from tsext.model import Hypertable
 from tsext.operations.repartition_jobs import ADDED_BY
-from tsext.operations.steps import SteppedOperation
+from tsext.operations.stepped import SteppedOperation
 from tsext.sql.quoting import identifier, qualified
 
 REFERRED_SINCE = (2, 21, 1)
@@ -86,7 +86,7 @@ def _refuse_keys(operation: SteppedOperation, connection: Connection, table: cat
     """Refuse to make a hypertable of a table with foreign keys that hypertables cannot have, or not on this server."""
     default = connection.dialect.default_schema_name
     hypertables = {qualified(each.name or "", each.schema or default) for each in catalog.hypertables(connection)}
-    itself = [str(table)] if any(each["kind"] == "f" and not each["refers"] for each in table.constraints) else []
+    itself = [str(table)] if any(each.kind == "f" and not each.refers for each in table.constraints) else []
     if others := [*itself, *(each for each in (*table.referring, *table.referred) if each in hypertables)]:
         raise InvalidObject(
             f"op.{operation.verb}: a foreign key joins {operation.shown} and {', '.join(others)}, and there are none "
@@ -117,11 +117,11 @@ def _obstacles(
         yield from _obstacles_to_hypertables(connection, found)
     if found.has_rules:
         yield "has rules, which a hypertable cannot have", "drop them, or make triggers of them"
-    for name in (each["name"] for each in found.views if each["kind"] != "v"):
+    for name in (each.name for each in found.views if each.kind != "v"):
         yield f"is read by {name}, which cannot be pointed at another table", "drop it, and create it anew later"
     for function in found.functions:
         yield f"is used in the body of {function}", "write the body as a string: AS $$ … $$"
-    for name in (each["name"] for each in found.constraints if not each["valid"] and each["kind"] == "c"):
+    for name in (each.name for each in found.constraints if not each.valid and each.kind == "c"):
         hint = f"validate it, VALIDATE CONSTRAINT {identifier(name)}, or drop it"
         yield f"has a constraint that is not valid: {name}", hint
     more = catalog.table_details(connection, found.name, found.schema)
@@ -151,21 +151,21 @@ def _obstacles_of_types(readers: Collection[tuple[str, str]]) -> Iterator[tuple[
 
 def _obstacles_to_hypertables(connection: Connection, found: catalog.MovedTable) -> Iterator[tuple[str, str]]:
     """What a table may have, but no hypertable, or not on this server."""
-    for name in (each["name"] for each in found.constraints if each["definition"].endswith(" NO INHERIT")):
+    for name in (each.name for each in found.constraints if each.definition.endswith(" NO INHERIT")):
         yield f"has a constraint that chunks would not have: {name}", "create it without NO INHERIT"
     if found.persistence == "u" and _number(connection) < UNLOGGED_SINCE:
         yield "is unlogged, and with this TimescaleDB no hypertable can be", f"ALTER TABLE {found} SET LOGGED"
     columnstore = catalog.columnstore(connection, found.name, found.schema) is not None
     switched = _number(connection) >= (SWITCHED_WITH_COLUMNSTORE_SINCE if columnstore else SWITCHED_SINCE)
     for trigger in found.triggers:
-        if trigger["enabled"] != "O" and not switched:
+        if trigger.enabled != "O" and not switched:
             yield (
-                f"has a trigger that is disabled, or enabled in a way of its own, {trigger['name']}, and with this "
+                f"has a trigger that is disabled, or enabled in a way of its own, {trigger.name}, and with this "
                 "TimescaleDB no hypertable can have one",
                 "drop it before, or have it enabled as by CREATE TRIGGER",
             )
-        if " REFERENCING " in trigger["definition"] and " FOR EACH ROW " in trigger["definition"]:
-            yield f"has a row trigger with transition tables, {trigger['name']}", "make a statement trigger of it"
+        if " REFERENCING " in trigger.definition and " FOR EACH ROW " in trigger.definition:
+            yield f"has a row trigger with transition tables, {trigger.name}", "make a statement trigger of it"
 
 
 def _number(connection: Connection) -> tuple[int, ...]:
@@ -177,7 +177,7 @@ def _obstacles_of_hypertable(
     connection: Connection, found: catalog.MovedTable, column: str | None
 ) -> Iterator[tuple[str, str]]:
     """What belongs to the hypertable, and would stay with the old one."""
-    keys = [each["name"] for each in found.constraints if each["kind"] == "f"]
+    keys = [each.name for each in found.constraints if each.kind == "f"]
     if keys and catalog.columnstore(connection, found.name, found.schema) is not None:
         yield (
             f"has the columnstore and foreign keys, {', '.join(keys)}, which TimescaleDB does not validate there",
@@ -210,10 +210,10 @@ def _obstacles_of_aggregates(
         yield from _obstacles_of_jobs(connection, catalog.Relation(schema, name))
         view = catalog.moved_table(connection, name, schema, CAPTURE)
         for other in view.views if view is not None else ():
-            if other["kind"] != "v":
+            if other.kind != "v":
                 yield (
-                    f"has the continuous aggregate {name}, and {other['name']} cannot be pointed at another one",
-                    f"drop {other['name']}, and create it anew later",
+                    f"has the continuous aggregate {name}, and {other.name} cannot be pointed at another one",
+                    f"drop {other.name}, and create it anew later",
                 )
 
 

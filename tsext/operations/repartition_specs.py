@@ -14,7 +14,7 @@ from tsext.model.repartitions import Repartition
 from tsext.operations.columnstore import EnableColumnstore
 from tsext.operations.hypertables import CreateHypertable, check_now_function, need_uuid
 from tsext.operations.repartition_aggregates import made_again
-from tsext.operations.steps import SteppedOperation
+from tsext.operations.stepped import SteppedOperation
 
 
 def spec_of(

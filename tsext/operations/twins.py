@@ -19,7 +19,7 @@ from tsext.operations.constraints import SetNotNull
 from tsext.operations.index_builds import Build
 from tsext.operations.operation import Operation
 from tsext.operations.progress import count
-from tsext.operations.steps import SteppedOperation
+from tsext.operations.stepped import SteppedOperation
 from tsext.sql.columns import qualify
 from tsext.sql.quoting import identifier, literal, qualified, short
 from tsext.sql.sending import ask, said_first, send

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tsext import catalog
+from tsext import catalog, durations
 from tsext.catalog import PreparedTransaction, Transaction
 from tsext.errors import Finding
 from tsext.preflight.situation import Observation, Situation
@@ -16,7 +16,7 @@ def transactions(situation: Situation) -> Observation:
     if not situation.server.sees_sessions and not found:
         reason = "this role may not see other roles' transactions: GRANT pg_monitor to it"
         return Observation(reason, known=False, matters=False)
-    said = f"none older than {situation.settings.preflight_transaction_age}"
+    said = f"none older than {durations.spelled(situation.settings.preflight_transaction_age)}"
     return Observation(said, tuple(map(_long, found)))
 
 
@@ -31,7 +31,7 @@ def _long(each: Transaction) -> Finding:
 
 def prepared(situation: Situation) -> Observation:
     """Whether there are prepared transactions that nobody has ended."""
-    said = f"none older than {situation.settings.preflight_transaction_age}"
+    said = f"none older than {durations.spelled(situation.settings.preflight_transaction_age)}"
     return Observation(said, tuple(map(_forgotten, situation.server.prepared)))
 
 

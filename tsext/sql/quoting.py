@@ -91,13 +91,23 @@ def qualified(name: str, schema: str | None = None) -> str:
     return identifier(name) if schema is None else f"{identifier(schema)}.{identifier(name)}"
 
 
+def shown(name: str, schema: str | None = None) -> str:
+    """A name for messages, as it is: with its schema, if that is given."""
+    return f"{schema}.{name}" if schema else name
+
+
+def cut(name: str, suffix: str = "") -> str:
+    """A name with a suffix, the name cut so that PostgreSQL keeps all of it."""
+    return name.encode()[: LONGEST_NAME - len(suffix.encode())].decode(errors="ignore") + suffix
+
+
 def short(*parts: str, suffix: str = "") -> str:
     """A name made of others; where it is too long, cut, with a hash by which it is still the only one."""
     name = "_".join(parts) + suffix
     if len(name.encode()) <= LONGEST_NAME:
         return name
     tail = f"_{hashlib.sha256(name.encode()).hexdigest()[:8]}{suffix}"
-    return name.encode()[: LONGEST_NAME - len(tail.encode())].decode(errors="ignore") + tail
+    return cut(name, tail)
 
 
 def regclass(name: str, schema: str | None = None) -> Raw:

@@ -194,7 +194,7 @@ def views(connection: Connection, move: Move, table: catalog.MovedTable) -> list
     """The views over the table or its aggregates, as they stand in SQL; not those that an aggregate is, or has."""
     theirs = {_shown(connection, each.key) for each in catalog.continuous_aggregates(connection)}
     over = [table, *(table_of(connection, each.name, each.schema) for each in aggregates(move))]
-    names = dict.fromkeys(view["name"] for each in over for view in each.views)
+    names = dict.fromkeys(view.name for each in over for view in each.views)
     return [each for each in names if each not in theirs and not each.startswith(f"{INDEXES}.")]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -34,67 +33,67 @@ def created(move: Move, source: catalog.TableDetails, shadow: catalog.TableDetai
     if source.toast_options:
         yield f"ALTER TABLE {move.shadow} SET ({', '.join(source.toast_options)})"
     for column in source.columns:
-        alter = f"ALTER TABLE {move.shadow} ALTER COLUMN {identifier(column['name'])}"
-        if column["statistics"] is not None:
-            yield f"{alter} SET STATISTICS {column['statistics']}"
-        if column["options"]:
-            yield f"{alter} SET ({', '.join(column['options'])})"
+        alter = f"ALTER TABLE {move.shadow} ALTER COLUMN {identifier(column.name)}"
+        if column.statistics is not None:
+            yield f"{alter} SET STATISTICS {column.statistics}"
+        if column.options:
+            yield f"{alter} SET ({', '.join(column.options)})"
     yield from _privileges(f"TABLE {move.shadow}", source.privileges, shadow.privileges)
     yield from _sequences(move, source, shadow)
     yield from _statistics(move, source)
 
 
-def _privileges(on: str, wanted: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _privileges(on: str, wanted: Sequence[catalog.Privilege], found: Sequence[catalog.Privilege]) -> Iterator[str]:
     """Those that are too many are taken first, as with one of the table those of its columns are taken."""
     for each in found:
         if each not in wanted:
-            yield f"REVOKE {each['privilege']} ON {on} FROM {each['grantee']}"
+            yield f"REVOKE {each.privilege} ON {on} FROM {each.grantee}"
     for each in wanted:
         if each not in found:
-            option = " WITH GRANT OPTION" if each["grantable"] else ""
-            yield f"GRANT {each['privilege']} ON {on} TO {each['grantee']}{option}"
+            option = " WITH GRANT OPTION" if each.grantable else ""
+            yield f"GRANT {each.privilege} ON {on} TO {each.grantee}{option}"
 
 
 def _sequences(move: Move, source: catalog.TableDetails, shadow: catalog.TableDetails) -> Iterator[str]:
     """Of identity columns."""
-    made = {each["column"]: each for each in shadow.sequences}
+    made = {each.column: each for each in shadow.sequences}
     for each in source.sequences:
-        found = made[each["column"]]
-        if found["name"] != each["name"]:
-            yield f"ALTER SEQUENCE {found['relation']} RENAME TO {identifier(each['name'])}"
-        sequence = qualified(each["name"], move.place)
-        if found["type"] != each["type"] and each["column"] not in move.spec.types:
-            yield f"ALTER SEQUENCE {sequence} AS {each['type']}"
-        if each["comment"] is not None:
-            yield f"COMMENT ON SEQUENCE {sequence} IS {literal(each['comment'])}"
-        yield from _privileges(f"SEQUENCE {sequence}", each["privileges"] or (), found["privileges"] or ())
+        found = made[each.column]
+        if found.name != each.name:
+            yield f"ALTER SEQUENCE {found.relation} RENAME TO {identifier(each.name)}"
+        sequence = qualified(each.name, move.place)
+        if found.type != each.type and each.column not in move.spec.types:
+            yield f"ALTER SEQUENCE {sequence} AS {each.type}"
+        if each.comment is not None:
+            yield f"COMMENT ON SEQUENCE {sequence} IS {literal(each.comment)}"
+        yield from _privileges(f"SEQUENCE {sequence}", each.privileges, found.privileges)
 
 
 def _statistics(move: Move, source: catalog.TableDetails) -> Iterator[str]:
     for each in source.statistics:
-        name = qualified(each["name"], move.place)
-        what, _, _ = each["definition"].rpartition(" FROM ")
+        name = qualified(each.name, move.place)
+        what, _, _ = each.definition.rpartition(" FROM ")
         yield f"CREATE STATISTICS {name}{what} FROM {move.shadow}"
-        if each["target"] is not None:
-            yield f"ALTER STATISTICS {name} SET STATISTICS {each['target']}"
-        if each["comment"] is not None:
-            yield f"COMMENT ON STATISTICS {name} IS {literal(each['comment'])}"
-        yield f"ALTER STATISTICS {name} OWNER TO {each['owner']}"
+        if each.target is not None:
+            yield f"ALTER STATISTICS {name} SET STATISTICS {each.target}"
+        if each.comment is not None:
+            yield f"COMMENT ON STATISTICS {name} IS {literal(each.comment)}"
+        yield f"ALTER STATISTICS {name} OWNER TO {each.owner}"
 
 
 def with_keys(move: Move, source: catalog.MovedTable, details: catalog.TableDetails) -> Iterator[str]:
     """What is said of keys and indexes, once the new table has them."""
     for each in source.constraints:
-        if each["kind"] in ("p", "u", "x") and each["comment"] is not None:
-            yield f"COMMENT ON CONSTRAINT {identifier(each['name'])} ON {move.shadow} IS {literal(each['comment'])}"
+        if each.kind in ("p", "u", "x") and each.comment is not None:
+            yield f"COMMENT ON CONSTRAINT {identifier(each.name)} ON {move.shadow} IS {literal(each.comment)}"
     for index in details.indexes:
-        name = qualified(index["name"], move.place)
-        if index["comment"] is not None:
-            yield f"COMMENT ON INDEX {name} IS {literal(index['comment'])}"
-        for number, target in (index["statistics"] or {}).items():
+        name = qualified(index.name, move.place)
+        if index.comment is not None:
+            yield f"COMMENT ON INDEX {name} IS {literal(index.comment)}"
+        for number, target in (index.statistics or {}).items():
             yield f"ALTER INDEX {name} ALTER COLUMN {number} SET STATISTICS {target}"
-        if index["clustered"]:
-            yield f"ALTER TABLE {move.shadow} CLUSTER ON {identifier(index['name'])}"
+        if index.clustered:
+            yield f"ALTER TABLE {move.shadow} CLUSTER ON {identifier(index.name)}"
 
 
 # --- exchanging
@@ -103,7 +102,7 @@ def with_keys(move: Move, source: catalog.MovedTable, details: catalog.TableDeta
 def exchange(details: catalog.TableDetails, other: str, leaves_for: str) -> Iterator[str]:
     """What has the other table's extended statistics take the places of those in place."""
     for each in details.statistics:
-        name, schema = each["name"], each["schema"]
+        name, schema = each.name, each.schema
         yield f"ALTER STATISTICS {qualified(name, schema)} SET SCHEMA {identifier(leaves_for)}"
         yield f"ALTER STATISTICS {qualified(name, other)} SET SCHEMA {identifier(schema)}"
 

@@ -54,11 +54,11 @@ def keys(connection: Connection, move: Move) -> Iterator[Key]:
     source = table_of(connection, move.spec.table, move.spec.schema)
     root, *_ = catalog.indexed_tables(connection, source.name, source.schema)
     indexes = details_of(connection, source.name, source.schema).indexes
-    spaces = {each["name"]: each["tablespace"] or "" for each in indexes}
+    spaces = {each.name: each.tablespace or "" for each in indexes}
     for each in source.constraints:
-        if each["kind"] in KEYS:
-            added = f"ADD CONSTRAINT {identifier(each['name'])} {each['definition']}"
-            yield Key(each["name"], f"ALTER TABLE {move.shadow} {added}", True, spaces[each["name"]])
+        if each.kind in KEYS:
+            added = f"ADD CONSTRAINT {identifier(each.name)} {each.definition}"
+            yield Key(each.name, f"ALTER TABLE {move.shadow} {added}", True, spaces[each.name])
     for index in root.indexes:
         if not index.constraint and index.valid:
             unique = "UNIQUE " if index.definition.startswith("UNIQUE ") else ""

@@ -253,8 +253,8 @@ def _keys(table: catalog.MovedTable, carried: Sequence[Carried], spec: Spec) -> 
     }
     may_be_null = {each.name for each in table.columns if not each.not_null}
     for constraint in table.constraints:
-        others = set(constraint["columns"] or ()) - {spec.column}
-        if constraint["kind"] in ("p", "u") and others and others <= same.keys() - may_be_null:
+        others = set(constraint.columns or ()) - {spec.column}
+        if constraint.kind in ("p", "u") and others and others <= same.keys() - may_be_null:
             yield from (same[each] for each in sorted(others))
             return
 

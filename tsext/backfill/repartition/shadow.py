@@ -51,13 +51,13 @@ def policies(table: str, source: catalog.MovedTable) -> Iterator[str]:
     """Row level security."""
     commands = {"r": "SELECT", "a": "INSERT", "w": "UPDATE", "d": "DELETE", "*": "ALL"}
     for each in source.policies:
-        kind = "PERMISSIVE" if each["permissive"] else "RESTRICTIVE"
-        text = f"CREATE POLICY {identifier(each['name'])} ON {table} AS {kind} FOR {commands[each['command']]}"
-        text += f" TO {', '.join(each['roles'])}"
-        text += f" USING ({each['using']})" if each["using"] is not None else ""
-        yield text + (f" WITH CHECK ({each['check']})" if each["check"] is not None else "")
-        if each["comment"] is not None:
-            yield f"COMMENT ON POLICY {identifier(each['name'])} ON {table} IS {literal(each['comment'])}"
+        kind = "PERMISSIVE" if each.permissive else "RESTRICTIVE"
+        text = f"CREATE POLICY {identifier(each.name)} ON {table} AS {kind} FOR {commands[each.command]}"
+        text += f" TO {', '.join(each.roles)}"
+        text += f" USING ({each.using})" if each.using is not None else ""
+        yield text + (f" WITH CHECK ({each.check})" if each.check is not None else "")
+        if each.comment is not None:
+            yield f"COMMENT ON POLICY {identifier(each.name)} ON {table} IS {literal(each.comment)}"
     if source.row_security:
         yield f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"
 
@@ -100,7 +100,7 @@ def _parts(connection: Connection, table: catalog.MovedTable, types: Mapping[str
         for each in table.columns
     )
     kinds = (*KEYS, "c")
-    constraints = (f"constraint {each['name']}" for each in table.constraints if each["kind"] in kinds)
+    constraints = (f"constraint {each.name}" for each in table.constraints if each.kind in kinds)
     indexes = (f"index {each.name}" for each in root.indexes if each.valid)
     more = details.details_of(connection, table.name, table.schema)
-    return {*columns, *constraints, *indexes, *(f"statistics {each['name']}" for each in more.statistics)}
+    return {*columns, *constraints, *indexes, *(f"statistics {each.name}" for each in more.statistics)}

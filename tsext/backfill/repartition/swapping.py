@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -89,12 +88,10 @@ class Swap:
         """All that exchanges the two tables."""
         name, other = self.move.spec.table, qualified(self.move.spec.table, self.other)
         yield from Capture(self.flow).removal
-        for each in current.referencing:
-            yield f"ALTER TABLE {each['table']} DROP CONSTRAINT {identifier(each['name'])}"
-        for each in _foreign_keys(current):
-            yield f"ALTER TABLE {current} DROP CONSTRAINT {identifier(each['name'])}"
-        for each in current.triggers:
-            yield f"DROP TRIGGER {identifier(each['name'])} ON {current}"
+        for table, key in _foreign_keys(current):
+            yield f"ALTER TABLE {table} DROP CONSTRAINT {identifier(key.name)}"
+        for trigger in current.triggers:
+            yield f"DROP TRIGGER {identifier(trigger.name)} ON {current}"
         serial = [each for each in current.columns if each.sequence and not each.identity]
         for column in serial:
             yield f"ALTER SEQUENCE {column.sequence} OWNED BY NONE"
@@ -119,23 +116,18 @@ class Swap:
 
     def _again(self, current: catalog.MovedTable) -> Iterator[str]:
         """What the table that has left had, said of the one in its place."""
-        for each in _foreign_keys(current):
-            yield f"ALTER TABLE {current} ADD CONSTRAINT {identifier(each['name'])} {_not_valid(each['definition'])}"
-        for each in current.referencing:
-            key = f"{identifier(each['name'])} {_not_valid(each['definition'])}"
-            yield f"ALTER TABLE {each['table']} ADD CONSTRAINT {key}"
-        for table, keys in ((str(current), _foreign_keys(current)), *((x["table"], [x]) for x in current.referencing)):
-            for each in keys:
-                if each["comment"] is not None:
-                    on = f"{identifier(each['name'])} ON {table}"
-                    yield f"COMMENT ON CONSTRAINT {on} IS {literal(each['comment'])}"
-        for each in current.triggers:
-            yield each["definition"]
-            if each["enabled"] != "O":
-                how = {"D": "DISABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA"}[each["enabled"]]
-                yield f"ALTER TABLE {current} {how} TRIGGER {identifier(each['name'])}"
-            if each["comment"] is not None:
-                yield f"COMMENT ON TRIGGER {identifier(each['name'])} ON {current} IS {literal(each['comment'])}"
+        for table, key in _foreign_keys(current):
+            not_valid = f"{key.definition.removesuffix(' NOT VALID')} NOT VALID"
+            yield f"ALTER TABLE {table} ADD CONSTRAINT {identifier(key.name)} {not_valid}"
+            if key.comment is not None:
+                yield f"COMMENT ON CONSTRAINT {identifier(key.name)} ON {table} IS {literal(key.comment)}"
+        for trigger in current.triggers:
+            yield trigger.definition
+            if trigger.enabled != "O":
+                how = {"D": "DISABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA"}[trigger.enabled]
+                yield f"ALTER TABLE {current} {how} TRIGGER {identifier(trigger.name)}"
+            if trigger.comment is not None:
+                yield f"COMMENT ON TRIGGER {identifier(trigger.name)} ON {current} IS {literal(trigger.comment)}"
         if current.force_row_security:
             yield f"ALTER TABLE {current} FORCE ROW LEVEL SECURITY"
 
@@ -153,20 +145,15 @@ class Swap:
 
     def validations(self, current: catalog.MovedTable) -> Iterator[str]:
         """What makes sure, afterwards, that foreign keys hold; nobody who reads or writes waits for it."""
-        for each in _foreign_keys(current):
-            if each["valid"]:
-                yield f"ALTER TABLE {self.move.table} VALIDATE CONSTRAINT {identifier(each['name'])}"
-        for each in current.referencing:
-            if each["valid"]:
-                yield f"ALTER TABLE {each['table']} VALIDATE CONSTRAINT {identifier(each['name'])}"
+        for table, key in _foreign_keys(current):
+            if key.valid:
+                yield f"ALTER TABLE {table} VALIDATE CONSTRAINT {identifier(key.name)}"
 
 
-def _foreign_keys(table: catalog.MovedTable) -> list[dict[str, Any]]:
-    return [each for each in table.constraints if each["kind"] == "f"]
-
-
-def _not_valid(definition: str) -> str:
-    return f"{definition.removesuffix(' NOT VALID')} NOT VALID"
+def _foreign_keys(table: catalog.MovedTable) -> Iterator[tuple[str, catalog.MovedConstraint | catalog.ReferringKey]]:
+    """Those of a table, then those of others that refer to it; each after the table that it is of."""
+    yield from ((str(table), each) for each in table.constraints if each.kind == "f")
+    yield from ((each.table, each) for each in table.referencing)
 
 
 # --- doing it

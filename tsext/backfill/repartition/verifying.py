@@ -70,7 +70,7 @@ def _few_noted(connection: Connection, flow: Flow, here: str) -> list[Dirty] | N
         return None
     some = f"SELECT FROM {flow.log} WHERE {here} LIMIT {_FEW * _ROWS_LIKE_A_RANGE + 1}"
     query = f"SELECT count(*) > {_FEW * _ROWS_LIKE_A_RANGE} FROM ({some}) AS noted"
-    if connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalar():
+    if ask(connection, query).scalar():
         return None
     found = look(connection, flow, here)
     return found if sum(1 + len(each.rows) // _ROWS_LIKE_A_RANGE for each in found) <= _FEW else None

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from tsext import catalog
 from tsext.errors import FeatureNotSupported, InvalidObject
 from tsext.operations.operation import Operation
-from tsext.sql.quoting import qualified
+from tsext.sql.quoting import qualified, shown
 from tsext.sql.sending import send
 
 
@@ -33,8 +33,7 @@ class SteppedOperation(Operation):
     @property
     def shown(self) -> str:
         """The table, for messages."""
-        name, schema = self.table
-        return f"{schema}.{name}" if schema else name
+        return shown(*self.table)
 
     def steps(self, connection: Connection) -> list[str]:
         """What is left to do."""
