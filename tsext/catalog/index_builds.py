@@ -168,6 +168,8 @@ class ChunkKey:
     """What makes it again; in whatever tablespace is the default one."""
     root: str | None
     """Up to TimescaleDB 2.21, the name of that of the hypertable, which TimescaleDB has to be told."""
+    column: str | None = None
+    """The first one; None, if that is an expression."""
 
 
 def chunk_keys(connection: Connection, name: str, schema: str) -> dict[str, list[ChunkKey]]:
@@ -179,7 +181,7 @@ def chunk_keys(connection: Connection, name: str, schema: str) -> dict[str, list
     found: dict[str, list[ChunkKey]] = {}
     for row in rows(connection, "chunk_keys", relation=qualified(name, schema)):
         given = (row.schema, row.name, row.constraint, row.method, row.tablespace, row.creation)
-        found.setdefault(row.chunk, []).append(ChunkKey(*given, roots.get((row.schema, row.name))))
+        found.setdefault(row.chunk, []).append(ChunkKey(*given, roots.get((row.schema, row.name)), row.column))
     return found
 
 

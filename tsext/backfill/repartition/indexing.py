@@ -17,13 +17,17 @@ from tsext.sql.quoting import identifier, literal
 from tsext.sql.sending import ask, send
 
 MEMORY, MEMORY_OF_LARGE, MEMORY_OF_ALL, MEMORY_OF_OTHERS = "4MB", "16MB", "64MB", "256MB"
-"""``maintenance_work_mem`` for a btree: of a chunk that one task fills, of a larger one, of all of a table; and for
-other methods.
+MEMORY_OF_ORDERED = "64MB"
+"""``maintenance_work_mem`` for a btree: of a chunk that one task fills, of a larger one, of all of a table; for other
+methods; and for a btree by the column that the rows of a chunk are copied in the order of.
 
 A sort in runs that fit into the processor's caches takes half the time of one that has all rows in memory: 4 million
 rows by (text, timestamptz) 4.1 s with 4 MB, 5.2 s with 16 MB, 8.0 s with 64 MB, 8.5 s with 256 MB. With more rows there
 are too many runs to merge them at once. For the whole of a table, which is built last and alone, 64 MB are as few as a
 parallel worker is given.
+
+Rows that are in order already need no sort; but what does not fit is written to disk and read again. So the index by
+time of a chunk of 667,000 rows takes 0.18 s of CPU with 4 MB, and 0.15 s with 64 MB.
 """
 
 CONSTRAINTS_SINCE = (2, 31)
@@ -136,11 +140,17 @@ def build(connection: Connection, move: Move, chunk: str, memory: str = MEMORY) 
     taken = f"DELETE FROM {_list(move)} WHERE chunk = to_regclass(%(chunk)s) RETURNING keys"
     for given in connection.exec_driver_sql(taken, {"chunk": chunk}).scalar() or []:
         key = catalog.ChunkKey(**given)
-        settings = _settings(memory if key.method == "btree" else MEMORY_OF_OTHERS, parallel=False)
+        settings = _settings(_memory(key, move, memory), parallel=False)
         place = f"SET LOCAL default_tablespace = {literal(key.tablespace or '')}"
         send(connection, f"{settings}; {place}; {key.creation}")
         if key.root is not None:
             catalog.register_chunk_index(connection, chunk, key.name, key.root)
+
+
+def _memory(key: catalog.ChunkKey, move: Move, memory: str) -> str:
+    if key.method != "btree":
+        return MEMORY_OF_OTHERS
+    return MEMORY_OF_ORDERED if key.column == move.spec.column else memory
 
 
 # --- of the whole table
