@@ -291,6 +291,7 @@ def test_what_another_type_cannot_hold_is_never_cut_off(timescaledb):
         timescaledb.run('op.undo_repartition_hypertable("t")')
 
 
+@pytest.mark.parametrize("key", ["at", "n, at"], ids=["by index", "in one pass"])
 @pytest.mark.parametrize(
     ("type_", "interval", "smaller", "values"),
     [
@@ -303,11 +304,11 @@ def test_what_another_type_cannot_hold_is_never_cut_off(timescaledb):
         ("smallint", "10000", "100", ["32767", "-3", "0"]),
     ],
 )
-def test_chunks_with_gaps_and_one_without_an_end(timescaledb, type_, interval, smaller, values):
+def test_chunks_with_gaps_and_one_without_an_end(timescaledb, type_, interval, smaller, values, key):
     database = timescaledb
     some = "'2026-03-20'::timestamptz + g * g * INTERVAL '1 hour'" if type_ == "timestamptz" else "g * g * 15"
     database.execute(
-        f"CREATE TABLE far (at {type_} NOT NULL, n integer, PRIMARY KEY (at))",
+        f"CREATE TABLE far (at {type_} NOT NULL, n integer, PRIMARY KEY ({key}))",
         f"SELECT create_hypertable('far', by_range('at', {interval}), create_default_indexes => false)",
         f"INSERT INTO far SELECT {some}, g FROM generate_series(1, 45) AS g",
         f"INSERT INTO far VALUES {', '.join(f'({each}, -1)' for each in values)}",

@@ -112,7 +112,8 @@ def _ahead(connection: Connection, move: Move, flow: Flow, place: Place) -> Iter
     """Those that follow one, as long as nothing is left out if all are taken to be as wide as that one."""
     if place.lower is None or place.upper is None:
         return
-    chunks = set(_inserted(connection, flow, _firsts(flow, place)))
+    indexed = catalog.leads_index(connection, flow.source, flow.column)
+    chunks = set(_inserted(connection, flow, _firsts(flow, place, indexed=indexed)))
     if not chunks:
         return
     for each in catalog.source_chunks(connection, move.spec.table, move.place):
@@ -124,25 +125,39 @@ def _ahead(connection: Connection, move: Move, flow: Flow, place: Place) -> Iter
             yield place
 
 
-def _firsts(flow: Flow, place: Place) -> str:
-    """The query for one row from the beginning of each of the places behind one, if they are as wide as that one."""
+def _firsts(flow: Flow, place: Place, *, indexed: bool) -> str:
+    """The query for one row from the beginning of each of the places behind one, if they are as wide as that one.
+
+    :param indexed: whether the least value behind another one is found at once; else all rows are gone through once.
+    """
     at, lower, upper = flow.column, *(f"{literal(each)}::{flow.type}" for each in (place.lower, place.upper))
-    if flow.type.startswith("timestamp"):
-        end = f"date_bin({upper} - {lower}, f.at, {upper}) + ({upper} - {lower})"
-    elif flow.type == "date":
-        end = f"{upper} + ((f.at - {upper}) / ({upper} - {lower}) + 1) * ({upper} - {lower})"
-    else:
-        width = f"({literal(place.upper)}::numeric - {literal(place.lower)}::numeric)"
-        end = f"({upper}::numeric + (div(f.at - {upper}::numeric, {width}) + 1) * {width})"
-        end = f"least({end}, {_LARGEST[flow.type]})::{flow.type}"
-    return (
-        f"SELECT one.* FROM (WITH RECURSIVE places (at, upper, n) AS ("
+    number, end = _numbered(flow.type, lower, upper)
+    places = (
+        f"WITH RECURSIVE places (at, upper, n) AS ("
         f"SELECT NULL::{flow.type}, {upper}, 0 UNION ALL SELECT f.at, e.upper, n + 1 FROM places, "
         f"LATERAL (SELECT min({at}) AS at FROM {flow.source} WHERE {at} >= places.upper) AS f, "
         f"LATERAL (SELECT {end} AS upper) AS e WHERE n < {_AT_ONCE - 1} AND e.upper > f.at"
-        f") SELECT places.at FROM places WHERE n > 0) AS places, "
-        f"LATERAL (SELECT {flow.values} FROM {flow.source} AS rows WHERE {at} = places.at LIMIT 1) AS one"
+        f") SELECT places.at FROM places WHERE n > 0"
+        if indexed
+        else f"SELECT min(f.at) AS at FROM (SELECT {at} FROM {flow.source} WHERE {at} >= {upper}) AS f (at) "
+        f"WHERE {end} > f.at GROUP BY {number} ORDER BY 1 LIMIT {_AT_ONCE - 1}"
     )
+    one = f"SELECT {flow.values} FROM {flow.source} AS rows WHERE {at} = places.at LIMIT 1"
+    return f"SELECT one.* FROM ({places}) AS places, LATERAL ({one}) AS one"
+
+
+def _numbered(type_: str, lower: str, upper: str) -> tuple[str, str]:
+    """What is the same for all ``f.at`` in one place, and where that ends; a place goes from one bound to the other."""
+    width = f"({upper} - {lower})"
+    if type_.startswith("timestamp"):
+        number = f"date_bin({width}, f.at, {upper})"
+        return number, f"{number} + {width}"
+    if type_ == "date":
+        number = f"((f.at - {upper}) / {width})"
+        return number, f"{upper} + ({number} + 1) * {width}"
+    width = f"({upper}::numeric - {lower}::numeric)"
+    number = f"div(f.at - {upper}::numeric, {width})"
+    return number, f"least({upper}::numeric + ({number} + 1) * {width}, {_LARGEST[type_]})::{type_}"
 
 
 def _ends(connection: Connection, move: Move) -> list[str]:
