@@ -1,4 +1,8 @@
-"""Changing many rows of a table in batches, each of which is committed and short, while others read and write."""
+"""Changing many rows of a table in batches, each of which is committed and short, while others read and write.
+
+For a verb that does so as one of its steps, in an upgrade: what is left is told by the rows themselves. Work that is
+shared by workers, and waits for the server, has a ledger: see :mod:`tsext.backfill.change`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ from tsext.sql.sending import ask
 
 log = logging.getLogger("alembic.tsext")
 
-_PASSES = 10
+PASSES = 10
 """How often a table without a primary key is gone through for rows that others have moved meanwhile."""
 
 _WINDOW = 4096
@@ -147,7 +151,7 @@ def _by_page(connection: Connection, heap: catalog.Heap, what: Change, pace: Pac
 
     By how many rows they have that are left: pages may be full, or empty but for a few.
     """
-    for _ in range(_PASSES):
+    for _ in range(PASSES):
         done = 0
         pages = catalog.page_count(connection, heap)
         for first in range(0, pages, _WINDOW):
@@ -157,7 +161,7 @@ def _by_page(connection: Connection, heap: catalog.Heap, what: Change, pace: Pac
                 yield _update(connection, what.batch(heap, _between(batch)), rows, pace)
         if not done:
             return
-    log.warning("others put back what is changed in %s: left after going through it %d times", heap, _PASSES)
+    log.warning("others put back what is changed in %s: left after going through it %d times", heap, PASSES)
 
 
 def _ranges(left: Iterable[tuple[int, int]], pace: Pace) -> Iterator[tuple[range, int]]:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from tsext import catalog
 from tsext.backfill import ledger
-from tsext.backfill.batches import LOCKED_TARGET, Pace, end_of_batch, lock_against_writers, loses_updates
+from tsext.backfill.batches import LOCKED_TARGET, PASSES, Pace, end_of_batch, lock_against_writers, loses_updates
 from tsext.backfill.ledger import Backfill, NewTask, Outcome, Task
 from tsext.backfill.throttle import limits_of
 from tsext.errors import BackfillError, Finding
@@ -32,9 +32,6 @@ MOST_PARTS = 200
 
 ROWS_PER_PAGE = 60
 """A guess, where the table has not been analysed."""
-
-PASSES = 10
-"""How often a table without a key is gone through for rows that others have moved meanwhile."""
 
 LOCK_TIMEOUTS = {LOCKED: 200, COLUMNSTORE: 200}
 """Milliseconds that a batch may stand in the queue where others queue behind it."""

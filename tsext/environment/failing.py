@@ -51,7 +51,7 @@ def _told(error: Exception) -> tuple[str, str]:
     """What an error says, and its own cure."""
     if isinstance(error, TsextError):
         return error.message, error.hint
-    return str(error.orig if isinstance(error, DBAPIError) else error).strip() or repr(error), ""
+    return said(error), ""
 
 
 def _hint(cure: str, remains: str) -> str:

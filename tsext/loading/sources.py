@@ -13,20 +13,18 @@ from threading import Lock
 from typing import Protocol
 
 from tsext.errors import LoadError
+from tsext.sql.sending import Readable
 
 BLOCK = 1024 * 1024
 """Bytes that are hashed at a time."""
 
 
-class Readable(Protocol):
-    """What ``COPY`` reads from."""
+class Opened(Readable, Protocol):
+    """What ``COPY`` reads from, to be used in a ``with`` block."""
 
-    def __enter__(self) -> Readable: ...
+    def __enter__(self) -> Opened: ...
 
     def __exit__(self, *_: object) -> None: ...
-
-    def read(self, size: int = -1, /) -> bytes:
-        """At most so many bytes; none at the end."""
 
 
 class Written:
@@ -67,7 +65,7 @@ class Part(Protocol):
     def copy_options(self) -> str:
         """What follows ``COPY … FROM STDIN``."""
 
-    def open(self) -> Readable:
+    def open(self) -> Opened:
         """What is sent to the server."""
 
     def divided(self, line: int | None) -> Sequence[Part]:

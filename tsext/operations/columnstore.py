@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from alembic.operations import Operations
 from sqlalchemy import Connection
@@ -109,16 +109,28 @@ class ColumnstoreOperation(HypertableOperation):
         return [code_of(True, "continuous_aggregate")] if self.continuous_aggregate else []
 
 
-class EnableColumnstore(ColumnstoreOperation, name="enable_columnstore", noun=Columnstore):
-    """Let chunks of a hypertable be converted to the columnstore.
+class ColumnstoreSwitch(ColumnstoreOperation):
+    """Turns a columnstore on or off.
 
-    :param with_table: whether the same revision creates the table, so that dropping it undoes both.
+    :param target: its settings.
+    :param with_table: whether the same revision creates or drops the table, which does both at once.
     """
 
     def __init__(self, target: Columnstore, *, continuous_aggregate: bool = False, with_table: bool = False) -> None:
         super().__init__(target.name, target.schema, continuous_aggregate=continuous_aggregate)
         self.target = target
         self.with_table = with_table
+
+    def reversed_by(self, switch: type[Switch]) -> Switch:
+        """The other verb about the same."""
+        return switch(self.target, continuous_aggregate=self.continuous_aggregate, with_table=self.with_table)
+
+
+Switch = TypeVar("Switch", bound=ColumnstoreSwitch)
+
+
+class EnableColumnstore(ColumnstoreSwitch, name="enable_columnstore", noun=Columnstore):
+    """Let chunks of a hypertable be converted to the columnstore."""
 
     @classmethod
     def invoke(
@@ -168,21 +180,11 @@ class EnableColumnstore(ColumnstoreOperation, name="enable_columnstore", noun=Co
 
     def reverse(self) -> DisableColumnstore:
         """Disabling it."""
-        flags = {"continuous_aggregate": self.continuous_aggregate, "with_table": self.with_table}
-        return DisableColumnstore(self.target, **flags)
+        return self.reversed_by(DisableColumnstore)
 
 
-class DisableColumnstore(ColumnstoreOperation, name="disable_columnstore", noun=Columnstore):
-    """Forget the settings of a columnstore that is empty.
-
-    :param target: the settings, which its reverse restores.
-    :param with_table: whether the same revision drops the table; there is then nothing left to do.
-    """
-
-    def __init__(self, target: Columnstore, *, continuous_aggregate: bool = False, with_table: bool = False) -> None:
-        super().__init__(target.name, target.schema, continuous_aggregate=continuous_aggregate)
-        self.target = target
-        self.with_table = with_table
+class DisableColumnstore(ColumnstoreSwitch, name="disable_columnstore", noun=Columnstore):
+    """Forget the settings of a columnstore that is empty."""
 
     @classmethod
     def invoke(
@@ -238,8 +240,7 @@ class DisableColumnstore(ColumnstoreOperation, name="disable_columnstore", noun=
 
     def reverse(self) -> EnableColumnstore:
         """Enabling it, with the settings that it had."""
-        flags = {"continuous_aggregate": self.continuous_aggregate, "with_table": self.with_table}
-        return EnableColumnstore(self.target, **flags)
+        return self.reversed_by(EnableColumnstore)
 
 
 class AlterColumnstore(ColumnstoreOperation, name="alter_columnstore", noun=Columnstore):

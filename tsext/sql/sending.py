@@ -43,8 +43,8 @@ def sqlstate(error: BaseException) -> str:
 
 
 def said(error: BaseException) -> str:
-    """What the server or the driver says, without the statement that SQLAlchemy adds."""
-    return str(getattr(error, "orig", None) or error).strip() or type(error).__name__
+    """What an error says; of the server's or the driver's without the statement that SQLAlchemy adds. Never empty."""
+    return str(getattr(error, "orig", None) or error).strip() or repr(error)
 
 
 def said_first(error: BaseException) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tsext.errors import Finding, PreflightFailed, SqlFileError, TsextError
 from tsext.sql.quoting import qualified
-from tsext.sql.sending import ask, sqlstate
+from tsext.sql.sending import ask, said, sqlstate
 from tsext.validation.reading import reading
 
 _SHOWN = 3
@@ -109,25 +109,21 @@ def _of_function(connection: Connection, script: Script, function: Any) -> list[
     except Exception as error:  # whatever the author's code raises says that it is not valid
         connection.rollback()
         hint = error.hint if isinstance(error, TsextError) else ""
-        return [Finding("validate-failed", f"{where}: {_reason(error)}", hint or "mend what it complains of")]
+        return [Finding("validate-failed", f"{where}: {said(error)}", hint or "mend what it complains of")]
 
 
-def _told(said: Any, where: str) -> Iterator[Finding]:
+def _told(returned: Any, where: str) -> Iterator[Finding]:
     """What was returned or yielded, as findings."""
-    if isinstance(said, bool):
+    if isinstance(returned, bool):
         hint = "return findings or texts of what is wrong, none if all is well; or raise"
-        yield Finding("validate-failed", f"{where} returned {said}, which may mean either", hint)
-    elif isinstance(said, Finding):
-        yield said
-    elif isinstance(said, str):
-        yield from [Finding("validate-failed", f"{where}: {said}")] if said else []
-    elif said is not None:
-        for each in said:
+        yield Finding("validate-failed", f"{where} returned {returned}, which may mean either", hint)
+    elif isinstance(returned, Finding):
+        yield returned
+    elif isinstance(returned, str):
+        yield from [Finding("validate-failed", f"{where}: {returned}")] if returned else []
+    elif returned is not None:
+        for each in returned:
             yield from _told(each, where)
-
-
-def _reason(error: Exception) -> str:
-    return str(error.orig if isinstance(error, DBAPIError) else error).strip() or repr(error)
 
 
 # --- unchanged_rows
@@ -146,7 +142,7 @@ def counted(connection: Connection, script: Script, timeout: timedelta) -> dict[
             return {name: _count(connection, name) for name in names}
     except DBAPIError as error:
         raise PreflightFailed(
-            f"unchanged_rows of revision {script.revision}: {_reason(error)}",
+            f"unchanged_rows of revision {script.revision}: {said(error)}",
             hint="name tables that are there before it and after it, and can be counted within validation_timeout",
         ) from error
 
@@ -158,7 +154,7 @@ def _of_counts(connection: Connection, script: Script, before: Mapping[str, int]
         except DBAPIError as error:
             connection.rollback()
             fact = f"{name}, of which revision {script.revision} promises unchanged_rows, cannot be counted"
-            yield Finding("rows-changed", f"{fact}: {_reason(error)}", "name tables that are there after it, too")
+            yield Finding("rows-changed", f"{fact}: {said(error)}", "name tables that are there after it, too")
             continue
         if now != number:
             yield Finding(
