@@ -297,14 +297,28 @@ def test_concurrently_that_is_cut_short_says_what_it_waited_for(orders):
 def test_rows_are_waited_for_in_the_queue_and_outside(orders):
     orders.configure("staging", lock_timeouts_of_rows="20ms")
     orders.execute("INSERT INTO orders VALUES (1)")
-    orders.revision("001_a", None, 'op.execute("UPDATE orders SET id = 2")')
-    orders.revision("002_b", "001_a", 'op.execute("SELECT nextval(\'runs\')"); op.execute("DELETE FROM orders")')
+    begun = orders.path / "begun"
+    begin = f"__import__('pathlib').Path({str(begun)!r}).touch()\n    "
+    orders.revision("001_a", None, begin + 'op.execute("UPDATE orders SET id = 2")')
+    deletes = """op.execute("SELECT nextval('runs')"); op.execute("DELETE FROM orders")"""
+    orders.revision("002_b", "001_a", begin + deletes)
     for version, restarted in ((1, 0), (2, 1)):
-        with holding(orders, "UPDATE orders SET id = 3", seconds=0.8):
+        begun.unlink(missing_ok=True)
+        with holding(orders, "UPDATE orders SET id = 3", seconds=0.8, begun=begun):
             command.upgrade(orders.config, f"00{version}")
         assert told(orders)["restarted"] == restarted
         assert told(orders)["blockers"][0]["mode"] == "RowExclusiveLock"
     assert orders.scalar("SELECT count(*) FROM orders") == 0
+
+    # however long it may stand in the queue, it is not asked for beyond the deadline
+    orders.execute("INSERT INTO orders VALUES (1)")
+    ini = orders.path / "alembic.ini"
+    ini.write_text(ini.read_text().replace("20ms", "1s\nlock_deadline = 300ms"))
+    orders.revision("003_c", "002_b", 'op.execute("UPDATE orders SET id = 4")')
+    with holding(orders, "UPDATE orders SET id = 3"), pytest.raises(RevisionFailed) as failed:
+        command.upgrade(orders.config, "003")
+    seconds = float(re.search(r"did not get its locks within ([\d.]+) s", str(failed.value))[1])
+    assert 0.3 <= seconds < 0.9
 
 
 def test_what_is_deferred_to_the_commit_is_refused_before_it(orders, caplog):

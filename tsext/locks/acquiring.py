@@ -253,7 +253,8 @@ class Acquirer:
                 elif seen is Seen.VACUUM and place is not Place.SAVEPOINT:
                     self.session.ask_vacuum(holders[0].relation)
                 else:
-                    return timeout if seen is Seen.CLEAR or mild else BRIEFEST
+                    wanted = timeout if seen is Seen.CLEAR or mild else BRIEFEST
+                    return max(BRIEFEST, min(wanted, until - time.monotonic()))
         finally:
             step.attempts.waited += time.monotonic() - begun
 
