@@ -177,6 +177,7 @@ sa.Table("accounts", metadata, sa.Column("id", sa.{integer}, primary_key=True), 
 sa.Table("fees", metadata, sa.Column("account", sa.Integer, sa.ForeignKey("accounts.id", name="fk_fees")),
          sa.Column("id", sa.{integer}, primary_key=True), sa.Column("cents", sa.{money}, nullable={nullable}),
          sa.Column("a", sa.{integer}), sa.Column("b", sa.{integer}), sa.Index("ix_fees", "a", "b"),
+         sa.Column("parent", sa.{integer}, unique=True), sa.Column("d", sa.{integer}),
          sa.Index("ix_fees_cents", "cents"){more})
 """
 
@@ -184,6 +185,7 @@ sa.Table("fees", metadata, sa.Column("account", sa.Integer, sa.ForeignKey("accou
 def test_types_are_changed_over_two_revisions(project, monkeypatch):
     """Where it would rewrite a table, and can be done so: nothing refers to the column, and no index is shared."""
     monkeypatch.setenv("TSEXT_ENV", "development")
+    project.run_with(CHECKS)
     project.models(TYPES.format(integer="Integer", short=5, money="Integer", nullable=True, more=""))
     autogenerate(project, "before")
     run(project, command.upgrade)
@@ -193,13 +195,22 @@ def test_types_are_changed_over_two_revisions(project, monkeypatch):
     )
     before = project.rows(COLUMNS)
     more = ', sa.Index("ix_fees_account", sa.text("cents DESC"), "account")'
+    more += ', sa.CheckConstraint("a < d", name="ck_fees")'  # which then is about a column that is changed, too
+    more += ', sa.ForeignKeyConstraint(["a"], ["fees.parent"], name="fk_parent")'  # to one that is changed meanwhile
     project.models(TYPES.format(integer="BigInteger", short=50, money="Text", nullable=False, more=more))
     autogenerate(project, "types")
 
     first, second, third = (body(project, f"00{number}") for number in (2, 3, 4))
-    assert first.count("op.alter_column(") == 3  # wider text, what others refer to, and the second of an index
+    assert (
+        first.count("op.alter_column(") == 5
+    )  # wider text, what is referred to, twice, and what is in one thing with another
     said = [line.strip() for line in second.splitlines() if line.strip().startswith("op.")]
-    assert said[:-3] == ['op.set_not_null("fees", "cents")', "op.create_index_concurrently("]
+    assert said[:-3] == [
+        'op.set_not_null("fees", "cents")',
+        "op.create_index_concurrently(",
+        'op.add_foreign_key("fk_parent", "fees", "fees", ["a"], ["parent"])',
+        'op.add_check("ck_fees", "fees", "a < d")',
+    ]
     assert said[-3:] == [
         f'op.expand_column_type("fees", "{column}", "{type_}")'
         for column, type_ in (("id", "BIGINT"), ("cents", "TEXT"), ("a", "BIGINT"))

@@ -115,13 +115,14 @@ class _Tables:
 
     def declares(self, kind: type[Any], schema: str | None, name: str) -> bool:
         """Whether the models say that a table is, or has, something of TimescaleDB's."""
-        return any(isinstance(each, kind) for table in self._declared(schema, name) for each in objects_of(table))
+        return any(isinstance(each, kind) for table in self.declared(schema, name) for each in objects_of(table))
 
     def is_partitioned(self, schema: str | None, name: str) -> bool:
         """Whether the models say that PostgreSQL partitions a table."""
-        return any(table.dialect_options["postgresql"]["partition_by"] for table in self._declared(schema, name))
+        return any(table.dialect_options["postgresql"]["partition_by"] for table in self.declared(schema, name))
 
-    def _declared(self, schema: str | None, name: str) -> Iterator[Table]:
+    def declared(self, schema: str | None, name: str) -> Iterator[Table]:
+        """What the models say of a table."""
         for metadata in self.metadata:
             table = metadata.tables.get(f"{schema}.{name}" if schema else name)
             if table is not None:
@@ -173,7 +174,7 @@ def _safe(operation: MigrateOperation, tables: _Tables) -> list[MigrateOperation
     if isinstance(operation, CreateForeignKeyOp):
         return list(_foreign_key(operation))
     if isinstance(operation, AlterColumnOp):
-        return list(_altered(operation, tables.retyping))
+        return list(_altered(operation, tables))
     if isinstance(operation, AddColumnOp) and not tables.stays_constrained(key):
         return list(_added(operation))
     return [operation]
@@ -237,13 +238,15 @@ def _foreign_key(operation: CreateForeignKeyOp) -> Iterator[MigrateOperation]:
     yield AddForeignKey(key)
 
 
-def _altered(operation: AlterColumnOp, retyping: Retyping | None) -> Iterator[MigrateOperation]:
+def _altered(operation: AlterColumnOp, tables: _Tables) -> Iterator[MigrateOperation]:
     """NOT NULL apart from whatever else is altered, and a type that takes long."""
     rest = copy.copy(operation)
     if operation.modify_nullable is False:
         rest.modify_nullable = None
-    if rest.has_changes():
-        yield from [rest] if retyping is None else retyping.instead(rest)
+    if rest.has_changes() and tables.retyping is not None:
+        yield from tables.retyping.instead(rest, tables.declared(operation.schema, operation.table_name))
+    elif rest.has_changes():
+        yield rest
     if operation.modify_nullable is False:
         yield SetNotNull(NotNull(operation.table_name, operation.column_name, operation.schema))
 
