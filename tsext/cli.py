@@ -72,7 +72,7 @@ def preflight(config: Config, json: bool = False) -> None:
     """Check the server, its disk, locks, replicas and sessions for what is pending."""
     results = command.preflight(config)
     if json:
-        _print_json([asdict(result) for result in results])
+        _print_json([result._asdict() for result in results])
     else:
         table = Table("check", "result", "found", "cure")
         for each in results:

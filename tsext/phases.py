@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from alembic.script import Script
 
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
 PHASES = ("expand", "migrate", "contract")
 
 
-@dataclass(frozen=True)
-class Phase:
+class Phase(NamedTuple):
     """The phase of a revision: what its variables ``phase`` and ``requires_application`` say."""
 
     name: str | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -12,8 +12,7 @@ from tsext.catalog.asking import rows
 from tsext.model.locks import LockMode
 
 
-@dataclass(frozen=True)
-class Holder:
+class Holder(NamedTuple):
     """A transaction that holds a lock on a relation, or stands in the queue for one."""
 
     pid: int | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -10,8 +10,7 @@ from tsext.catalog.asking import rows
 from tsext.model.locks import LockMode
 
 
-@dataclass(frozen=True)
-class Waiting:
+class Waiting(NamedTuple):
     """What a first, cheap look at a session tells."""
 
     we_wait: bool
@@ -21,8 +20,7 @@ class Waiting:
     """The strongest lock that the session holds on a relation."""
 
 
-@dataclass(frozen=True)
-class Waiter:
+class Waiter(NamedTuple):
     """Somebody who waits for us, or for somebody who does."""
 
     pid: int
@@ -33,8 +31,7 @@ class Waiter:
     query: str | None
 
 
-@dataclass(frozen=True)
-class Backend:
+class Backend(NamedTuple):
     """A session, as ``pg_stat_activity`` shows it."""
 
     state: str | None

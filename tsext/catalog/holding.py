@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -11,8 +11,7 @@ from tsext.catalog.asking import rows
 from tsext.model.locks import LockMode
 
 
-@dataclass(frozen=True)
-class LockedRelation:
+class LockedRelation(NamedTuple):
     """A relation that this session has locked."""
 
     modes: tuple[LockMode, ...]
@@ -32,8 +31,7 @@ class LockedRelation:
         return self.is_table and LockMode.ROW_EXCLUSIVE in self.modes
 
 
-@dataclass(frozen=True)
-class Locked:
+class Locked(NamedTuple):
     """What this session has locked at one moment."""
 
     relations: Mapping[int, LockedRelation]
@@ -44,8 +42,7 @@ class Locked:
     """The oids of those names that were asked for, and that there are."""
 
 
-@dataclass(frozen=True)
-class TableFiles:
+class TableFiles(NamedTuple):
     """A table, as a transaction sees it."""
 
     table: str

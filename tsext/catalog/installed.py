@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -18,8 +17,7 @@ MATCHED_SINCE = (2, 22)
 """TimescaleDB that tells by definitions which indexes of chunks are those of a hypertable; before, by its catalog."""
 
 
-@dataclass(frozen=True)
-class TimescaleInfo:
+class TimescaleInfo(NamedTuple):
     """The TimescaleDB of a database."""
 
     version: str

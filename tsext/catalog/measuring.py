@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -17,8 +17,7 @@ _KNOWN_SINCE = (2, 19)
 """TimescaleDB that tells which relation holds a chunk's rows in the columnstore."""
 
 
-@dataclass(frozen=True)
-class RelationSize:
+class RelationSize(NamedTuple):
     """A relation, with all that is locked and rewritten together with it."""
 
     key: Key

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -12,8 +12,7 @@ from tsext.catalog.asking import rows, text
 from tsext.sql.quoting import literal
 
 
-@dataclass(frozen=True)
-class Replica:
+class Replica(NamedTuple):
     """A standby or subscriber that is connected."""
 
     name: str
@@ -24,8 +23,7 @@ class Replica:
     """WAL it has yet to replay."""
 
 
-@dataclass(frozen=True)
-class Slot:
+class Slot(NamedTuple):
     """A replication slot, for which WAL is kept."""
 
     name: str
@@ -36,8 +34,7 @@ class Slot:
     """WAL kept for it; None if it keeps none."""
 
 
-@dataclass(frozen=True)
-class Transaction:
+class Transaction(NamedTuple):
     """A transaction of another session of this database."""
 
     pid: int
@@ -49,8 +46,7 @@ class Transaction:
     """Since it began."""
 
 
-@dataclass(frozen=True)
-class PreparedTransaction:
+class PreparedTransaction(NamedTuple):
     """A transaction of this database that was prepared, and holds its locks until someone ends it."""
 
     gid: str
@@ -59,8 +55,7 @@ class PreparedTransaction:
     """Since it was prepared."""
 
 
-@dataclass(frozen=True)
-class Server:
+class Server(NamedTuple):
     """What of a server decides whether a run can succeed."""
 
     standby: bool

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -22,8 +22,7 @@ def unvalidated_constraints(connection: Connection) -> list[tuple[str, str]]:
     return [(row.relation, row.quoted) for row in found if key_of(connection, row.schema, row.name) not in chunk]
 
 
-@dataclass(frozen=True)
-class UncoveredIndex:
+class UncoveredIndex(NamedTuple):
     """An index of a hypertable that some chunks lack."""
 
     hypertable: str

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tsext.catalog.serving import Server
 
@@ -13,8 +13,7 @@ _CONTROL_FILE = Path("global", "pg_control")
 """Begins with the system identifier, in the machine's own byte order."""
 
 
-@dataclass(frozen=True)
-class Volume:
+class Volume(NamedTuple):
     """Where something is kept."""
 
     free: int

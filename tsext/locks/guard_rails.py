@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -13,8 +13,7 @@ from tsext.errors import Finding
 from tsext.settings import Settings
 
 
-@dataclass(frozen=True)
-class Rails:
+class Rails(NamedTuple):
     """Limits for the state of the server; None: no limit."""
 
     replica_lag: timedelta | None = None

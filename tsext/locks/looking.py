@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from sqlalchemy import Connection
@@ -149,7 +149,7 @@ class Lookout:
         """Who holds or wants locks that do not go with these."""
         with self.ourselves():
             found = catalog.lock_holders(self.connection, {name: mode.conflicts for name, mode in needs.items()})
-        return [each if each.age is not None else replace(each, age=self._watched(each)) for each in found]
+        return [each if each.age is not None else each._replace(age=self._watched(each)) for each in found]
 
     def oldest(self) -> list[Holder]:
         """Who has had a transaction for longest."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tsext.locks.statements import Kind
 from tsext.settings import Settings
@@ -15,8 +15,7 @@ JITTER = 0.25
 """Part of a timeout by which it varies, so that it does not go in step with what it collides with."""
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(NamedTuple):
     """Timeouts, in seconds."""
 
     tables: tuple[float, ...]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any
+from typing import Any, NamedTuple
 
-from tsext.sql import grammar
 from tsext.sql.excerpt import shortened
 
 
@@ -40,8 +38,7 @@ _DEFINING = ("CREATE", "ALTER", "DROP", "COMMENT", "GRANT", "REVOKE")
 _CREATED_ON_EXISTING = ("INDEX", "UNIQUE", "TRIGGER", "CONSTRAINT", "POLICY", "RULE")
 
 
-@dataclass(frozen=True)
-class Statement:
+class Statement(NamedTuple):
     """One statement as the driver is given it."""
 
     text: str
@@ -118,6 +115,8 @@ def _first_words(text: str) -> list[str]:
 
 def _waits_for_transactions(text: str) -> bool:
     """Whether a statement with the word CONCURRENTLY in it waits for others' transactions; assumed if unreadable."""
+    from tsext.sql import grammar  # most runs have no such statement
+
     found = grammar.tree(text.rstrip("; \t\r\n"))
     if found is None:
         return True

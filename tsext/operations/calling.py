@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 from alembic.script import Script
 
 from tsext.operations import VERBS
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """A verb that a revision calls whatever happens."""
 
     revision: str

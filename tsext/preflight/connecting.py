@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
@@ -18,8 +18,7 @@ READ_ONLY = Finding(
 )
 
 
-@dataclass(frozen=True)
-class ServerState:
+class ServerState(NamedTuple):
     """What of the server decides how a run proceeds."""
 
     single_client: bool

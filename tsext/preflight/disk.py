@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -23,8 +23,7 @@ _DF = "df -Pk . pg_wal/"
 """A server runs in its data directory."""
 
 
-@dataclass(frozen=True)
-class Need:
+class Need(NamedTuple):
     """What a run takes on disk at most at one time, in bytes."""
 
     data: int = 0

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -16,8 +17,7 @@ from tsext.model.locks import Work
 from tsext.settings import Settings
 
 
-@dataclass(frozen=True)
-class Touch:
+class Touch(NamedTuple):
     """A relation that a pending statement locks, chunks and partitions included, and what is done to it."""
 
     relation: str
@@ -44,8 +44,7 @@ class State(StrEnum):
     OFF = "off"
 
 
-@dataclass(frozen=True)
-class Observation:
+class Observation(NamedTuple):
     """What a check saw."""
 
     says: str
@@ -58,8 +57,7 @@ class Observation:
     """Whether a warning is due if it is not known."""
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """One line of ``tsext preflight``."""
 
     check: str

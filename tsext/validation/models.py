@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from alembic.autogenerate.api import RevisionContext
 from alembic.config import Config
@@ -33,8 +32,7 @@ _AS_CHECK = {
 _SHOWN = 5
 
 
-@dataclass(frozen=True)
-class Differences:
+class Differences(NamedTuple):
     """What autogenerate would write."""
 
     missing: tuple[str, ...]
