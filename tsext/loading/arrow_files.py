@@ -1,5 +1,7 @@
 """Files of Parquet and Arrow, read by pyarrow, an extra, and sent to the server as CSV, in which all types are text.
 
+Rows of which all columns have the types of the table's are sent in binary: see :mod:`tsext.loading.binary`.
+
 A part is a range of rows; it is made of whole row groups, or record batches, as far as they are not too large, since
 those are read as a whole.
 """
@@ -121,6 +123,10 @@ class ArrowPart:
         """Its rows as CSV."""
         groups = _groups(self.path, Stamp.of(self.path))
         return Written(_csv(groups, each) for each in groups.rows(self.begin, self.end))
+
+    def tables(self) -> Iterator[Any]:
+        """Its rows as tables of pyarrow."""
+        return _groups(self.path, Stamp.of(self.path)).rows(self.begin, self.end)
 
     def text(self) -> bytes:
         """The same at once."""

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from tsext.backfill.ledger import Backfill, Outcome, Task
-from tsext.loading import chunks, planning, program, rejects
+from tsext.loading import binary, chunks, planning, program, rejects
 from tsext.loading.formats import copy_statement
 from tsext.loading.rejects import Reject
 from tsext.loading.sources import Part, Range
@@ -51,7 +51,8 @@ def perform(connection: Connection, backfill: Backfill, task: Task) -> Outcome:
     if chunk is not None and not chunks.is_fillable(connection, table, spec.columns, chunk):
         chunk = None
     copying = Copying(connection, backfill.source, spec, chunk)
-    copying.load(part)
+    if spec.kind != "arrow" or not copying.load_as_binary(part):
+        copying.load(part)
     refuse_changed(connection, backfill)
     rejects.add(connection, backfill.id, copying.rejects, spec.max_rejects)
     seen = copying.rows + copying.skipped + len(copying.rejects)
@@ -92,6 +93,27 @@ class Copying:
             if not pieces:
                 self._reject(part, error)
             left += [(each, depth + 1 if number == 0 else 0) for number, each in reversed(list(enumerate(pieces)))]
+
+    def load_as_binary(self, part: Any) -> bool:
+        """Load rows of an Arrow file as they are, if they can be sent so, and none is refused; whether that was done.
+
+        :param part: a :class:`tsext.loading.arrow_files.ArrowPart`, to be loaded in another way if not.
+        """
+        encoding = binary.encoding(self.connection, self.relation, self.spec.columns)
+        if encoding is None:
+            return False
+        into = copy_statement(self.chunk or self.relation, self.spec.columns, binary.OPTIONS)
+        send(self.connection, "SAVEPOINT tsext_binary")
+        with encoding.open(part.tables()) as data:
+            try:
+                self.rows = copy_in(self.connection, into, data)
+            except (DBAPIError, binary.NotAlike) as error:
+                if not data.refused and not sqlstate(error).startswith(_OF_A_RECORD):
+                    raise
+                send(self.connection, "ROLLBACK TO SAVEPOINT tsext_binary")
+                return False
+        send(self.connection, "RELEASE SAVEPOINT tsext_binary")
+        return True
 
     def _reject(self, part: Part, error: Exception) -> None:
         self.rejects.append(Reject(part.line, sqlstate(error), _reason(error), part.text()))

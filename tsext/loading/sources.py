@@ -10,7 +10,7 @@ from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
-from typing import Protocol
+from typing import Protocol, Self
 
 from tsext.errors import LoadError
 from tsext.sql.sending import Readable
@@ -34,7 +34,7 @@ class Written:
         self._texts = texts
         self._held = io.BytesIO()
 
-    def __enter__(self) -> Written:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
