@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 from tsext.catalog import RelationFacts
@@ -41,8 +42,24 @@ def add_constraint(reading: Reading, table: Name, command: Any) -> None:
         columns = [each.string.sval for each in constraint.keys]
         reading.need_columns(table, *columns)
         add(reading, table, constraint, columns)
-    if name:
-        reading.script.change(table).constraints.setdefault(name, Added(validated=True))
+    added = reading.script.change(table).constraints
+    unnamed = added.pop("", Added(not constraint.skip_validation))
+    added.setdefault(name or _usual_name(reading, table, constraint, columns), unnamed)
+
+
+_SUFFIXES = {"CONSTR_PRIMARY": "pkey", "CONSTR_UNIQUE": "key", "CONSTR_EXCLUSION": "excl", "CONSTR_FOREIGN": "fkey",
+             "CONSTR_CHECK": "check", "CONSTR_NOTNULL": "not_null"}  # fmt: skip
+
+
+def _usual_name(reading: Reading, table: Name, constraint: Any, columns: list[str]) -> str:
+    """What PostgreSQL calls a constraint that is given no name: ``ChooseConstraintName`` in pg_constraint.c."""
+    kind = kind_of(constraint)
+    if kind == "CONSTR_CHECK":
+        read = columns_in(constraint.raw_expr)
+        columns = sorted(read) if len(read) == 1 else []
+    name = "_".join([table.name, *(columns if kind != "CONSTR_PRIMARY" else ()), _SUFFIXES.get(kind, "")])
+    known = {each.name for each in reading.constraints(table)} | set(reading.state(table).constraints)
+    return next(each for each in (f"{name}{number or ''}" for number in count()) if each not in known)
 
 
 def add_foreign_key(reading: Reading, table: Name, constraint: Any, columns: list[str], *, validated: bool) -> None:
@@ -226,8 +243,9 @@ def validate(reading: Reading, table: Name, command: Any) -> None:
     reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE, work)
     if reading.find(table) is not None and constraint is None and added is None:
         reading.report(rules.DOES_NOT_EXIST, table, what="constraint", name=command.name)
-    if constraint is not None and constraint.references:
-        reading.lock(Name(*constraint.references), LockMode.ROW_SHARE, work)
+    references = next((each.references for each in (constraint, added) if each is not None and each.references), None)
+    if references is not None:
+        reading.lock(Name(*references), LockMode.ROW_SHARE, work)
     state.validated = state.validated or added is None
     if constraint is not None:
         state.proven |= dict.fromkeys(proves_not_null(constraint.definition), command.name)

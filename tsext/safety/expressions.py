@@ -61,9 +61,21 @@ def truth(expression: Any, never_null: Collection[str] = ()) -> bool | None:
     if operator == "NOT_EXPR":
         return None if values[0] is None else not values[0]
     decisive = operator == "OR_EXPR"
+    if _is_and_is_not_null(expression.bool_expr.args):
+        return decisive
     if decisive in values:
         return decisive
     return None if None in values else not decisive
+
+
+def _is_and_is_not_null(conditions: Any) -> bool:
+    """Whether one of them says that something is null, and another that the same is not."""
+    tests = [each.null_test for each in conditions if each.WhichOneof("node") == "null_test"]
+    said: dict[frozenset[str], set[int]] = {}
+    for each in tests:
+        if each.arg.WhichOneof("node") == "column_ref":
+            said.setdefault(frozenset(columns_in(each.arg)), set()).add(each.nulltesttype)
+    return any(len(types) > 1 for types in said.values())
 
 
 def _value(expression: Any) -> tuple[str, str] | None:

@@ -689,3 +689,4 @@ ALTER TABLE read_by_function DROP COLUMN id;
 ALTER TABLE read_by_function DROP COLUMN v CASCADE;
 DROP TABLE read_by_function;
 DROP TABLE read_by_function CASCADE;
+UPDATE u SET name = 'x' WHERE name IS NULL OR name IS NOT NULL;
