@@ -755,7 +755,7 @@ def test_a_job_that_runs_is_waited_for(timescaledb):
         with connect() as job:
             pid = job.exec_driver_sql("SELECT pg_backend_pid()").scalar()
             with pytest.raises(
-                PreflightFailed, match=rf"still run after 0:00:01: Retention Policy \[1000\] \(process {pid}\)"
+                PreflightFailed, match=rf"still run after 1s: Retention Policy \[1000\] \(process {pid}\)"
             ):
                 wait_for(connection, [name, "other"], timedelta(seconds=1))
             wait_for(connection, ["other"], timedelta(0))

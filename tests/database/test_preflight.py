@@ -17,7 +17,7 @@ from tsext import catalog, cli, command, safety
 from tsext.errors import PreflightFailed
 from tsext.locks import guard_rails
 from tsext.preflight import checking
-from tsext.preflight.budget import locks_of
+from tsext.preflight.budget import entries_of
 from tsext.preflight.situation import State, Touch
 from tsext.preflight.touching import touches
 from tsext.settings import Settings, Size
@@ -193,7 +193,7 @@ def test_locks_are_counted_as_the_server_takes_them(ticks):
             connection.exec_driver_sql(statement)
             query = "SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND NOT fastpath"
             taken = connection.exec_driver_sql(query).scalar()
-            assert taken <= locks_of(touch, size) <= most * taken, statement
+            assert taken <= entries_of(touch, size) <= most * taken, statement
 
 
 def test_the_verb(project, capsys):

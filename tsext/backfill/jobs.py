@@ -11,7 +11,7 @@ from datetime import timedelta
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from tsext import catalog
+from tsext import catalog, durations
 from tsext.errors import PreflightFailed
 from tsext.model import JOBS
 from tsext.sql import jobs
@@ -92,7 +92,7 @@ def wait_for(connection: Connection, applications: list[str], timeout: timedelta
             names = ", ".join(f"{name} (process {pid})" for name, pid in running)
             stop = f"SELECT pg_terminate_backend({running[0][1]})"
             raise PreflightFailed(
-                f"jobs still run after {timeout}: {names}",
+                f"jobs still run after {durations.spelled(timeout)}: {names}",
                 hint=f"run it again later, give a longer timeout=, or stop one: {stop}",
             )
         log.info("waiting for jobs that run: %s", ", ".join(name for name, _ in running))

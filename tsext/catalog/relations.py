@@ -67,8 +67,6 @@ class IndexFacts:
     reads: tuple[str, ...] = ()
     """All columns that it depends on, by its expressions and condition too."""
     has_expressions: bool = False
-    immediate: bool = True
-    """Whether it is not deferrable."""
 
 
 @dataclass(frozen=True)

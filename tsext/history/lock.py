@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Row
 
+from tsext import durations
 from tsext.errors import UpgradeLocked
 from tsext.history.bookkeeping import query
 
@@ -50,7 +51,7 @@ def _locked(holder: Row[Any] | None, timeout: timedelta) -> UpgradeLocked:
     who = f": {_described(holder)}" if holder is not None else ""
     pid = holder.pid if holder is not None else "PID"
     return UpgradeLocked(
-        f"another upgrade of this database is running{who}; waited {timeout}",
+        f"another upgrade of this database is running{who}; waited {durations.spelled(timeout)}",
         hint="wait until it has finished and run this again, or set upgrade_lock_timeout higher; "
         f"if it hangs, end it with: SELECT pg_terminate_backend({pid})",
     )

@@ -47,11 +47,11 @@ def _needed(touches: Sequence[Touch], sizes: dict[str, RelationSize]) -> int:
     most: dict[str, int] = {}
     for touch in touches:
         if touch.relation in sizes:
-            most[touch.relation] = max(most.get(touch.relation, 0), locks_of(touch, sizes[touch.relation]))
+            most[touch.relation] = max(most.get(touch.relation, 0), entries_of(touch, sizes[touch.relation]))
     return sum(most.values())
 
 
-def locks_of(touch: Touch, size: RelationSize) -> int:
+def entries_of(touch: Touch, size: RelationSize) -> int:
     """Entries of the lock table that a statement takes."""
     whole = size.relations + size.indexes + 2 * size.toasted  # a TOAST table has an index
     if touch.drops:

@@ -63,7 +63,7 @@ indexes AS (
         (SELECT array_agg(DISTINCT a.attname::text) FROM pg_depend AS d
             JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
             WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid AND d.refobjid = i.indrelid AND d.refobjsubid > 0),
-        i.indexprs IS NOT NULL, i.indimmediate
+        i.indexprs IS NOT NULL
     )) AS found
     FROM pg_index AS i
     JOIN pg_class AS c ON c.oid = i.indexrelid
