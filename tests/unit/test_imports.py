@@ -71,6 +71,16 @@ def test_an_upgrade_loads_no_objects():
     assert (done.stderr, done.stdout) == ("", "[]\n")
 
 
+def test_what_a_first_revision_needs_loads_no_nouns_and_no_grammar():
+    code = (
+        "import sys; from tsext.preflight import checking; from tsext.locks import acquiring, receipt, watchdog;"
+        "from tsext import catalog, validation; catalog.invalid_indexes, catalog.unvalidated_constraints;"
+        "print(*sorted(m for m in sys.modules if m.startswith(('tsext.model.', 'tsext.sql.grammar', 'postgast'))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stderr, done.stdout) == ("", "tsext.model.locks\n")
+
+
 def test_a_url_of_this_machine_loads_little_of_the_local_server():
     """Every run on one asks whether it is that server's."""
     code = (
