@@ -175,6 +175,15 @@ def test_a_guard_rail_stops_it(busy):
     assert "split the revision" in output
 
 
+def test_a_guard_rail_that_is_still_crossed_stops_it_again(busy):
+    busy.configure("development", guard_free_disk="100TB", watchdog_attempts=3)
+    busy.revision("002_b", "001_a", SLOW.format(seconds=0.6))
+
+    output = busy.run("alembic", "upgrade", "head", fails=True)
+
+    assert "stopped by the watchdog, 3 times" in output and "less than guard_free_disk" in output
+
+
 def test_a_session_that_holds_locks_and_runs_nothing_is_ended(busy):
     busy.configure("development", watchdog_longest_wait="500ms")
     sleeps = 'op.execute("LOCK TABLE t_001_a IN ACCESS EXCLUSIVE MODE")\n    import time; time.sleep(6)\n    '

@@ -91,7 +91,8 @@ def refuse(findings: list[Finding]) -> None:
     :raises ValidationFailed: with all of them.
     """
     if findings:
-        raise ValidationFailed(f"validation found {len(findings)} fault(s)", findings=findings)
+        told = f"validation found {len(findings)} fault(s)"
+        raise ValidationFailed(told, hint="mend what was found, then run `tsext validate` again", findings=findings)
 
 
 def preflight(config: Config) -> list[Result]:

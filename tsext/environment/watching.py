@@ -131,6 +131,7 @@ class Watching:
             watchdog = Watchdog(self.connection.engine, self.settings, driver.info.backend_pid)
             self.watchdog = self._stack.enter_context(watchdog)
             locks.cancelled = self.watchdog.cancelled
+            locks.before_again.append(self.watchdog.again)
             if sys.stderr.isatty():
                 self.watchdog.show = self._stack.enter_context(_Status())
         return self.watchdog

@@ -37,7 +37,7 @@ LAST_RESORT = 2.0
 """How many times as long as the limit others wait until a session that runs no statement is ended."""
 
 GUARDED = 1.0
-"""Seconds between two looks at the guard rails."""
+"""Seconds between two looks at the guard rails, as long as none is crossed."""
 
 
 @dataclass
@@ -130,6 +130,10 @@ class Watchdog:
             self._thread = threading.Thread(target=self._watch, name="tsext-watchdog", daemon=True)
             self._thread.start()
 
+    def again(self) -> None:
+        """The step was rolled back, and begins again; it may be stopped again at once."""
+        self._cancelled_at = 0.0
+
     def cancelled(self) -> bool:
         """Whether the error at hand comes from our cancellation, and the step may be tried again."""
         return self.was_cancelled() and self.cancellations < self.settings.watchdog_attempts
@@ -201,8 +205,10 @@ class Watchdog:
     def _guarded(self, connection: Connection) -> list[Finding]:
         if time.monotonic() - self._guarded_at < GUARDED:
             return []
-        self._guarded_at = time.monotonic()
-        return self.guard(connection, self.settings, self.pid)
+        found = self.guard(connection, self.settings, self.pid)
+        # what is crossed is so still with the next statement, or when the step is tried again
+        self._guarded_at = time.monotonic() if not found else 0.0
+        return found
 
     def _stop_it(self, connection: Connection, reasons: list[Finding], waited: float) -> None:
         if self.was_cancelled():

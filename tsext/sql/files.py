@@ -254,7 +254,7 @@ def explain(file: SqlFile, statement: Statement, error: BaseException) -> SqlFil
     return SqlFileError("\n".join(details), hint=_cure(file, statement, said))
 
 
-_NO_ANSWER = "if the connection was lost, the server's log says why; then run it again"
+_NO_ANSWER = "if the connection was lost, the server's log says why"
 
 
 def _position(statement: Statement, said: Any) -> int:
@@ -277,15 +277,15 @@ def _details(statement: Statement, said: Any) -> Iterator[tuple[str, str]]:
 _CURES: Mapping[str, str] = {
     "25001": refusals.ALONE,
     "2D000": refusals.ALONE,
-    "40001": "another session was in the way: run it again",
-    "40P01": "another session was in the way: run it again",
+    "40001": "another session was in the way",
+    "40P01": "another session was in the way",
     "42501": "grant the missing privilege to the role that migrates, or migrate as the object's owner",
-    "53": "free the resource on the server, then run it again",
-    "55P03": "another session held the lock: find out which, and run it again when it is done",
-    "57014": "it was cancelled, or took longer than statement_timeout: then run it again, with more time",
-    "57": "the server ended the statement, not the SQL: its log says why; then run it again",
+    "53": "free the resource on the server",
+    "55P03": "another session held the lock: find out which, and wait until it is done",
+    "57014": "it was cancelled, or took longer than statement_timeout: then give it more time",
+    "57": "the server ended the statement, not the SQL: its log says why",
 }
-"""By SQLSTATE, or by its class."""
+"""By SQLSTATE, or by its class. What is to be run then depends on what was run."""
 
 
 def _cure(file: SqlFile, statement: Statement, said: Any) -> str:

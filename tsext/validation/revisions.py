@@ -86,12 +86,10 @@ _RAISED = ("P0001", "P0004")
 def _refused(error: SqlFileError, state: str) -> Finding:
     if state in _RAISED:
         return Finding("check-failed", error.message, _MEND)
-    cure = _CURES.get(state) or (error.hint or "").replace("run it again", "run `tsext validate` again")
-    return Finding("check-error", error.message, cure if "tsext validate" in cure else f"{cure}; {_THEN}")
+    return Finding("check-error", error.message, _CURES.get(state) or error.hint)
 
 
-_THEN = "then run `tsext validate`"
-_MEND = f"mend the data, or the check if it asks too much; {_THEN}"
+_MEND = "mend the data, or the check if it asks too much"
 
 
 def _shown(rows: Iterable[Mapping[str, Any]]) -> str:
