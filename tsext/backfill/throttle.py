@@ -53,7 +53,7 @@ class Throttle:
                 *self._server(connection, limits),
                 *self._wal_rate(connection, limits),
                 *_vacuum(connection, backfill, limits),
-                *_asked(connection, limits),
+                *_own_query(connection, limits),
             ]
         return self._found
 
@@ -97,7 +97,7 @@ def _vacuum(connection: Connection, backfill: Backfill, limits: Settings) -> Ite
             yield Finding("vacuum", f"{vacuumed} is being vacuumed", "wait, or set vacuum=ignore")
 
 
-def _asked(connection: Connection, limits: Settings) -> Iterator[Finding]:
+def _own_query(connection: Connection, limits: Settings) -> Iterator[Finding]:
     """What the user's own query says; one that fails is a reason, too: it was to protect something."""
     if not limits.backfill_query:
         return

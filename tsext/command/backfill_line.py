@@ -241,7 +241,7 @@ def _drawing(bars: Progress) -> Callable[[Connection, Backfill], None]:
     drawn: dict[str, Any] = {}
 
     def tell(connection: Connection, backfill: Backfill) -> None:
-        told = _told(connection, backfill)
+        told = _progress_told(connection, backfill)
         if backfill.name not in drawn:
             drawn[backfill.name] = bars.add_task(escape(backfill.name), total=1.0, **told)
         bars.update(drawn[backfill.name], **told)
@@ -255,14 +255,14 @@ def _lines() -> Callable[[Connection, Backfill], None]:
     def tell(connection: Connection, backfill: Backfill) -> None:
         nonlocal said
         if time.monotonic() - said >= _SECONDS:
-            said, told = time.monotonic(), _told(connection, backfill)
+            said, told = time.monotonic(), _progress_told(connection, backfill)
             words = (f"{told['completed']:.0%}", told["rate"], told["left"], told["reason"])
             print(f"{backfill.name}: {', '.join(filter(None, words))}", file=sys.stderr, flush=True)
 
     return tell
 
 
-def _told(connection: Connection, backfill: Backfill) -> dict[str, Any]:
+def _progress_told(connection: Connection, backfill: Backfill) -> dict[str, Any]:
     now = ledger.current(connection, backfill) or backfill
     report = Report(now, ledger.progress(connection, backfill))
     rate, paused = report.progress.rows_per_second, now.state is not State.RUNNING

@@ -216,12 +216,12 @@ def limits(config: Config, name: str, given: list[str]) -> dict[str, str]:
         found = ledger.find(connection, name)
         wanted = dict(_limit(each) for each in given)
         ledger.limit(connection, found, dict(wanted))
-        return _told(limits_of(ledger.find(connection, name)))
+        return _limits_as_text(limits_of(ledger.find(connection, name)))
 
 
 def _limit(given: str) -> tuple[str, str | None]:
     name, equals, text = given.partition("=")
-    known = _told(Settings())
+    known = _limits_as_text(Settings())
     if name not in known or not equals:
         raise SettingsError(
             f"{given!r} is no limit" if equals else f"{given!r} has no value",
@@ -232,7 +232,7 @@ def _limit(given: str) -> tuple[str, str | None]:
     return name, text or None
 
 
-def _told(settings: Settings) -> dict[str, str]:
+def _limits_as_text(settings: Settings) -> dict[str, str]:
     mine = {name: text for name, text in settings.texts().items() if name.startswith(PREFIX)}
     return {name.removeprefix(PREFIX): text for name, text in mine.items() if name not in NOT_LIMITS}
 

@@ -26,7 +26,7 @@ def fail(connection: Connection, recorder: Recorder, error: Exception, *, single
     if entry is None:
         raise error
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
-    reason, cure = _told(error)
+    reason, cure = _reason_and_cure(error)
     if not lost:
         connection.rollback()
     _record(connection if single_client else None, connection.engine, replace(entry, error=reason))
@@ -47,7 +47,7 @@ def _record(own: Connection | None, engine: Engine, failure: records.Entry) -> N
         log.warning("the failure could not be recorded: %s", said(error))
 
 
-def _told(error: Exception) -> tuple[str, str]:
+def _reason_and_cure(error: Exception) -> tuple[str, str]:
     """What an error says, and its own cure."""
     if isinstance(error, TsextError):
         return error.message, error.hint

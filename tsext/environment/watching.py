@@ -84,7 +84,7 @@ class Watching:
                 try:
                     return work(**kw)
                 except Exception as error:
-                    raise self._told(error) from error
+                    raise self._why_stopped(error) from error
 
         return watched
 
@@ -136,7 +136,7 @@ class Watching:
                 self.watchdog.show = self._stack.enter_context(_Status())
         return self.watchdog
 
-    def _told(self, error: Exception) -> Exception:
+    def _why_stopped(self, error: Exception) -> Exception:
         """The same error, or, if we have stopped it ourselves, one that tells why."""
         watchdog = self.watchdog
         if watchdog is None or not watchdog.reasons or not (watchdog.was_cancelled() or watchdog.ended):

@@ -180,7 +180,7 @@ class Lines:
 
     def confirmed(self, others: int) -> bool:
         """Asked on the terminal that stdin is."""
-        return _answered(others)
+        return _confirmed(others)
 
 
 class Board:
@@ -222,7 +222,7 @@ class Board:
         """Asked below the board, which stands still meanwhile."""
         self.live.stop()
         try:
-            return _answered(others)
+            return _confirmed(others)
         finally:
             self.live.start()
 
@@ -239,7 +239,7 @@ class Board:
         return Group(bar, *told, at_work, *([Text(self.note, style="bold")] if self.note else []))
 
 
-def _answered(others: int) -> bool:
+def _confirmed(others: int) -> bool:
     print(f"the canaries are upgraded; go on with {others} more? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 

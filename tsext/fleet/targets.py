@@ -169,7 +169,7 @@ class _File:
         if ("names" in group) == ("query" in group):
             self.fault(place, "a group has either names or a query", 'write: names = ["…", "…"], or query and url')
         canaries = group.get("canaries", [])
-        rows = [{"name": name} for name in group["names"]] if "names" in group else self._asked(index, group)
+        rows = [{"name": name} for name in group["names"]] if "names" in group else self._rows_of_query(index, group)
         unknown = sorted({*canaries} - {row["name"] for row in rows})
         if unknown:
             fact = f"canaries has {unknown[0]!r}, which the group has not"
@@ -177,7 +177,7 @@ class _File:
         for row in rows:
             yield self._entry(place, row["name"], group["template"], fields=row, canary=row["name"] in canaries)
 
-    def _asked(self, index: int, group: dict[str, Any]) -> list[dict[str, str]]:
+    def _rows_of_query(self, index: int, group: dict[str, Any]) -> list[dict[str, str]]:
         place = Place("group", index, "query")
         if not group.get("url"):
             self.fault(place, "a query has no url", 'say where to send it: url = "postgresql://…"')

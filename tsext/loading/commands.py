@@ -131,7 +131,7 @@ def run(options: argparse.Namespace, engine: Engine) -> int:
     if options.json:
         print(json.dumps({**asdict(loaded), "seconds": round(seconds, 3)}, indent=2))
     else:
-        print("\n".join(_told(loaded, seconds)))
+        print("\n".join(_lines(loaded, seconds)))
     if loaded.interrupted:
         return INTERRUPTED
     return WITH_REJECTS if isinstance(loaded, Loaded) and loaded.rejected else 0
@@ -156,9 +156,9 @@ def _refuse_both(options: argparse.Namespace) -> None:
         raise LoadError(f"{said} and --from-database do not go together", hint="leave out one of them")
 
 
-def _told(loaded: Loaded | Transferred, seconds: float) -> list[str]:
+def _lines(loaded: Loaded | Transferred, seconds: float) -> list[str]:
     if isinstance(loaded, Transferred):
-        return _told_of_table(loaded, seconds)
+        return _lines_of_table(loaded, seconds)
     rows = f"{loaded.rows:,} rows".replace(",", " ")
     if loaded.already_done:
         lines = [f"{loaded.name} is loaded already: {rows}; nothing was done"]
@@ -174,7 +174,7 @@ def _told(loaded: Loaded | Transferred, seconds: float) -> list[str]:
     return lines
 
 
-def _told_of_table(loaded: Transferred, seconds: float) -> list[str]:
+def _lines_of_table(loaded: Transferred, seconds: float) -> list[str]:
     rows = f"{loaded.rows:,} rows".replace(",", " ")
     if loaded.interrupted:
         return [f"interrupted, with {rows}; {loaded.ranges_left} ranges are left", "the same command goes on with them"]

@@ -147,7 +147,7 @@ def _declare(connection: Connection, request: Request) -> _Declared:
     bookkeeping.upgrade(connection, ledger=True)
     known = {each.name: each for each in ledger.backfills(connection)}.get(request.load_name)
     if known is not None:
-        return _known(connection, request, known, table)
+        return _found_again(connection, request, known, table)
     relation = str(table)
     source = Spec(str(path), 0, 0, [], kind=request.kind, header=request.header, format=asdict(request.format)).source()
     outline = source.outline()
@@ -232,7 +232,7 @@ def _refuse_twice(connection: Connection, request: Request, relation: str, stamp
             )
 
 
-def _known(connection: Connection, request: Request, known: Backfill, table: catalog.Relation) -> _Declared:
+def _found_again(connection: Connection, request: Request, known: Backfill, table: catalog.Relation) -> _Declared:
     """A load that was declared before, if it is the same."""
     relation = str(table)
     if known.kind != "load" or known.source != relation:
@@ -257,12 +257,12 @@ def _refuse_others(known: Backfill, before: Spec, asked: Spec) -> None:
         was, now = getattr(before, name), getattr(asked, name)
         if was != now:
             raise LoadError(
-                f"{known.name} was begun with other values of {called}: {_shown(was, now)}",
+                f"{known.name} was begun with other values of {called}: {_difference(was, now)}",
                 hint="give the same options as then; or give another --load-name, which loads the whole file anew",
             )
 
 
-def _shown(was: Any, now: Any) -> str:
+def _difference(was: Any, now: Any) -> str:
     if isinstance(was, dict):
         return ", ".join(f"{name} {was[name]!r}, now {now.get(name)!r}" for name in was if was[name] != now.get(name))
     return f"{was!r}, now {now!r}"

@@ -43,12 +43,12 @@ class Attempts:
             "refused": self.refused,
             "restarted": self.restarted,
             "waited_ms": round(self.waited * 1000),
-            "blockers": [_told(each) for each in self.blockers.values()],
+            "blockers": [_as_json(each) for each in self.blockers.values()],
         }
         return {"locks": told}
 
 
-def _told(holder: Holder) -> dict[str, Any]:
+def _as_json(holder: Holder) -> dict[str, Any]:
     return {
         "pid": holder.pid,
         "prepared": holder.gid,

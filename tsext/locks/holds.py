@@ -92,7 +92,7 @@ class Holds:
         """The transaction has ended, and nobody asked the server what it held."""
         now = time.monotonic()
         first: dict[tuple[str, LockMode], float] = {}
-        for name, mode, since in self._told():
+        for name, mode, since in self._by_text():
             first.setdefault((name, mode), since)
         for key, since in first.items():
             self.told.setdefault(key, Hold()).add(now - since)
@@ -104,7 +104,7 @@ class Holds:
         since = self._sent[0][0] if self._sent else 0.0
         if len(self._sent) < 2 or time.monotonic() - since < BRIEF:
             return []
-        return sorted({name for name, _, _ in self._told()})
+        return sorted({name for name, _, _ in self._by_text()})
 
     def see(self, found: Locked, roots: Mapping[int, int]) -> None:
         """The transaction is about to be committed, and this is what it has locked.
@@ -114,7 +114,7 @@ class Holds:
         now = time.monotonic()
         began = self._sent[0][0] if self._sent else now
         named = found.named
-        told = [(named[name], mode, since) for name, mode, since in self._told() if name in named] if named else []
+        told = [(named[name], mode, since) for name, mode, since in self._by_text() if name in named] if named else []
         held: dict[tuple[int, LockMode], float] = {}
         for oid in found.relations.keys() & roots.keys():
             for mode in found.relations[oid].modes:
@@ -133,7 +133,7 @@ class Holds:
         for key in held.items():
             self.seen.setdefault(key, Hold()).add(seconds)
 
-    def _told(self) -> Iterator[tuple[str, LockMode, float]]:
+    def _by_text(self) -> Iterator[tuple[str, LockMode, float]]:
         """What the statements of the open transaction lock, by name, and since when."""
         for since, statement in self._sent:
             for name, mode in self._known_of(statement).items():

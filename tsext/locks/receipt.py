@@ -111,7 +111,7 @@ class Receipt:
         seen = {oid for oid, _ in holds.seen}
         if elsewhere := seen - self.before.keys() - self._new:  # locked on another connection
             self.before |= self._unmeasured(oids=elsewhere)
-        held, told = self._held(holds, found.named), self._told(found.named.values())
+        held, told = self._held(holds, found.named), self._named_outside(found.named.values())
         tables = told | ((self._locked.keys() | seen) & self.before.keys())
         changed = told | self._changed(connection)
         now = self._now(connection, changed & found.relations.keys(), changed - found.relations.keys())
@@ -143,7 +143,7 @@ class Receipt:
                 held.setdefault(before.root, {}).setdefault(mode, Hold()).take(hold)
         return held
 
-    def _told(self, oids: Iterable[int]) -> set[int]:
+    def _named_outside(self, oids: Iterable[int]) -> set[int]:
         """Tables that statements outside of transactions have named, with their chunks and partitions."""
         named = set(oids)
         return {oid for oid, each in self.before.items() if oid in named or each.root in named}

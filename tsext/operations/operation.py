@@ -187,7 +187,7 @@ def lacking(feature: Feature, found: catalog.TimescaleInfo, what: str) -> Findin
 
 def _execute(operations: Operations, operation: Operation) -> None:
     context = operations.migration_context
-    if operation.is_timescaledb and leaves_out(operations, _shown(operation)):
+    if operation.is_timescaledb and leaves_out(operations, _call_in_short(operation)):
         return
     if not context.as_sql:
         operation.need(operations.get_bind())
@@ -205,7 +205,7 @@ def _execute(operations: Operations, operation: Operation) -> None:
             emit(context, statement, operation)
 
 
-def _shown(operation: Operation) -> str:
+def _call_in_short(operation: Operation) -> str:
     return f"{operation.verb}({', '.join(map(str, (operation.arguments() or [])[:1]))})"
 
 

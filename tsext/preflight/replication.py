@@ -19,10 +19,10 @@ def replicas(situation: Situation) -> Observation:
         if (each.seconds or 0) > settings.preflight_replica_lag.total_seconds()
         or (each.bytes or 0) > settings.preflight_replica_wal
     ]
-    return Observation(_said(found), tuple(map(_behind, late)))
+    return Observation(_summary(found), tuple(map(_behind, late)))
 
 
-def _said(replicas: tuple[Replica, ...]) -> str:
+def _summary(replicas: tuple[Replica, ...]) -> str:
     return (
         f"{len(replicas)}, at most {pretty(max(each.bytes or 0 for each in replicas))} behind" if replicas else "none"
     )

@@ -343,14 +343,14 @@ def documented() -> list[Documented]:
         if "doc" in each.metadata:
             takes, others = each.metadata["parse"].takes, each.metadata["defaults"]
             defaults = [
-                _told(each.default, takes),
-                *(f"{name}: {_told(value, takes)}" for name, value in others.items()),
+                _default_text(each.default, takes),
+                *(f"{name}: {_default_text(value, takes)}" for name, value in others.items()),
             ]
             told.append(Documented(each.name, takes, "; ".join(defaults), each.metadata["doc"]))
     return told
 
 
-def _told(default: Any, takes: str) -> str:
+def _default_text(default: Any, takes: str) -> str:
     return "off" if default is None and "`off`" in takes else values.spelled(default)
 
 

@@ -68,7 +68,7 @@ def _of_file(connection: Connection, path: Path) -> Iterator[Finding]:
         if rows:
             yield Finding(
                 "check-failed",
-                f"{place} found {len(rows):,} row(s) that must not be: {_shown(rows)}",
+                f"{place} found {len(rows):,} row(s) that must not be: {_first_rows(rows)}",
                 _MEND,
             )
 
@@ -92,7 +92,7 @@ def _refused(error: SqlFileError, state: str) -> Finding:
 _MEND = "mend the data, or the check if it asks too much"
 
 
-def _shown(rows: Iterable[Mapping[str, Any]]) -> str:
+def _first_rows(rows: Iterable[Mapping[str, Any]]) -> str:
     listed = [f"({', '.join(f'{name}: {value}' for name, value in row.items())})" for row in rows]
     return ", ".join([*listed[:_SHOWN], *(["…"] if len(listed) > _SHOWN else [])])
 
@@ -103,14 +103,14 @@ def _shown(rows: Iterable[Mapping[str, Any]]) -> str:
 def _of_function(connection: Connection, script: Script, function: Any) -> list[Finding]:
     where = f"validate() of revision {script.revision}"
     try:
-        return list(_told(function(connection), where))
+        return list(_findings(function(connection), where))
     except Exception as error:  # whatever the author's code raises says that it is not valid
         connection.rollback()
         hint = error.hint if isinstance(error, TsextError) else ""
         return [Finding("validate-failed", f"{where}: {said(error)}", hint or "mend what it complains of")]
 
 
-def _told(returned: Any, where: str) -> Iterator[Finding]:
+def _findings(returned: Any, where: str) -> Iterator[Finding]:
     """What was returned or yielded, as findings."""
     if isinstance(returned, bool):
         hint = "return findings or texts of what is wrong, none if all is well; or raise"
@@ -121,7 +121,7 @@ def _told(returned: Any, where: str) -> Iterator[Finding]:
         yield from [Finding("validate-failed", f"{where}: {returned}")] if returned else []
     elif returned is not None:
         for each in returned:
-            yield from _told(each, where)
+            yield from _findings(each, where)
 
 
 # --- unchanged_rows

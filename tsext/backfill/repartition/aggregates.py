@@ -192,12 +192,12 @@ def drop(connection: Connection, schema: str) -> None:
 
 def views(connection: Connection, move: Move, table: catalog.MovedTable) -> list[str]:
     """The views over the table or its aggregates, as they stand in SQL; not those that an aggregate is, or has."""
-    theirs = {_shown(connection, each.key) for each in catalog.continuous_aggregates(connection)}
+    theirs = {_in_sql(connection, each.key) for each in catalog.continuous_aggregates(connection)}
     over = [table, *(table_of(connection, each.name, each.schema) for each in aggregates(move))]
     names = dict.fromkeys(view.name for each in over for view in each.views)
     return [each for each in names if each not in theirs and not each.startswith(f"{INDEXES}.")]
 
 
-def _shown(connection: Connection, key: tuple[str | None, str]) -> str:
+def _in_sql(connection: Connection, key: tuple[str | None, str]) -> str:
     schema, name = key
     return qualified(name, schema or connection.dialect.default_schema_name)

@@ -73,11 +73,11 @@ def pipe(source: Any, read: str, connection: Connection, write: str) -> Copied:
             file.close()  # so that the reader does not wait for us
             thread.join()
             if failed and not isinstance(failed[0], BrokenPipeError | psycopg2.extensions.QueryCanceledError):
-                raise _told(failed[0], read) from None
+                raise _as_sqlalchemy_has_it(failed[0], read) from None
             raise
         thread.join()
     if failed:
-        raise _told(failed[0], read)
+        raise _as_sqlalchemy_has_it(failed[0], read)
     return Copied(rows, counted.bytes)
 
 
@@ -89,7 +89,7 @@ def _widen(pipe: int) -> None:
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 2 * BLOCK)
 
 
-def _told(error: BaseException, statement: str) -> BaseException:
+def _as_sqlalchemy_has_it(error: BaseException, statement: str) -> BaseException:
     """An error of the driver as SQLAlchemy tells it, by which a worker knows what may pass."""
     return OperationalError(statement, None, error) if isinstance(error, psycopg2.Error) else error
 
