@@ -59,7 +59,7 @@ def tsext(engine: sa.Engine) -> None:
                 create = Operations(context).create_index_concurrently  # type: ignore[attr-defined]
                 create("ix", "ticks", ["symbol", sa.text("time DESC")])
 
-        with locks_of(connection, Settings(), ServerState(single_client=False)) as held:
+        with locks_of(connection, Settings(), ServerState(single_client=False, search_path="public")) as held:
             held.again(work)()
 
 
