@@ -124,7 +124,8 @@ def test_what_the_receipt_tells_of_relations(busy):
     assert told["wal_bytes"] > 500_000
     assert told["blocked_client_seconds"] == 0
 
-    assert "public.t_001_a" in busy.run("tsext", "receipt", "002_b")
+    for name in ("002_b", "2", "002"):
+        assert "public.t_001_a" in busy.run("tsext", "receipt", name)
     busy.run("alembic", "downgrade", "001_a")
     assert receipt(busy)["relations"][table]["mode"] == "AccessExclusiveLock"
 
