@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
-from tsext.catalog import RelationFacts
+from tsext.catalog import ConstraintFacts, RelationFacts
 from tsext.model.locks import LockMode, Work
 from tsext.safety import hints, rules
 from tsext.safety.expressions import columns_in, constants_in, constants_of, not_null_columns, proves_not_null
@@ -43,7 +43,8 @@ def add_constraint(reading: Reading, table: Name, command: Any) -> None:
         reading.need_columns(table, *columns)
         add(reading, table, constraint, columns)
     added = reading.script.change(table).constraints
-    unnamed = added.pop("", Added(not constraint.skip_validation))
+    referenced = reading.script.key(Name.of_range(constraint.pktable)) if constraint.HasField("pktable") else None
+    unnamed = added.pop("", Added(not constraint.skip_validation, references=referenced))
     added.setdefault(name or _usual_name(reading, table, constraint, columns), unnamed)
 
 
@@ -234,6 +235,12 @@ def _may_be_null(reading: Reading, table: Name, index: State) -> bool:
     return index.index is None or not all(each in state.proven for each in index.index.columns)
 
 
+def _referenced(*constraints: ConstraintFacts | Added | None) -> Name | None:
+    """The table that a foreign key refers to."""
+    found = (each.references for each in constraints if each is not None and each.references)
+    return next((Name(*each) for each in found), None)
+
+
 def validate(reading: Reading, table: Name, command: Any) -> None:
     """``VALIDATE CONSTRAINT``: a scan while others read and write."""
     constraint, state = reading.constraint(table, command.name), reading.script.change(table)
@@ -243,9 +250,9 @@ def validate(reading: Reading, table: Name, command: Any) -> None:
     reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE, work)
     if reading.find(table) is not None and constraint is None and added is None:
         reading.report(rules.DOES_NOT_EXIST, table, what="constraint", name=command.name)
-    references = next((each.references for each in (constraint, added) if each is not None and each.references), None)
+    references = _referenced(constraint, added)
     if references is not None:
-        reading.lock(Name(*references), LockMode.ROW_SHARE, work)
+        reading.lock(references, LockMode.ROW_SHARE, work)
     state.validated = state.validated or added is None
     if constraint is not None:
         state.proven |= dict.fromkeys(proves_not_null(constraint.definition), command.name)
@@ -268,8 +275,9 @@ def drop_constraint(reading: Reading, table: Name, command: Any) -> None:
         if not command.missing_ok:
             reading.report(rules.DOES_NOT_EXIST, table, what="constraint", name=command.name)
         return
-    if constraint is not None and constraint.references:
-        reading.lock(Name(*constraint.references), LockMode.ACCESS_EXCLUSIVE)
+    references = _referenced(constraint, added)
+    if references is not None:
+        reading.lock(references, LockMode.ACCESS_EXCLUSIVE)
     if found is not None and constraint is not None and constraint.kind in "pu":
         _drop_key(reading, table, found, command)
     if constraint is not None and constraint.kind == "n":
@@ -301,7 +309,7 @@ def alter_constraint(reading: Reading, table: Name, command: Any) -> None:
     if not change.alter_enforceability or not reading.need_postgresql(18, "ENFORCED", "leave it out"):
         return
     known = added or constraint
-    referenced = Name(*known.references) if known is not None and known.references else None
+    referenced = _referenced(known)
     valid = known is not None and known.validated
     reading.script.change(table).constraints[change.conname] = Added(change.is_enforced, references=referenced)
     scans = change.is_enforced and not valid and not reading.is_new(table)
