@@ -135,7 +135,7 @@ def test_killed_workers_leave_their_tasks_to_others(ticking, database, database_
 def test_what_fails_is_named_and_can_be_tried_again(ticking, database, database_url):
     declared = ticking(tasks=2, fails="SELECT 1 / 0")
     failed = workers.run(database_url, "ticks")
-    assert (failed.state, failed.reason) == (State.FAILED, "2 task(s) failed; see: tsext backfill status ticks")
+    assert (failed.state, failed.reason) == (State.FAILED, "2 tasks failed, the first for: division by zero")
     assert {each["error"] for each in database.ask(ledger.tasks, declared)} == {"division by zero"}
     assert database.scalar("SELECT count(*) FROM ticks") == 0
     database.execute("UPDATE tsext.backfill SET spec = spec - 'fails', state = 'running'")

@@ -278,12 +278,10 @@ def test_what_another_type_cannot_hold_is_never_cut_off(timescaledb):
     )
     narrow = """op.repartition_hypertable("t", "at", chunk_time_interval=timedelta(days=10), types={
         "a": sa.String(3), "b": sa.ARRAY(sa.CHAR(3)), "c": "bit(4)", "d": "code"})"""
-    error = "SELECT error FROM tsext.backfill_task WHERE state = 'failed'"
     for column, long in (("a", "long"), ("b", "{long}"), ("d", "long")):
         timescaledb.execute(f"INSERT INTO t (at, {column}) VALUES ('2026-01-02', '{long}')")
-        with pytest.raises(BackfillError, match="1 task"):
+        with pytest.raises(BackfillError, match="1 task failed, the first for: value too long for type character"):
             timescaledb.run(narrow)
-        assert "value too long for type character" in timescaledb.scalar(error)
         timescaledb.execute("DELETE FROM t WHERE at > '2026-01-01'")
         timescaledb.ask(retry, "repartition_t")
         timescaledb.run(narrow)

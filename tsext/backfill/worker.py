@@ -150,8 +150,9 @@ class Worker:
                 return True
             if ledger.count(self.connection, now, "open"):  # planned by the one who was alone before
                 return False
-            if failed := ledger.count(self.connection, now, "failed"):
-                reason = f"{failed} task(s) failed; see: tsext backfill status {now.name}"
+            if errors := [each["error"] for each in ledger.tasks(self.connection, now) if each["state"] == "failed"]:
+                tasks, first = "task" if len(errors) == 1 else "tasks", errors[0].partition("\n")[0]
+                reason = f"{len(errors)} {tasks} failed, the first for: {first}"
                 ledger.set_state(self.connection, now, State.FAILED, reason=reason, only=[State.RUNNING])
                 if kinds.can(self.kind, "stopped"):
                     self.kind.stopped(self.connection, now)
