@@ -33,10 +33,12 @@ ANY_NUMBER = "SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction 
 
 
 _BY_INDEX = "SET LOCAL random_page_cost = 1; SET LOCAL enable_seqscan = off"
-_AS_EVER = "SET LOCAL random_page_cost TO DEFAULT; SET LOCAL enable_seqscan TO DEFAULT"
 """Some hundred rows are found by an index, as they are in memory, having been written a moment ago. By itself the
 server reads all of a chunk of 60,000 rows, which takes 26 ms and not 2; or of a smaller one with what many updates have
 left behind."""
+
+_AS_EVER = "SET LOCAL random_page_cost TO DEFAULT; SET LOCAL enable_seqscan TO DEFAULT"
+"""What ends that."""
 
 
 @dataclass(frozen=True)
