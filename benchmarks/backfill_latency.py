@@ -89,7 +89,8 @@ def backfilling(limits: dict[str, str | None], threads: int) -> Callable[[Bench]
     def beside(bench: Bench) -> Iterator[Callable[[], int]]:
         engine, name, stop = sa.create_engine(bench.url, poolclass=NullPool), uuid.uuid4().hex, threading.Event()
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            declared = ledger.declare(connection, name, "change", "public.pgbench_accounts", spec=SPEC)
+            wanted = ledger.Declaration("change", "public.pgbench_accounts", SPEC, given=name)
+            declared = ledger.declare(connection, wanted)
             ledger.limit(connection, declared, limits)
             team = [threading.Thread(target=workers.work, args=(engine, name, "", stop)) for _ in range(threads)]
             for each in team:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from tsext.backfill import change, kinds, ledger, workers
-from tsext.backfill.ledger import State
+from tsext.backfill.ledger import Declaration, State
 from tsext.errors import BackfillError, InvalidObject
 
 TICKING = '''
@@ -67,7 +67,7 @@ def ticking(monkeypatch, tmp_path, database):
 
     def declared(**spec):
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            return ledger.declare(connection, "ticks", "ticking", "ticks", spec={"tasks": 6, **spec})
+            return ledger.declare(connection, Declaration("ticking", "ticks", {"tasks": 6, **spec}, given="ticks"))
 
     yield declared
     sys.modules.pop("ticking", None)
@@ -97,8 +97,8 @@ def test_two_workers_share_the_tasks(ticking, database, database_url):
     assert workers.run(database_url, "ticks").state is State.DONE
     assert database.scalar(EACH_ONCE.format(6))
     tasks = database.ask(ledger.tasks, declared)
-    assert [(each["state"], each["rows"]) for each in tasks] == [("done", 1)] * 6
-    assert len({each["worker"] for each in tasks}) == 2  # a barrier: neither could have done all
+    assert [(each.state, each.rows) for each in tasks] == [("done", 1)] * 6
+    assert len({each.worker for each in tasks}) == 2  # a barrier: neither could have done all
     progress = database.ask(ledger.progress, declared)
     assert (progress.tasks, progress.done, progress.rows, progress.workers, progress.fraction) == (6, 6, 6, 0, 1)
     ended = "SELECT count(*) FROM tsext.backfill_attempt WHERE ended_at IS NOT NULL AND error IS NULL"
@@ -136,7 +136,7 @@ def test_what_fails_is_named_and_can_be_tried_again(ticking, database, database_
     declared = ticking(tasks=2, fails="SELECT 1 / 0")
     failed = workers.run(database_url, "ticks")
     assert (failed.state, failed.reason) == (State.FAILED, "2 tasks failed, the first for: division by zero")
-    assert {each["error"] for each in database.ask(ledger.tasks, declared)} == {"division by zero"}
+    assert {each.error for each in database.ask(ledger.tasks, declared)} == {"division by zero"}
     assert database.scalar("SELECT count(*) FROM ticks") == 0
     database.execute("UPDATE tsext.backfill SET spec = spec - 'fails', state = 'running'")
     with database.engine.begin() as connection:
@@ -159,7 +159,7 @@ def test_who_notes_a_failure_does_not_wait_for_who_has_taken_the_task_up(ticking
         ledger.end_attempt(first, attempt, "division by zero", wal_bytes=100)
         assert not ledger.fail(first, task, "division by zero", tries=1)
         ledger.finish(taken, task, ledger.Outcome(1))
-    assert [each["state"] for each in database.ask(ledger.tasks, declared)] == ["done"]
+    assert [each.state for each in database.ask(ledger.tasks, declared)] == ["done"]
     assert database.scalar("SELECT error FROM tsext.backfill_attempt") == "division by zero"
 
 
@@ -168,7 +168,7 @@ def test_what_takes_too_long_is_divided(ticking, database, database_url):
     declared = ticking(tasks=2, too_large=True)
     assert workers.run(database_url, "ticks").state is State.DONE
     assert database.scalar(EACH_ONCE.format(4))
-    parts = [(each["lower"], each["upper"]) for each in database.ask(ledger.tasks, declared)]
+    parts = [(each.lower, each.upper) for each in database.ask(ledger.tasks, declared)]
     assert sorted(parts) == [("0", "a"), ("0", "b"), ("1", "a"), ("1", "b")]
 
 
@@ -216,7 +216,7 @@ def test_life_cycle(timescaledb, monkeypatch):
     declared, *_ = timescaledb.ask(ledger.backfills)
     assert (declared.state, declared.kind, declared.source) == (State.APPLIED, "change", "public.orders")
     tasks = timescaledb.ask(ledger.tasks, declared)
-    assert len(tasks) == 2 and sum(each["rows"] for each in tasks) == 16_000
+    assert len(tasks) == 2 and sum(each.rows for each in tasks) == 16_000
     assert timescaledb.ask(ledger.progress, declared).fraction == 1
     back = """op.backfill("orders", set="currency = NULL", where="currency = 'EUR'")"""
     timescaledb.run(back)
@@ -276,7 +276,7 @@ def test_chunks_in_the_columnstore(licensed, columnstore):
     assert licensed.scalar(compressed) == before == 2
     declared = licensed.ask(ledger.find, "prices")
     tasks = licensed.ask(ledger.tasks, declared)
-    steps = [each["step"] for each in tasks]
+    steps = [each.step for each in tasks]
     assert (declared.state, steps) == (State.APPLIED, ["columnstore", "columnstore", "locked"])
-    left = licensed.scalar(f"SELECT count(*) FROM ONLY {tasks[0]['relation']}")
+    left = licensed.scalar(f"SELECT count(*) FROM ONLY {tasks[0].relation}")
     assert (left > 0) == (columnstore == "direct")

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from tsext.backfill import executors, ledger, workers
-from tsext.backfill.ledger import State
+from tsext.backfill.ledger import Declaration, State
 from tsext.errors import BackfillError
 
 distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed: the extra dask")
@@ -33,12 +33,12 @@ def test_a_worker_that_is_killed_is_replaced(cluster, database, database_url):
     )
     spec = {"table": "counted", "schema": "public", "set": "n = n + 1"}
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        declared = ledger.declare(connection, "counted", "change", "public.counted", spec=spec)
+        declared = ledger.declare(connection, Declaration("change", "public.counted", spec, given="counted"))
         ledger.limit(connection, declared, {"batch_time": "20ms", "rest": "800"})
     killed = []
 
     def kill():
-        at_work = {each["pid"] for each in database.ask(ledger.at_work, declared)}
+        at_work = {each.pid for each in database.ask(ledger.at_work, declared)}
         if not killed and at_work:
             killed.append(at_work.pop())
             os.kill(killed[0], signal.SIGKILL)

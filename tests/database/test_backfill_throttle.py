@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from tsext.backfill import ledger, workers
-from tsext.backfill.ledger import State
+from tsext.backfill.ledger import Declaration, State
 from tsext.operations.declaring import limits_given
 from tsext.settings import Settings
 
@@ -41,7 +41,7 @@ def prepared(database, url):
     database.execute(*TABLE)
     spec = {"table": "orders", "schema": "public", "set": "currency = 'EUR'", "where": "currency IS NULL"}
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        declared = ledger.declare(connection, "orders", "change", "public.orders", spec=spec)
+        declared = ledger.declare(connection, Declaration("change", "public.orders", spec, given="orders"))
         ledger.limit(connection, declared, {"rest": "0"})
 
     @contextmanager

@@ -214,7 +214,7 @@ def test_table_and_file_may_change_while_it_goes_on(timescaledb, small_parts, tm
         now = Spec.of(ledger.find(connection, declared.backfill.name))
         assert now.sha256 == hashlib.sha256(path.read_bytes()[: now.hashed]).hexdigest()
         assert 20_000 < now.hashed < now.size
-        planned = {each["relation"] for each in ledger.tasks(connection, declared.backfill)} - {"public.ticks"}
+        planned = {each.relation for each in ledger.tasks(connection, declared.backfill)} - {"public.ticks"}
     timescaledb.execute(
         f"DROP TABLE {min(planned)}",
         "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS "
@@ -398,7 +398,7 @@ def test_a_table_of_another_database(timescaledb, database_url, elsewhere, tmp_p
     complete = transfer.complete
 
     def meanwhile(connection, backfill):
-        if backfill.source == "public.ticks" and ledger.tasks(connection, backfill)[-1]["step"] == transfer.COPY:
+        if backfill.source == "public.ticks" and ledger.tasks(connection, backfill)[-1].step == transfer.COPY:
             elsewhere.execute(
                 "UPDATE ticks SET note = 'other' WHERE device = 7 AND time < '2024-01-01 12:00+00'",
                 "DELETE FROM ticks WHERE device = 8 AND time > '2024-01-02 12:00+00'",

@@ -7,12 +7,11 @@ from alembic.autogenerate import render_python_code
 from alembic.operations.ops import UpgradeOps
 
 from tsext.backfill.change import Bound, Spec
-from tsext.backfill.ledger import Progress
+from tsext.backfill.ledger import Declaration, Progress
 from tsext.backfill.throttle import limits_of
 from tsext.errors import InvalidObject, IrreversibleOperation, SettingsError
 from tsext.model.backfills import RowChange
 from tsext.operations.backfilling import Backfill
-from tsext.operations.declaring import Declaration
 from tsext.settings import Settings
 
 PLAIN = Spec("Orders", "app", "currency = 'EUR'", "currency IS NULL OR false")

@@ -103,7 +103,7 @@ def complete(connection: Connection, backfill: Backfill) -> bool:
 
 
 def _plan(connection: Connection, backfill: Backfill) -> int:
-    spec, known = Spec.of(backfill), {each["relation"] for each in ledger.tasks(connection, backfill)}
+    spec, known = Spec.of(backfill), {each.relation for each in ledger.tasks(connection, backfill)}
     heaps = [each for each in catalog.heaps(connection, spec.table, spec.schema) if str(each) not in known]
     compressed, locks = _in_columnstore(connection, spec), loses_updates(connection)
     tasks: list[NewTask] = []

@@ -15,9 +15,9 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from tsext.backfill import kinds, ledger, waiting
+from tsext.backfill import kinds, ledger
 from tsext.backfill.kinds import Kind
-from tsext.backfill.ledger import Backfill, Outcome, State, Task, transaction
+from tsext.backfill.ledger import Backfill, Outcome, State, Task, TaskState, transaction
 from tsext.backfill.throttle import Throttle, limits_of
 from tsext.errors import Finding
 from tsext.locks.watchdog import Watchdog
@@ -137,29 +137,29 @@ class Worker:
     def _say(self, reason: str | None, rules: list[str]) -> None:
         """Say in the ledger why it waits; what another worker has said stays."""
         if reason != self._said:
-            waiting.say(self.connection, self.backfill, reason, rules)
+            ledger.say(self.connection, self.backfill, reason, rules)
             self._said = reason
 
     def _is_over(self) -> bool:
         """Whether nothing is left; says so in the ledger, if it is the first to see that."""
-        if ledger.count(self.connection, self.backfill, "open"):
+        if ledger.count(self.connection, self.backfill, TaskState.OPEN):
             return False
         with self._alone() as alone:
             now = ledger.current(self.connection, self.backfill)
             if not alone or now is None or now.state is not State.RUNNING:
                 return True
-            if ledger.count(self.connection, now, "open"):  # planned by the one who was alone before
+            if ledger.count(self.connection, now, TaskState.OPEN):  # planned by the one who was alone before
                 return False
-            if errors := [each["error"] for each in ledger.tasks(self.connection, now) if each["state"] == "failed"]:
-                tasks, first = "task" if len(errors) == 1 else "tasks", errors[0].partition("\n")[0]
-                reason = f"{len(errors)} {tasks} failed, the first for: {first}"
+            if failed := [each for each in ledger.tasks(self.connection, now) if each.state is TaskState.FAILED]:
+                tasks, first = "task" if len(failed) == 1 else "tasks", (failed[0].error or "").partition("\n")[0]
+                reason = f"{len(failed)} {tasks} failed, the first for: {first}"
                 ledger.set_state(self.connection, now, State.FAILED, reason=reason, only=[State.RUNNING])
                 if kinds.can(self.kind, "stopped"):
                     self.kind.stopped(self.connection, now)
                 return True
             if kinds.can(self.kind, "complete") and not self.kind.complete(self.connection, now):
                 return False
-            if ledger.count(self.connection, now, "open"):
+            if ledger.count(self.connection, now, TaskState.OPEN):
                 return False
             ledger.set_state(self.connection, now, State.DONE, only=[State.RUNNING])
         return True

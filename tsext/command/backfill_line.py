@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from sqlalchemy import Connection
 
-from tsext.backfill import ledger, waiting
+from tsext.backfill import ledger
 from tsext.backfill.ledger import Backfill, State
 from tsext.command import backfills
 from tsext.command.backfills import Crew, Report
@@ -140,8 +140,8 @@ def _status(config: Config, options: argparse.Namespace) -> int:
         "left": _left(report) or None,
         "WAL": _wal(progress),
         "limits": ", ".join(f"{name}={text}" for name, text in told.limits.items()) or None,
-        **{f"at work: {each['worker']}": f"{each['step']} {each['relation']}" for each in report.attempts},
-        **{f"task {each['id']} {each['state']}": each["error"] for each in report.tasks if each["error"]},
+        **{f"at work: {each.worker}": f"{each.step} {each.relation}" for each in report.attempts},
+        **{f"task {each.id} {each.state}": each.error for each in report.tasks if each.error},
     }
     for fact, value in facts.items():
         if value is not None:
@@ -155,7 +155,7 @@ def _why(told: Backfill) -> str | None:
 
 
 def _waited_for(told: Backfill) -> str:
-    by_reason = waiting.waited_for(told, datetime.now(UTC)).items()
+    by_reason = ledger.waited_for(told, datetime.now(UTC)).items()
     return ", ".join(f"{reason} {seconds:.0f} s" for reason, seconds in by_reason if seconds >= 1)
 
 

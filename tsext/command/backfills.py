@@ -13,8 +13,8 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection
 
 from tsext import catalog, history, review
-from tsext.backfill import executors, kinds, ledger, waiting, workers
-from tsext.backfill.ledger import Backfill, Progress, State
+from tsext.backfill import executors, kinds, ledger, workers
+from tsext.backfill.ledger import Attempt, Backfill, Progress, State, Task
 from tsext.backfill.throttle import NOT_LIMITS, PREFIX, limits_of
 from tsext.command.reaching import applied_revisions, engine, url_of, x_arguments
 from tsext.errors import BackfillError, Finding, SettingsError
@@ -29,18 +29,18 @@ class Report:
 
     backfill: Backfill
     progress: Progress
-    tasks: tuple[dict[str, Any], ...] = ()
+    tasks: tuple[Task, ...] = ()
     """All of them, where one backfill is asked about."""
-    attempts: tuple[dict[str, Any], ...] = ()
+    attempts: tuple[Attempt, ...] = ()
     """The attempts that are at work now, one for each worker."""
 
     def as_json(self) -> dict[str, Any]:
         """As JSON has it."""
         told = {**asdict(self.backfill), **asdict(self.progress), "fraction": self.progress.fraction}
         told["seconds_left"] = self.progress.seconds_left
-        told["waited_for"] = waiting.waited_for(self.backfill, datetime.now(UTC))
+        told["waited_for"] = ledger.waited_for(self.backfill, datetime.now(UTC))
         if self.tasks:
-            told |= {"task_list": list(self.tasks), "at_work": list(self.attempts)}
+            told |= {"task_list": list(map(asdict, self.tasks)), "at_work": list(map(asdict, self.attempts))}
         return told
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 
 from tsext import catalog
 from tsext.backfill import ledger, workers
-from tsext.backfill.ledger import Backfill, Progress, State
+from tsext.backfill.ledger import Backfill, Progress, State, TaskState
 from tsext.errors import LoadError
 
 LIMITS: dict[str, str | None] = {"rest": "0", "wal_rate": "off", "blocked": "10min"}
@@ -53,13 +53,13 @@ def _look(connection: Connection, backfill: Backfill, watch: Callable[[Progress]
     if now.spec.get("hashed", size) < size:  # not all of a file is planned yet
         progress = replace(progress, expected=progress.seen * size // max(1, progress.bytes))
     watch(progress)
-    if ledger.count(connection, backfill, "failed"):
+    if ledger.count(connection, backfill, TaskState.FAILED):
         ledger.set_state(connection, backfill, State.FAILED, only=[State.RUNNING])
 
 
 def why(connection: Connection, backfill: Backfill) -> str | None:
     """What a task has failed of; else why all of it is in its state."""
-    failed = [each["error"] for each in ledger.tasks(connection, backfill) if each["state"] == "failed"]
+    failed = [each.error for each in ledger.tasks(connection, backfill) if each.state is TaskState.FAILED]
     return failed[0] if failed else backfill.reason
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 
 from tsext import catalog
 from tsext.backfill import ledger, workers
-from tsext.backfill.ledger import Backfill, NewTask, Progress
+from tsext.backfill.ledger import Backfill, Declaration, NewTask, Progress, TaskState
 from tsext.errors import LoadError
 from tsext.history import bookkeeping
 from tsext.loading import attending, chunks, planning, program, rejects
@@ -158,8 +158,9 @@ def _declare(connection: Connection, request: Request) -> _Declared:
     if request.tool:
         program.refuse_missing(spec)
         spec, first = _for_program(connection, table, spec, outline.records)
+    wanted = Declaration("load", relation, spec.as_json(), given=request.load_name)
     with ledger.transaction(connection):
-        backfill = ledger.declare(connection, request.load_name, "load", relation, spec=spec.as_json())
+        backfill = ledger.declare(connection, wanted)
         ledger.plan(connection, backfill, [first])
         ledger.limit(connection, backfill, attending.LIMITS)
     return _Declared(backfill, spec, is_done=False)
@@ -276,7 +277,7 @@ def _stands(engine: Engine, request: Request, declared: _Declared) -> Loaded:
     with engine.connect() as connection:
         backfill = ledger.find(connection, declared.backfill.name)
         tasks = ledger.tasks(connection, backfill)
-        copied = [each for each in tasks if each["step"] != planning.STEP]
+        copied = [each for each in tasks if each.step != planning.STEP]
         progress = ledger.progress(connection, backfill)
         rejected = rejects.rejected(connection, backfill.id)
         reason = attending.why(connection, backfill)
@@ -296,5 +297,5 @@ def _stands(engine: Engine, request: Request, declared: _Declared) -> Loaded:
         rejects=str(path) if rejected else None,
         chunks_made=Spec.of(backfill).chunks_made,
         tasks=len(copied),
-        tasks_left=sum(each["state"] != "done" for each in copied),
+        tasks_left=sum(each.state is not TaskState.DONE for each in copied),
     )

@@ -152,8 +152,8 @@ def perform(connection: Connection, backfill: Backfill, task: Task) -> Outcome:
 
 def complete(connection: Connection, backfill: Backfill) -> bool:
     """All is copied: compare it; all is compared: it is done."""
-    copied = [each for each in ledger.tasks(connection, backfill) if each["step"] == COPY]
-    given = [NewTask(COMPARE, backfill.source, each["lower"], each["upper"]) for each in copied]
+    copied = [each for each in ledger.tasks(connection, backfill) if each.step == COPY]
+    given = [NewTask(COMPARE, backfill.source, each.lower, each.upper) for each in copied]
     with ledger.transaction(connection):
         return not ledger.plan(connection, backfill, given)
 
@@ -164,8 +164,8 @@ def verify(connection: Connection, backfill: Backfill) -> list[Finding]:
     with ledger.transaction(connection), source_of(spec.url) as source:
         connection.exec_driver_sql(query("session"), spec.reading)
         for task in ledger.tasks(connection, backfill):
-            if task["step"] == COPY:
-                where, values = spec.within(task["lower"], task["upper"]), values_of(source, spec)
+            if task.step == COPY:
+                where, values = spec.within(task.lower, task.upper), values_of(source, spec)
                 theirs = hashing.digest(source, spec.source, values, [where])
                 ours = hashing.digest(connection, backfill.source, values, [where])
                 if theirs != ours:

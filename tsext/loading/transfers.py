@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tsext import catalog
 from tsext.backfill import ledger, workers
-from tsext.backfill.ledger import Backfill, Progress
+from tsext.backfill.ledger import Backfill, Declaration, Progress, TaskState
 from tsext.errors import LoadError
 from tsext.history import bookkeeping
 from tsext.loading import attending, transfer
@@ -88,7 +88,7 @@ def load(engine: Engine, request: Request, watch: Callable[[Progress], None] = l
         backfill = ledger.find(connection, backfill.name)
         tasks, progress = ledger.tasks(connection, backfill), ledger.progress(connection, backfill)
         reason = attending.why(connection, backfill)
-    left = sum(each["state"] != "done" for each in tasks)
+    left = sum(each.state is not TaskState.DONE for each in tasks)
     told = f"{len(tasks) - left} of {len(tasks)} ranges are copied or compared, with {progress.rows} rows"
     if not interrupted:
         attending.refuse_stopped(backfill.name, backfill.state, reason, told)
@@ -101,7 +101,7 @@ def load(engine: Engine, request: Request, watch: Callable[[Progress], None] = l
         already_done=already,
         compared_again=request.catch_up,
         rows=progress.rows,
-        ranges=sum(each["step"] == transfer.COPY for each in tasks),
+        ranges=sum(each.step == transfer.COPY for each in tasks),
         ranges_left=left,
         interrupted=interrupted,
     )
@@ -135,8 +135,9 @@ def _declare(connection: Connection, request: Request) -> Backfill:
     known = {each.name: each for each in ledger.backfills(connection)}.get(request.load_name)
     if known is None:
         _refuse_filled(connection, relation)
+    wanted = Declaration(transfer.KIND, relation, spec.as_json(), given=request.load_name)
     with ledger.transaction(connection):
-        backfill = ledger.declare(connection, request.load_name, transfer.KIND, relation, spec=spec.as_json())
+        backfill = ledger.declare(connection, wanted)
         if known is None:
             ledger.limit(connection, backfill, attending.LIMITS)
     return backfill

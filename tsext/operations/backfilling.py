@@ -9,9 +9,10 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from tsext import catalog
+from tsext.backfill.ledger import Declaration
 from tsext.errors import InvalidObject, IrreversibleOperation
 from tsext.model.backfills import RowChange
-from tsext.operations.declaring import Declaration, DeclaringOperation
+from tsext.operations.declaring import DeclaringOperation
 from tsext.operations.rendering import Code, code_of
 from tsext.settings import Settings
 from tsext.sql import grammar

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 from alembic.operations import Operations
 from sqlalchemy import Connection
 
 from tsext import catalog
 from tsext.backfill import kinds, ledger, workers
-from tsext.backfill.ledger import Backfill, State
+from tsext.backfill.ledger import Backfill, Declaration, State
 from tsext.backfill.throttle import NOT_LIMITS, PREFIX
 from tsext.errors import BackfillError
 from tsext.operations.stepped import SteppedOperation
@@ -27,27 +23,6 @@ _OVER = (State.APPLIED, State.FINISHED)
 
 _SECONDS = 10.0
 """Between two lines in the log."""
-
-
-@dataclass(frozen=True)
-class Declaration:
-    """A backfill as a revision states it."""
-
-    kind: str
-    source: str
-    """As it stands in SQL."""
-    spec: dict[str, Any]
-    target: str | None = None
-    given: str | None = None
-    """Its name, if the revision gives one."""
-
-    @property
-    def name(self) -> str:
-        """The same on every machine that reads the same revision."""
-        if self.given is not None:
-            return self.given
-        said = json.dumps([self.kind, self.source, self.target, self.spec], sort_keys=True)
-        return f"{self.kind}_{self.source.rpartition('.')[2]}_{hashlib.sha256(said.encode()).hexdigest()[:8]}"
 
 
 class DeclaringOperation(SteppedOperation):
@@ -68,10 +43,7 @@ class DeclaringOperation(SteppedOperation):
         for each in ledger.backfills(connection):
             if each.name == wanted.name and each.state in _OVER:
                 ledger.forget(connection, each)
-        declared = ledger.declare(
-            connection, wanted.name, wanted.kind, wanted.source,
-            target=wanted.target, spec=wanted.spec, revision=revision,
-        )  # fmt: skip
+        declared = ledger.declare(connection, wanted, revision)
         if declared.begun_at is None and not declared.limits and (given := limits_given(self.settings)):
             ledger.limit(connection, declared, dict(given))
             return ledger.find(connection, declared.name)

@@ -8,13 +8,13 @@ from sqlalchemy import Connection
 
 from tsext import catalog
 from tsext.backfill import ledger
-from tsext.backfill.ledger import Backfill, State
+from tsext.backfill.ledger import Backfill, Declaration, State
 from tsext.backfill.repartition import swapping
 from tsext.backfill.repartition.move import KIND, Move, Spec
 from tsext.errors import BackfillError, FeatureNotSupported
 from tsext.model import Hypertable
 from tsext.model.repartitions import Repartition
-from tsext.operations.declaring import Declaration, DeclaringOperation
+from tsext.operations.declaring import DeclaringOperation
 from tsext.operations.rendering import Code, code_of, schema_of
 from tsext.operations.repartition_jobs import moved_jobs
 from tsext.operations.repartition_refusals import refuse

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -144,7 +143,7 @@ def complete(connection: Connection, backfill: Backfill) -> bool:
     if move.is_swapped(connection):
         return True
     tasks = ledger.tasks(connection, backfill)
-    steps = {each["step"] for each in tasks}
+    steps = {each.step for each in tasks}
     # no key can be violated: all have the column, and what is in one range was copied as it was at one moment
     if chunks := indexing.without(connection, move):
         return not ledger.plan(connection, backfill, [NewTask(KEY_CHUNK, each) for each in chunks])
@@ -152,19 +151,19 @@ def complete(connection: Connection, backfill: Backfill) -> bool:
         return not ledger.plan(connection, backfill, [NewTask(KEY, each.name) for each in keys])
     if columnstore.CONVERT not in steps and ledger.plan(connection, backfill, columnstore.tasks(connection, move)):
         return False
-    analyzed = (each["relation"] for each in tasks if each["step"] in (COPY_CHUNK, KEY_CHUNK))
+    analyzed = (each.relation for each in tasks if each.step in (COPY_CHUNK, KEY_CHUNK))
     ledger.plan(connection, backfill, analyzing.tasks(connection, move, analyzed))  # another worker's, meanwhile
     catch_up(connection, move)
     round_ = 1 + sum(step.startswith(VERIFY) for step in steps)
-    wrong = [each for each in tasks if each["step"] == _verify_step(round_ - 1) and _differs(each)]
+    wrong = [each for each in tasks if each.step == _verify_step(round_ - 1) and _differs(each)]
     if round_ == 1:
         for statement in _about_keys(connection, move):
             send(connection, statement)
         ranges = _ranges(tasks)
     else:
-        ranges = [(each["lower"], each["upper"]) for each in wrong]
+        ranges = [(each.lower, each.upper) for each in wrong]
     if wrong and round_ > ROUNDS:
-        places = ", ".join(f"{each['lower']} to {each['upper']}" for each in wrong)
+        places = ", ".join(f"{each.lower} to {each.upper}" for each in wrong)
         raise BackfillError(
             f"{move.table} and its new table still differ after they were copied again {ROUNDS - 1} times: {places}",
             hint="something writes into the new table, or past the triggers straight into chunks of the old one",
@@ -187,21 +186,21 @@ def _verify_step(round_: int) -> str:
     return VERIFY if round_ == 1 else f"{VERIFY} {round_}"
 
 
-def _differs(task: dict[str, object]) -> bool:
-    return task["source_hash"] != task["target_hash"]
+def _differs(task: Task) -> bool:
+    return task.source_hash != task.target_hash
 
 
-def _ranges(tasks: list[dict[str, Any]]) -> list[tuple[str | None, str | None]]:
+def _ranges(tasks: list[Task]) -> list[tuple[str | None, str | None]]:
     """All there can be, divided where copied ranges begin; of small ones, several are compared together."""
     bounds: list[str | None] = []
     rows = 0
     for each in tasks:
-        if each["step"] not in (COPY, COPY_CHUNK):
+        if each.step not in (COPY, COPY_CHUNK):
             continue
         if not bounds or rows >= _WORTH_A_TASK:
-            bounds.append(each["lower"])
+            bounds.append(each.lower)
             rows = 0
-        rows += each["rows"]
+        rows += each.rows
     return list(zip([None, *bounds[1:]], [*bounds[1:], None], strict=True)) or [(None, None)]
 
 

@@ -1,13 +1,17 @@
-"""Why a backfill waits, and for how long it has: said in the ledger."""
+"""Why a backfill waits, and for how long it has."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import Connection
 
-from tsext.backfill.ledger import Backfill, query
+from tsext.backfill.ledger.backfill import Backfill
+from tsext.sql.stored import stored
+
+query = partial(stored, __file__)
 
 
 def say(connection: Connection, backfill: Backfill, reason: str | None, rules: Iterable[str] = ()) -> None:

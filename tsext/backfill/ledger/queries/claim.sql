@@ -1,5 +1,5 @@
 -- The next task that nobody holds, or one in particular; it is held until the transaction ends.
-SELECT t.id, t.backfill, t.step, t.relation, t.lower, t.upper, t.position, t.expected, t.batch, t.tries, t.rows, t.seen
+SELECT t.*
 FROM tsext.backfill_task AS t
 WHERE t.backfill = %(backfill)s
   AND t.state = 'open'
