@@ -39,39 +39,7 @@ if TYPE_CHECKING:
         RetentionPolicy,
     )
 else:
-    __getattr__ = deferred(
-        __name__,
-        {
-            "autogenerate": ("include_name",),
-            "command": (
-                "adopt",
-                "downgrade",
-                "migrate",
-                "reflect",
-                "renumber",
-                "repair",
-                "rollback",
-                "seed",
-                "status",
-                "upgrade",
-                "validate",
-            ),
-            "errors": ("Finding", "TsextError"),
-            "model": (
-                "AggregateIndex",
-                "Columnstore",
-                "ColumnstorePolicy",
-                "ContinuousAggregate",
-                "Dimension",
-                "Extension",
-                "Hypertable",
-                "Job",
-                "RefreshPolicy",
-                "ReorderPolicy",
-                "RetentionPolicy",
-            ),
-        },
-    )
+    __getattr__ = deferred(__name__, __file__)
 
 __all__ = [
     "AggregateIndex",

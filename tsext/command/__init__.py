@@ -17,19 +17,7 @@ if TYPE_CHECKING:
     from tsext.command.upgrading import downgrade, migrate, rollback, upgrade
     from tsext.command.writing import merge, renumber, revision
 else:
-    __getattr__ = deferred(
-        __name__,
-        {
-            "linting": ("lint",),
-            "looking": ("preflight", "receipt", "refuse", "status", "validate"),
-            "recording": ("adopt", "repair"),
-            "reflecting": ("reflect",),
-            "seeding": ("seed",),
-            "statuses": ("RevisionStatus",),
-            "upgrading": ("downgrade", "migrate", "rollback", "upgrade"),
-            "writing": ("merge", "renumber", "revision"),
-        },
-    )
+    __getattr__ = deferred(__name__, __file__)
 
 __all__ = [
     "RevisionStatus",

@@ -15,16 +15,7 @@ if TYPE_CHECKING:
     from tsext.localdb.programs import timescaledb_version
     from tsext.localdb.server import Cluster
 else:
-    __getattr__ = deferred(
-        __name__,
-        {
-            "clusters": ("ensure", "existing", "shared"),
-            "finding": ("DEFAULT", "VERSIONS", "default", "find"),
-            "places": ("DEVELOPMENT", "cache_dir", "serves", "state_dir"),
-            "programs": ("timescaledb_version",),
-            "server": ("Cluster",),
-        },
-    )
+    __getattr__ = deferred(__name__, __file__)
 
 __all__ = [
     "DEFAULT",

@@ -34,36 +34,4 @@ if TYPE_CHECKING:
     )
     from tsext.model.schedules import JOBS, SCHEDULE, Schedule
 else:
-    __getattr__ = deferred(
-        __name__,
-        {
-            "aggregates": (
-                "AGGREGATE_CHUNK_INTERVAL",
-                "AGGREGATE_COLUMNS",
-                "CONTINUOUS_AGGREGATES",
-                "FORCED_REFRESH",
-                "AggregateIndex",
-                "ContinuousAggregate",
-                "aggregates_of",
-                "is_expression",
-            ),
-            "columnstore": ("COLUMNSTORE", "SPARSE_INDEXES", "UNSET_COLUMNS", "Columnstore", "Ordering", "SparseIndex"),
-            "declarations": ("declared",),
-            "features": ("CHUNK_SKIPPING", "TIMESCALEDB", "UUID_PARTITIONING", "Feature", "License"),
-            "hypertables": ("Dimension", "Hypertable", "TableFacts", "facts_of", "partitions"),
-            "indexes": ("Index",),
-            "intervals": ("Interval", "Span", "estimated", "interval", "microseconds", "span"),
-            "jobs": ("JOB_NAMES", "Job", "jobs_of"),
-            "objects": ("INFO_KEY", "Extension", "Object", "TableObject", "objects_in", "objects_of"),
-            "policies": (
-                "POLICIES",
-                "RETENTION_BY_CREATION",
-                "ColumnstorePolicy",
-                "Policy",
-                "RefreshPolicy",
-                "ReorderPolicy",
-                "RetentionPolicy",
-            ),
-            "schedules": ("JOBS", "SCHEDULE", "Schedule"),
-        },
-    )
+    __getattr__ = deferred(__name__, __file__)
