@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from tsext.environment.committing import Committing
 from tsext.environment.connecting import upgrade_lock
 from tsext.environment.failing import fail
 from tsext.environment.locking import locks_of
-from tsext.environment.validating import Invalid, TakeBack, Validating, refuse_slow
+from tsext.environment.validating import Invalid, Validating, refuse_slow
 from tsext.environment.watching import Watching
 from tsext.errors import HistoryError, RevisionRefused
 from tsext.history import Project, Recorder, bookkeeping, numbers, records
@@ -45,24 +46,20 @@ def migrate(run: Run, connection: Connection) -> None:
         fixed = records.fixed_numbers(connection)
         connection.rollback()  # inside a transaction, Alembic would leave the commit to us
         recorder = Recorder(project, numbers.assign(project.ordered, fixed), run.settings.environment)
-        gate, validating = Gate(run.settings, recorder), Validating(run, recorder, state.search_path)
+        gate = Gate(run.settings, recorder)
         watching = Watching(connection, run.settings, recorder, gate.touched, off=state.single_client)
         with locks_of(connection, run.settings, state, gate.locked_by) as held, watching:
             _let_record(recorder, held)
-            asking = watching.over(held)
-            committing = Committing(recorder)
-            steps_of = committing.following(validating.following(_admitted(run, recorder, gate, asking)))
-            context = run.configure(**_followed(run, recorder, steps_of), connection=connection)
-            _verify(run, context, recorder, fixed)
+            migration = Migration(run, connection, recorder, gate, watching.over(held), state.search_path)
+            migration.verify(fixed)
             try:
-                take_back = partial(_take_back, run, recorder, asking)
-                _run_validated(run, committing, context, validating, take_back)
+                migration.run_validated()
             except RevisionRefused as refused:
                 refuse_slow(run.settings, recorder, refused)
                 raise
             except Exception as error:
                 fail(connection, recorder, error, single_client=state.single_client)
-            _load_seeds(run, context, recorder, held)
+            migration.load_seeds(held)
             refuse_slow(run.settings, recorder)
 
 
@@ -87,50 +84,107 @@ def write_script(run: Run) -> None:
     run.run_steps()
 
 
-def _run_validated(
-    run: Run, committing: Committing, context: MigrationContext, validating: Validating, take_back: TakeBack
-) -> None:
-    """Run the steps, as far as they may run; what turns out invalid is answered as the environment says.
+@dataclass
+class Migration:
+    """What a command does to a database: the steps, and what precedes and follows them."""
 
-    :raises RevisionRefused: if they may not all run, once those that did are found to be valid.
-    """
-    refused, connection = None, context.connection
-    assert connection is not None
-    try:
-        refused = _run_admitted(run, committing, context)
-        validating.put_search_path_back(connection)
-        if validating.done:
-            validating.at_end(context, at_head=refused is None and _at_head(run, context))
-    except Invalid as invalid:
+    run: Run
+    connection: Connection
+    recorder: Recorder
+    gate: Gate
+    asking: Asking
+    search_path: str
+    """Of the connection, before any revision sets another."""
+
+    def __post_init__(self) -> None:
+        """Have the steps listed that may run: each is validated, and what could not be committed begins again."""
+        self.validating = Validating(self.run, self.recorder, self.search_path)
+        self.committing = Committing(self.recorder)
+        admitted = _admitted(self.run, self.recorder, self.gate, self.asking)
+        self.context = self._configured(self.committing.following(self.validating.following(admitted)))
+
+    def _configured(self, steps_of: Steps) -> MigrationContext:
+        return self.run.configure(**_followed(self.run, self.recorder, steps_of), connection=self.connection)
+
+    def verify(self, bridged: dict[str, int]) -> None:
+        """Whether the files and the history agree.
+
+        :param bridged: the numbers that revisions were recorded with.
+        :raises HistoryError: if they do not, and the settings do not let that pass.
+        """
+        run, recorder = self.run, self.recorder
+        recorded = records.applied(self.connection)
+        heads = self.context.get_current_heads()
+        self.connection.rollback()
+        recorder.applied = {record.revision for record in recorded if record.revision}
+        if run.is_stamp:
+            return
+        if recorded and not heads and self.context.version_table_schema:
+            raise HistoryError(
+                f"migration_history has {len(recorded)} applied revisions, but nothing is applied according to "
+                f"{self.context.version_table_schema}.{self.context.version_table}",
+                hint=history.ONE_PER_DATABASE,
+            )
+        findings = history.verify(recorder.project, recorded, heads, bridged)
+        if findings and run.settings.history_policy == "fail":
+            raise HistoryError("the files and the history of this database disagree", findings=findings)
+        for finding in findings:
+            log.warning("%s", finding)
+
+    def run_validated(self) -> None:
+        """Run the steps, as far as they may run; what turns out invalid is answered as the environment says.
+
+        :raises RevisionRefused: if they may not all run, once those that did are found to be valid.
+        """
+        refused, validating = None, self.validating
+        try:
+            refused = self._run_admitted()
+            validating.put_search_path_back(self.connection)
+            if validating.done:
+                validating.at_end(self.context, at_head=refused is None and self._is_at_head())
+        except Invalid as invalid:
+            if refused is not None:
+                log.warning("%s", refused)
+            validating.put_search_path_back(self.connection)
+            validating.answer(invalid, self.connection, self._take_back)
         if refused is not None:
-            log.warning("%s", refused)
-        validating.put_search_path_back(connection)
-        validating.answer(invalid, connection, take_back)
-    if refused is not None:
-        raise refused
+            raise refused
+
+    def _run_admitted(self) -> RevisionRefused | None:
+        """Run the steps; returns why no more of them, if the gate stopped them."""
+        try:
+            self.committing.run(self.connection, self.run.run_steps)
+        except RevisionRefused as refused:
+            self.connection.rollback()  # in which the gate looked
+            return refused
+        return None
+
+    def _take_back(self, steps: Sequence[MigrationStep]) -> None:
+        """Run downgrades in this order, recorded and watched as those of a command are."""
+
+        def steps_of(heads: Any, context: MigrationContext) -> Iterator[MigrationStep]:
+            yield from steps
+
+        self._configured(self.recorder.following(self.asking(steps_of)))
+        self.run.run_steps()
+
+    def _is_at_head(self) -> bool:
+        heads = self.run.environment.script.get_heads(consider_depends_on=True)
+        at_head = set(self.context.get_current_heads()) == set(heads)
+        self.connection.rollback()
+        return at_head
+
+    def load_seeds(self, held: Locks) -> None:
+        """Load what the environment wants of seeds, once the database is at its head."""
+        if not self.recorder.steps_done or not self.run.settings.loads_seeds or self.run.is_stamp:
+            return
+        if self._is_at_head():
+            from tsext import seeds  # brings the grammar
+
+            seeds.load(self.connection, self.run.settings, asking=held.again)
 
 
-def _run_admitted(run: Run, committing: Committing, context: MigrationContext) -> RevisionRefused | None:
-    """Run the steps; returns why no more of them, if the gate stopped them."""
-    assert context.connection is not None
-    try:
-        committing.run(context.connection, run.run_steps)
-    except RevisionRefused as refused:
-        context.connection.rollback()  # in which the gate looked
-        return refused
-    return None
-
-
-def _take_back(
-    run: Run, recorder: Recorder, asking: Asking, connection: Connection, steps: Sequence[MigrationStep]
-) -> None:
-    """Run downgrades in this order, recorded and watched as those of a command are."""
-
-    def steps_of(heads: Any, context: MigrationContext) -> Iterator[MigrationStep]:
-        yield from steps
-
-    run.configure(**_followed(run, recorder, recorder.following(asking(steps_of))), connection=connection)
-    run.run_steps()
+# --- what the steps are
 
 
 def _admitted(run: Run, recorder: Recorder, gate: Gate, asking: Asking = lambda steps: steps) -> Steps:
@@ -165,50 +219,9 @@ def _refuse_lacking(settings: Settings, connection: Connection, steps: Sequence[
         pending.refuse(connection, calls, settings)
 
 
-def _verify(run: Run, context: MigrationContext, recorder: Recorder, bridged: dict[str, int]) -> None:
-    connection = context.connection
-    assert connection is not None
-    recorded = records.applied(connection)
-    heads = context.get_current_heads()
-    connection.rollback()
-    recorder.applied = {record.revision for record in recorded if record.revision}
-    if run.is_stamp:
-        return
-    if recorded and not heads and context.version_table_schema:
-        raise HistoryError(
-            f"migration_history has {len(recorded)} applied revisions, but nothing is applied according to "
-            f"{context.version_table_schema}.{context.version_table}",
-            hint=history.ONE_PER_DATABASE,
-        )
-    findings = history.verify(recorder.project, recorded, heads, bridged)
-    if findings and run.settings.history_policy == "fail":
-        raise HistoryError("the files and the history of this database disagree", findings=findings)
-    for finding in findings:
-        log.warning("%s", finding)
-
-
 def _refuse_foreign_file(recorder: Recorder, path: Path) -> None:
     """What ``op.execute_file`` asks before it runs a file."""
     info = getattr(recorder.step, "info", None)
     if info is not None:
         script = recorder.project.revision(info.up_revision_id)
         history.refuse_foreign(script, recorder.project.files(script), path)
-
-
-def _at_head(run: Run, context: MigrationContext) -> bool:
-    connection = context.connection
-    assert connection is not None
-    heads = run.environment.script.get_heads(consider_depends_on=True)
-    at_head = set(context.get_current_heads()) == set(heads)
-    connection.rollback()
-    return at_head
-
-
-def _load_seeds(run: Run, context: MigrationContext, recorder: Recorder, held: Locks) -> None:
-    if not recorder.steps_done or not run.settings.loads_seeds or run.is_stamp:
-        return
-    if _at_head(run, context):
-        from tsext import seeds  # brings the grammar
-
-        assert context.connection is not None
-        seeds.load(context.connection, run.settings, asking=held.again)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("alembic.tsext")
 
-TakeBack = Callable[[Connection, Sequence[MigrationStep]], None]
+TakeBack = Callable[[Sequence[MigrationStep]], None]
 """Runs steps, as the command itself would."""
 
 
@@ -138,8 +138,7 @@ class Validating:
             log.error("validation failed: %s", finding)
         if answer == "rollback":
             take_back(
-                connection,
-                [RevisionStep(step.revision_map, step.revision, is_upgrade=False) for step in reversed(self.done)],
+                [RevisionStep(step.revision_map, step.revision, is_upgrade=False) for step in reversed(self.done)]
             )
             told, cure = f"{', '.join(names)} rolled back", "mend the revision, and run the same command again"
         else:
