@@ -9,7 +9,7 @@ from tsext.safety.expressions import reads_everything
 from tsext.safety.names import Name
 from tsext.safety.reading import Reading, reads
 from tsext.sql import bodies, grammar
-from tsext.sql.bodies import Body
+from tsext.sql.bodies import Body, Kind, Part
 
 
 @reads("do_stmt")
@@ -27,21 +27,25 @@ def do(reading: Reading, node: Any) -> None:
 def run(reading: Reading, body: Body) -> None:
     """What a body runs, in the order in which it is written."""
     outside: list[bool] = []
-    for place, (kind, text) in enumerate(body):
-        if kind == "end_fors":
+    for place, part in enumerate(body):
+        if part.kind is Kind.END_OF_LOOP:
             reading.script.row_by_row = outside.pop()
-        _run(reading, kind, text)
-        if kind == "fors":
+        elif part.ends_transaction:
+            reading.refuse_in_transaction(f"{part.kind.upper()} in DO, or in a procedure,")
+            reading.script.end_transaction()
+        else:
+            _read(reading, part)
+        if part.kind is Kind.LOOP:
             outside.append(reading.script.row_by_row)
-            commits = any(each in ("commit", "rollback") for each, _ in _loop(body[place + 1 :]))
-            reading.script.row_by_row = not commits and (outside[-1] or _is_of_all_rows(reading, text))
+            commits = any(each.ends_transaction for each in _loop(body[place + 1 :]))
+            reading.script.row_by_row = not commits and (outside[-1] or _is_of_all_rows(reading, part.text))
 
 
 def _loop(body: Body) -> Body:
     """What is inside a loop."""
     depth = 1
-    for place, (kind, _) in enumerate(body):
-        depth += {"fors": 1, "end_fors": -1}.get(kind, 0)
+    for place, part in enumerate(body):
+        depth += {Kind.LOOP: 1, Kind.END_OF_LOOP: -1}.get(part.kind, 0)
         if depth == 0:
             return body[:place]
     return body
@@ -56,18 +60,10 @@ def _is_of_all_rows(reading: Reading, query: str) -> bool:
     return any(not reading.is_new(each) and not each.is_system for each in named)
 
 
-def _run(reading: Reading, kind: str, text: str) -> None:
-    if kind in ("commit", "rollback"):
-        reading.refuse_in_transaction(f"{kind.upper()} in DO, or in a procedure,")
-        reading.script.end_transaction()
-        return
-    if kind == "dynamic":
-        literal = _literal(text)
-        if literal is None:
-            reading.report(rules.DYNAMIC_SQL, what="EXECUTE")
-            return
-        text = literal
-    elif kind == "end_fors":
+def _read(reading: Reading, part: Part) -> None:
+    text = _literal(part.text) if part.kind is Kind.DYNAMIC else part.text
+    if text is None:
+        reading.report(rules.DYNAMIC_SQL, what="EXECUTE")
         return
     try:
         statements = grammar.parse(text)

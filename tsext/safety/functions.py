@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tsext.sql import bodies, grammar
-from tsext.sql.bodies import Body
+from tsext.sql.bodies import Body, Kind, Part
 
 _GIVEN = {"FUNC_PARAM_IN", "FUNC_PARAM_INOUT", "FUNC_PARAM_VARIADIC", "FUNC_PARAM_DEFAULT"}
 _MANY = 100
@@ -43,7 +43,7 @@ def of_node(node: Any, source: str) -> Function:
     if language != "sql":
         return Function(_arguments(node), volatile, bodies.of_function(source) if language == "plpgsql" else None)
     text = options["as"].list.items[0].string.sval if "as" in options else bodies.standard(source)
-    return Function(_arguments(node), volatile, [("sql", text)], _value(node, options, text))
+    return Function(_arguments(node), volatile, [Part(Kind.STATEMENT, text)], _value(node, options, text))
 
 
 def unknown() -> Function:

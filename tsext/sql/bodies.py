@@ -4,16 +4,43 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from tsext.sql import grammar
 
-Body = list[tuple[str, str]]
-"""Kinds and texts.
 
-``sql`` is a statement, or an expression made into one; ``dynamic`` an expression that gives the text of one; ``fors``
-the query of a loop, which ``end_fors`` ends; ``commit`` and ``rollback`` have no text.
-"""
+class Kind(StrEnum):
+    """What a part of a body is."""
+
+    STATEMENT = "statement"
+    """Or an expression made into one."""
+    DYNAMIC = "dynamic"
+    """An expression that gives the text of a statement."""
+    LOOP = "fors"
+    """The query of a loop over its rows; what is in the loop follows."""
+    END_OF_LOOP = "end of loop"
+    COMMIT = "commit"
+    ROLLBACK = "rollback"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something that a body runs."""
+
+    kind: Kind
+    text: str = ""
+    """SQL; of what ends a loop or a transaction, none."""
+
+    @property
+    def ends_transaction(self) -> bool:
+        """Whether what follows is in another transaction."""
+        return self.kind in (Kind.COMMIT, Kind.ROLLBACK)
+
+
+Body = list[Part]
+"""In the order in which it is written."""
 
 
 def of_block(text: str) -> Body | None:
@@ -27,7 +54,7 @@ def of_block(text: str) -> Body | None:
 def of_function(definition: str) -> Body | None:
     """Of a function or procedure in PL/pgSQL, by its ``CREATE``; None if it cannot be read."""
     found = grammar.plpgsql(definition)
-    return None if found is None else list(_sql_in(found))
+    return None if found is None else list(_parts(found))
 
 
 def standard(definition: str) -> str:
@@ -45,21 +72,21 @@ _EXPRESSION, _ASSIGNMENT = 2, 3
 """From which on a text is of a kind: ``RawParseMode`` in PostgreSQL's parser.h."""
 
 
-def _sql_in(tree: Any, statement: str = "", field: str = "") -> Iterator[tuple[str, str]]:
+def _parts(tree: Any, statement: str = "", field: str = "") -> Iterator[Part]:
     if isinstance(tree, list):
         for each in tree:
-            yield from _sql_in(each, statement, field)
+            yield from _parts(each, statement, field)
     elif isinstance(tree, dict):
         for key, inner in sorted(tree.items(), key=_is_run_after):
             kind = key.removeprefix("PLpgSQL_stmt_")
             if key == "PLpgSQL_expr":
-                yield _sql(inner, statement, field)
-            elif kind in ("commit", "rollback"):
-                yield kind, ""
+                yield _part(inner, statement, field)
+            elif kind in (Kind.COMMIT, Kind.ROLLBACK):
+                yield Part(Kind(kind))
             else:
-                yield from _sql_in(inner, *((kind, "") if kind != key else (statement, key)))
-            if kind == "fors":
-                yield "end_fors", ""
+                yield from _parts(inner, *((kind, "") if kind != key else (statement, key)))
+            if kind == Kind.LOOP:
+                yield Part(Kind.END_OF_LOOP)
 
 
 def _is_run_after(item: tuple[str, Any]) -> bool:
@@ -67,10 +94,11 @@ def _is_run_after(item: tuple[str, Any]) -> bool:
     return not (isinstance(item[1], dict) and "PLpgSQL_expr" in item[1])
 
 
-def _sql(expression: dict[str, Any], statement: str, field: str) -> tuple[str, str]:
+def _part(expression: dict[str, Any], statement: str, field: str) -> Part:
     text, mode = expression["query"], expression["parseMode"]
     if (statement, field) in _DYNAMIC:
-        return "dynamic", text
+        return Part(Kind.DYNAMIC, text)
     if mode >= _ASSIGNMENT:
-        return "sql", "SELECT " + re.split(r":?=", text, maxsplit=1)[-1]
-    return ("fors" if statement == "fors" else "sql"), f"SELECT {text}" if mode == _EXPRESSION else text
+        return Part(Kind.STATEMENT, "SELECT " + re.split(r":?=", text, maxsplit=1)[-1])
+    kind = Kind.LOOP if statement == Kind.LOOP else Kind.STATEMENT
+    return Part(kind, f"SELECT {text}" if mode == _EXPRESSION else text)
