@@ -6,7 +6,8 @@ import pytest
 from alembic.autogenerate import render_python_code
 from alembic.operations.ops import UpgradeOps
 
-from tsext.backfill.change import Bound, Spec
+from tsext.backfill.batches import Bound
+from tsext.backfill.change import Spec
 from tsext.backfill.ledger import Declaration, Progress
 from tsext.backfill.throttle import limits_of
 from tsext.errors import InvalidObject, IrreversibleOperation, SettingsError
@@ -27,10 +28,10 @@ def test_a_script_changes_all_at_once(op):
 
 
 def test_a_batch_says_which_rows():
-    assert PLAIN.update("ONLY app.orders", "(id) > ('7')") == (
+    assert PLAIN.update.of("ONLY app.orders", "(id) > ('7')") == (
         "UPDATE ONLY app.orders SET currency = 'EUR' WHERE (currency IS NULL OR false) AND (id) > ('7')"
     )
-    assert Spec("t", "public", "a = 1").update("t", "true") == "UPDATE t SET a = 1 WHERE true AND true"
+    assert Spec("t", "public", "a = 1").update.of("t") == "UPDATE t SET a = 1 WHERE true"
     bound = Bound({"symbol": "O'Neil", "Time": "2026-01-01 00:00:00+00"})
     assert bound.compared("<=") == """(symbol, "Time") <= ('O''Neil', '2026-01-01 00:00:00+00')"""
     assert Bound.of(str(bound)) == bound

@@ -5,7 +5,8 @@ import sqlalchemy as sa
 from alembic.autogenerate import render_python_code
 from alembic.operations.ops import UpgradeOps
 
-from tsext.backfill.batches import Pace, _ranges
+from tsext.backfill.batches import Pace
+from tsext.backfill.filling import _ranges
 from tsext.errors import InvalidObject, IrreversibleOperation
 from tsext.model.columns import ColumnChange, ColumnType
 from tsext.operations.column_renames import ContractColumnRename, ExpandColumnRename

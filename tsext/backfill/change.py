@@ -13,7 +13,17 @@ from sqlalchemy import Connection
 
 from tsext import catalog
 from tsext.backfill import ledger
-from tsext.backfill.batches import LOCKED_TARGET, PASSES, Pace, end_of_batch, lock_against_writers, loses_updates
+from tsext.backfill.batches import (
+    LOCKED_TARGET,
+    PASSES,
+    Bound,
+    Pace,
+    Update,
+    end_of_batch,
+    lock_against_writers,
+    loses_updates,
+    on_pages,
+)
 from tsext.backfill.ledger import Backfill, NewTask, Outcome, Task
 from tsext.backfill.throttle import limits_of
 from tsext.errors import BackfillError, Finding
@@ -63,29 +73,10 @@ class Spec:
         """What follows ``WHERE``."""
         return "true" if self.where is None else f"({self.where})"
 
-    def update(self, relation: str, where: str) -> str:
-        """The statement, for some of the rows."""
-        return f"UPDATE {relation} SET {self.set} WHERE {self.condition} AND {where}"
-
-
-@dataclass(frozen=True)
-class Bound:
-    """A place in the order of some columns: their values, as text."""
-
-    values: dict[str, str]
-
-    @classmethod
-    def of(cls, text: str | None) -> Bound | None:
-        """As the ledger has it."""
-        return None if text is None else cls(json.loads(text))
-
-    def __str__(self) -> str:
-        return json.dumps(self.values)
-
-    def compared(self, operator: str) -> str:
-        """The condition that a row is beyond it, or before it."""
-        columns, values = ", ".join(map(identifier, self.values)), ", ".join(map(literal, self.values.values()))
-        return f"({columns}) {operator} ({values})"
+    @property
+    def update(self) -> Update:
+        """What a batch does."""
+        return Update(self.set, self.condition)
 
 
 # --- planning
@@ -196,23 +187,17 @@ def _by_key(connection: Connection, task: Task, spec: Spec, pace: Pace) -> Outco
     lower = after or Bound.of(task.lower)
     within = [each.compared(operator) for each, operator in ((lower, ">"), (upper, "<=")) if each is not None]
     begun = time.monotonic()
-    last = _last(connection, task.relation, key, " AND ".join(within) or "true", pace.size)
+    last = end_of_batch(connection, task.relation, key, " AND ".join(within) or "true", pace.size)
     until = [*within, last.compared("<=")] if last is not None else within
     if task.step == LOCKED:
         send(connection, lock_against_writers(task.relation))
-    changed = send(connection, spec.update(f"ONLY {task.relation}", " AND ".join(until) or "true"))
+    changed = send(connection, spec.update.of(f"ONLY {task.relation}", " AND ".join(until) or None))
     if last is None:
         left = max(0, (task.expected or 0) - task.seen)
         return Outcome(changed, seen=max(changed, min(left, pace.size)))
     seen = pace.size
     pace.took(seen, time.monotonic() - begun)
     return Outcome(changed, seen=seen, position=str(last), batch=pace.size)
-
-
-def _last(connection: Connection, relation: str, key: tuple[str, ...], within: str, size: int) -> Bound | None:
-    """Where a batch of so many rows ends; None if there are not more."""
-    values = end_of_batch(connection, relation, key, within, size)
-    return None if values is None else Bound(dict(zip(key, values, strict=True)))
 
 
 def _by_page(connection: Connection, task: Task, spec: Spec, pace: Pace) -> Outcome:
@@ -223,7 +208,7 @@ def _by_page(connection: Connection, task: Task, spec: Spec, pace: Pace) -> Outc
     passed, first = json.loads(task.position or "[0, 0]")
     pages = catalog.page_count(connection, task.relation)
     stop, begun = first + pace.size, time.monotonic()
-    update = spec.update(f"ONLY {task.relation}", f"ctid >= '({first},0)' AND ctid < '({stop},0)'")
+    update = spec.update.of(f"ONLY {task.relation}", on_pages(range(first, stop)))
     query = f"WITH done AS ({update} RETURNING {spec.condition} AS again) SELECT count(*), bool_or(again) FROM done"
     changed, again = ask(connection, query).one()
     if again:
@@ -255,11 +240,11 @@ def _change_in_columnstore(connection: Connection, task: Task, spec: Spec) -> Ou
     chunk = literal(task.relation)
     if spec.columnstore == "convert":
         send(connection, f"SELECT decompress_chunk({chunk})")
-        changed = send(connection, spec.update(task.relation, "true"))
+        changed = send(connection, spec.update.of(task.relation))
         send(connection, f"SELECT compress_chunk({chunk})")
     else:  # by the hypertable: an UPDATE of the chunk itself does not see its rows in the columnstore
         within = f"{catalog.chunk_condition(connection, task.relation)} AND tableoid = {chunk}::regclass"
-        changed = send(connection, spec.update(_qualified(spec), within))
+        changed = send(connection, spec.update.of(_qualified(spec), within))
     return Outcome(changed, seen=task.expected)
 
 

@@ -9,7 +9,8 @@ from alembic.operations.ops import AddColumnOp, DropColumnOp
 from sqlalchemy import Column, Connection
 
 from tsext import catalog
-from tsext.backfill import batches
+from tsext.backfill.batches import Update
+from tsext.backfill.filling import fill
 from tsext.errors import FeatureNotSupported, InvalidObject
 from tsext.model.columns import ColumnWithDefault
 from tsext.model.constraints import NotNull
@@ -63,8 +64,8 @@ class AddColumnWithDefault(SteppedOperation, name="add_column_with_default", nou
         return str(default_text(self.target.column))
 
     @property
-    def _change(self) -> batches.Change:
-        return batches.Change(f"{self.column} = DEFAULT", f"{self.column} IS NULL")
+    def _fill(self) -> Update:
+        return Update(f"{self.column} = DEFAULT", f"{self.column} IS NULL")
 
     @property
     def _not_null(self) -> list[SetNotNull]:
@@ -78,8 +79,8 @@ class AddColumnWithDefault(SteppedOperation, name="add_column_with_default", nou
 
     def statements(self) -> list[str]:
         """All steps, for a script, where the rows are filled at once."""
-        fill = f"UPDATE {qualified(*self.table)} SET {self._change.assignment} WHERE {self._change.condition}"
-        return [*self._added(), fill, *(step for each in self._not_null for step in each.statements())]
+        filled = self._fill.of(qualified(*self.table))
+        return [*self._added(), filled, *(step for each in self._not_null for step in each.statements())]
 
     def run(self, connection: Connection) -> None:
         """Add it with its default, fill it, and make it NOT NULL, as far as each is not done."""
@@ -88,7 +89,7 @@ class AddColumnWithDefault(SteppedOperation, name="add_column_with_default", nou
             send(connection, statement)
         if state is None or not state.not_null:
             heaps = catalog.heaps(connection, *self.table)
-            filled = batches.change(connection, heaps, self._change)
+            filled = fill(connection, heaps, self._fill)
             count(filled, sum(each.tuples for each in heaps), f"{self.shown}.{self.target.column.name}: row")
         for each in self._not_null:
             each.run(connection)

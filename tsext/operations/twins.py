@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from tsext import catalog
-from tsext.backfill import batches
+from tsext.backfill.batches import Update
+from tsext.backfill.filling import fill
 from tsext.catalog import ColumnUse, Moved
 from tsext.errors import FeatureNotSupported, InvalidObject, RevisionFailed
 from tsext.model.columns import SYNC, ColumnChange
@@ -111,15 +112,15 @@ class Twin:
         ]
 
     @property
-    def fill(self) -> batches.Change:
+    def fill(self) -> Update:
         """What rows get that were there before; the trigger has filled those that were written since."""
         twin, value = identifier(self.change.twin), self.value
-        return batches.Change(f"{twin} = {value}", f"{twin} IS NULL AND ({value}) IS NOT NULL")
+        return Update(f"{twin} = {value}", f"{twin} IS NULL AND ({value}) IS NOT NULL")
 
     @property
     def fill_at_once(self) -> str:
         """The same in one statement, for a script."""
-        return f"UPDATE {self.table} SET {self.fill.assignment} WHERE {self.fill.condition}"
+        return self.fill.of(self.table)
 
     def differs(self, connection: Connection) -> bool:
         """Whether any row has another value in the twin than it should have; reads the whole table."""
@@ -319,7 +320,7 @@ class Expansion(ColumnOperation):
             send(connection, function)
             send(connection, ";\n".join(together))  # in one transaction: the one is not there without the other
         heaps = catalog.heaps(connection, *self.table)
-        filled = batches.change(connection, heaps, self.twin.fill)
+        filled = fill(connection, heaps, self.twin.fill)
         count(filled, sum(each.tuples for each in heaps), f"{self.shown}.{self.target.twin}: row")
         self._refuse_chunks_in_columnstore(connection)  # none may have gone there meanwhile
         for build in self.builds():
