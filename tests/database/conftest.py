@@ -20,6 +20,7 @@ from sqlalchemy.pool import NullPool
 
 from tsext import catalog, localdb
 from tsext.autogenerate import include_name
+from tsext.errors import InvalidObject, TsextError
 from tsext.sql.sending import ask, send
 from tsext.testing import licensed as licensed_server
 
@@ -77,6 +78,21 @@ class Database:
         self.run(revision.upgrade)
         return revision
 
+    def assert_clean(self, metadata):
+        """Nothing is found that differs from the models."""
+        assert self.autogenerate(metadata).is_empty
+        assert self.autogenerate(metadata, include_schemas=True).is_empty
+
+    def refused(self, code, error=InvalidObject):
+        """What a revision is refused with, which has changed nothing, and says what to do."""
+        before = self.look()
+        with pytest.raises(error) as refusal:
+            self.run(code)
+        assert isinstance(refusal.value, TsextError)
+        assert refusal.value.hint
+        assert self.look() == before
+        return str(refusal.value)
+
     def execute(self, *statements):
         with self.engine.begin() as connection:
             for statement in statements:
@@ -108,6 +124,19 @@ class Database:
         with self.engine.connect() as connection:
             rows = ask(connection, objects)
             return catalog.hypertables(connection), sorted(map(tuple, rows))
+
+    def jobs(self):
+        """The jobs of users and of policies; numbers that TimescaleDB gives are not told."""
+        query = r"""
+            SELECT j.proc_name, hypertable_schema, hypertable_name, j.schedule_interval::text, j.max_runtime::text,
+                   j.max_retries, j.retry_period::text, j.scheduled, j.fixed_schedule, j.initial_start, b.timezone,
+                   (j.config - 'hypertable_id' - 'mat_hypertable_id')::text AS config, j.proc_schema,
+                   regexp_replace(j.application_name, ' \[\d+\]$', '') AS name, j.check_schema, j.check_name
+            FROM timescaledb_information.jobs AS j JOIN _timescaledb_config.bgw_job AS b ON b.id = j.job_id
+            WHERE job_id >= 1000 ORDER BY hypertable_schema, hypertable_name, name, proc_name, config
+        """
+        with self.engine.connect() as connection:
+            return [tuple(row) for row in ask(connection, query)]
 
 
 _KILLER = """

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from tsext import Columnstore, Dimension, Hypertable, RetentionPolicy, catalog
-from tsext.errors import InvalidObject, IrreversibleOperation, PreflightFailed, TsextError
+from tsext.errors import InvalidObject, IrreversibleOperation, PreflightFailed
 
 DAY = timedelta(days=1)
 HASH = Dimension("device", number_partitions=4)
@@ -348,16 +348,6 @@ def test_several_metadata(timescaledb):
 # --- refusals
 
 
-def refused(database, code, error=InvalidObject):
-    before = database.look()
-    with pytest.raises(error) as refusal:
-        database.run(code)
-    assert isinstance(refusal.value, TsextError)
-    assert refusal.value.hint
-    assert database.look() == before
-    return str(refusal.value)
-
-
 def test_without_the_extension_every_verb_says_so(database):
     database.execute("CREATE TABLE t (time timestamptz)")
     for code in (
@@ -366,7 +356,7 @@ def test_without_the_extension_every_verb_says_so(database):
         'op.set_chunk_time_interval("t", "1 day")',
         'op.set_number_partitions("t", 2)',
     ):
-        assert 'run op.create_extension("timescaledb")' in refused(database, code, PreflightFailed)
+        assert 'run op.create_extension("timescaledb")' in database.refused(code, PreflightFailed)
 
 
 def test_what_the_server_would_refuse_is_refused_first(timescaledb):
@@ -395,7 +385,7 @@ def test_what_the_server_would_refuse_is_refused_first(timescaledb):
         'op.set_chunk_time_interval("keyed", "1 day")': "keyed is a plain table",
         'op.set_number_partitions("hyper", 5)': "has no dimension by hash",
     }.items():
-        assert fact in refused(timescaledb, code)
+        assert fact in timescaledb.refused(code)
     timescaledb.execute("ALTER TABLE keyed DROP CONSTRAINT keyed_pkey", "ALTER TABLE hyper DROP CONSTRAINT u")
     for code, fact in {
         'op.create_hypertable("keyed", "n")': "the column is of an integer type",
@@ -403,13 +393,13 @@ def test_what_the_server_would_refuse_is_refused_first(timescaledb):
         'op.create_hypertable("keyed", "on_day", chunk_time_interval="36 hours")': "write whole days",
         'op.create_hypertable("keyed", "double", chunk_time_interval=7)': "is a generated column",
     }.items():
-        assert fact in refused(timescaledb, code)
+        assert fact in timescaledb.refused(code)
     timescaledb.run('op.add_dimension("hyper", "sent", chunk_time_interval="1 day")')
     timescaledb.run('op.add_dimension("hyper", "a", number_partitions=2)')
     timescaledb.run('op.add_dimension("hyper", "b", number_partitions=2, if_not_exists=True)')
     timescaledb.run('op.add_dimension("hyper", "b", number_partitions=2, if_not_exists=True)')
-    assert "give dimension_name=" in refused(timescaledb, 'op.set_chunk_time_interval("hyper", "1 day")')
-    assert "more than one dimension by hash" in refused(timescaledb, 'op.set_number_partitions("hyper", 5)')
+    assert "give dimension_name=" in timescaledb.refused('op.set_chunk_time_interval("hyper", "1 day")')
+    assert "more than one dimension by hash" in timescaledb.refused('op.set_number_partitions("hyper", 5)')
     timescaledb.run('op.create_hypertable("hyper", "time", if_not_exists=True)')
 
 
@@ -428,11 +418,11 @@ def test_the_search_path_is_heeded(timescaledb):
 def test_extensions(database):
     database.run('op.create_extension("timescaledb")')
     database.run('op.create_extension("timescaledb")')
-    assert "not 0.1" in refused(database, 'op.create_extension("timescaledb", version="0.1")', PreflightFailed)
-    assert "is not installed" in refused(database, 'op.create_extension("no_such_thing")', PreflightFailed)
+    assert "not 0.1" in database.refused('op.create_extension("timescaledb", version="0.1")', PreflightFailed)
+    assert "is not installed" in database.refused('op.create_extension("no_such_thing")', PreflightFailed)
     database.execute("CREATE TABLE t (time timestamptz)")
     database.run('op.create_hypertable("t", "time")')
-    text = refused(database, 'op.drop_extension("timescaledb")', PreflightFailed)
+    text = database.refused('op.drop_extension("timescaledb")', PreflightFailed)
     assert "there are hypertables: t" in text
     database.execute("DROP TABLE t")
     database.run('op.drop_extension("timescaledb")')

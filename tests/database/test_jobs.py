@@ -17,25 +17,11 @@ from hypothesis import strategies as st
 from tsext import Job, catalog
 from tsext.autogenerate.schedules import changed
 from tsext.errors import InvalidObject
-from tsext.sql.sending import ask
 
 pytestmark = pytest.mark.licensed
 
 START = datetime(2040, 1, 1, 3, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-
-JOBS = """
-SELECT regexp_replace(j.application_name, ' \\[\\d+\\]$', '') AS name, j.proc_schema, j.proc_name,
-       j.schedule_interval::text, j.max_runtime::text, j.max_retries, j.retry_period::text, j.scheduled,
-       j.fixed_schedule, j.initial_start, b.timezone, j.config::text AS config, j.check_schema, j.check_name
-FROM timescaledb_information.jobs AS j JOIN _timescaledb_config.bgw_job AS b ON b.id = j.job_id
-WHERE job_id >= 1000 ORDER BY name, j.proc_name, config
-"""
-
-
-def look(database):
-    with database.engine.connect() as connection:
-        return [tuple(row) for row in ask(connection, JOBS)]
 
 
 def models(*jobs):
@@ -107,21 +93,21 @@ CASES = [
 def test_life_cycle(tidy, first, second):
     database = tidy
     database.migrate(models(KEEP))
-    states, revisions = [look(database)], []
+    states, revisions = [database.jobs()], []
     for jobs in (first, second, []):
         metadata = models(KEEP, *jobs)
         revisions.append(database.migrate(metadata))
-        states.append(look(database))
+        states.append(database.jobs())
         assert database.autogenerate(metadata).is_empty
         assert "job(" not in database.autogenerate(metadata, include_schemas=True).upgrade
     assert states[1] != states[2]
     assert states[3] == states[0]
     for revision, state in zip(reversed(revisions), reversed(states[:-1]), strict=True):
         database.run(revision.downgrade)
-        assert look(database) == state
+        assert database.jobs() == state
     for revision, state in zip(revisions, states[1:], strict=True):
         database.run(revision.upgrade)
-        assert look(database) == state
+        assert database.jobs() == state
 
 
 def test_jobs_that_no_model_declares_are_left_alone_unless_one_does(tidy):
@@ -144,13 +130,13 @@ def test_the_examples_of_the_documentation(tidy):
     (declaration,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     names = {}
     exec(declaration, names)
-    before = look(tidy)
+    before = tidy.jobs()
     revision = tidy.migrate(names["metadata"])
     assert tidy.autogenerate(names["metadata"]).is_empty
     (found,) = tidy.ask(catalog.jobs)
     assert (found.job_name, found.config, found.initial_start.year) == ("tidy up", {"keep": 5}, 2030)
     tidy.run(revision.downgrade)
-    assert look(tidy) == before
+    assert tidy.jobs() == before
 
 
 def test_policies_are_no_jobs_of_users(tidy):
@@ -194,11 +180,11 @@ def test_verbs_by_hand(tidy):
 def test_what_makes_no_sense_is_refused(tidy, code, fact):
     tidy.run('op.add_job("tidy", "1 hour", job_name="a", config={"a": 1})')
     tidy.run('op.add_job("tidy", "1 hour", job_name="b")')
-    before = look(tidy)
+    before = tidy.jobs()
     with pytest.raises(InvalidObject, match=fact) as refusal:
         tidy.run(code)
     assert refusal.value.hint
-    assert look(tidy) == before
+    assert tidy.jobs() == before
 
 
 def test_a_job_is_run_at_once(tidy):
@@ -255,11 +241,11 @@ def test_any_combination(tidy, states):
         "CREATE OR REPLACE FUNCTION allow(config jsonb) RETURNS void LANGUAGE sql AS 'SELECT 1'",
     )
     tidy.migrate(models(KEEP))
-    seen, revisions = [look(tidy)], []
+    seen, revisions = [tidy.jobs()], []
     for state in states:
         metadata = models(KEEP, *filter(None, state))
         revisions.append(tidy.migrate(metadata))
-        seen.append(look(tidy))
+        seen.append(tidy.jobs())
         assert tidy.autogenerate(metadata).is_empty
         found = {each.job_name: each for each in tidy.ask(catalog.jobs) if each.job_name != "keep"}
         for each in filter(None, state):
@@ -267,4 +253,4 @@ def test_any_combination(tidy, states):
         assert found == {}
     for revision, state in zip(reversed(revisions), reversed(seen[:-1]), strict=True):
         tidy.run(revision.downgrade)
-        assert look(tidy) == state
+        assert tidy.jobs() == state
