@@ -227,7 +227,7 @@ class TsextCommandLine(CommandLine):
 
     def _add_lint(self) -> None:
         parser = self.subparsers.add_parser("lint", help=inspect.cleandoc(lint.__doc__ or ""))
-        parser.add_argument("what", nargs="*", help="003, 003:head (what leads from 003 to the head), or FILE.sql")
+        parser.add_argument("what", nargs="*", help="3, 3:head (what leads from 003 to the head), or FILE.sql")
         parser.add_argument("--since", metavar="BRANCH", help="Only what has changed since git's BRANCH was left")
         parser.add_argument("--downgrade", action="store_true", help="Read downgrade() instead of upgrade()")
         parser.add_argument(

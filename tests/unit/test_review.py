@@ -295,7 +295,7 @@ def test_what_is_reviewed(revisions):
         return [each.reading.name for each in command.lint(config, review.Wanted(what, **how))]
 
     assert names() == ["001_a", "002_b", "003_c"]
-    assert names("002") == names("001:002") == ["002_b"]
+    assert names("002") == names("2") == names("001:002") == names("1:2") == ["002_b"]
     assert names("001:") == names("001:head") == names("003", "002") == ["002_b", "003_c"]
     assert names(":002", downgrade=True) == ["002_b", "001_a"]
     assert names(str(path), "003") == ["002_more.sql", "003_c"]

@@ -13,7 +13,7 @@ from alembic.script import Script, ScriptDirectory
 from tsext import history, review, safety
 from tsext.command.reaching import Database, look_at, x_arguments
 from tsext.errors import WaiverRefused
-from tsext.history import Project
+from tsext.history import Project, numbers
 from tsext.settings import Settings
 
 
@@ -40,7 +40,8 @@ def _reviewed(
     applied = {each.revision for each in project.behind(at.heads)} if at is not None else set()
     offered = [each for each in project.ordered if (each.revision in applied) == (wanted.downgrade and at is not None)]
     readings = [review.read_file(path) for path in review.files(wanted)]
-    chosen = review.revisions(project, wanted, offered)
+    assigned = numbers.assign(project.ordered, history.fixed_numbers(at.connection) if at is not None else {})
+    chosen = review.revisions(project, assigned, wanted, offered)
     readings += [review.read(script, settings, downgrade=wanted.downgrade) for script in chosen]
     if at is not None:
         return review.judge(readings, safety.facts(at.connection))

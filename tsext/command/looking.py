@@ -38,21 +38,15 @@ def receipt(config: Config, revision: str = "heads") -> dict[str, dict[str, Any]
     """
 
     def look(at: Database) -> dict[str, dict[str, Any]]:
+        assigned = numbers.assign(at.project.ordered, history.fixed_numbers(at.connection))
         found = {}
-        for script in at.project.script.get_revisions(_id_of(at, revision)):
+        for script in at.project.script.get_revisions(numbers.named(assigned, revision)):
             told = records.newest_receipt(at.connection, script.revision) if script is not None else None
             if script is not None and told is not None:
                 found[script.revision] = told
         return found
 
     return look_at(config, look)
-
-
-def _id_of(at: Database, revision: str) -> str:
-    """The id of the revision with a number; whatever else Alembic knows passes unchanged."""
-    assigned = numbers.assign(at.project.ordered, history.fixed_numbers(at.connection))
-    with_number = {str(number): each for each, number in assigned.items()}
-    return with_number.get(revision.lstrip("0"), revision)
 
 
 def validate(config: Config, *, models: bool = True) -> list[Finding]:

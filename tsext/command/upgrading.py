@@ -62,13 +62,13 @@ def _revision_with(config: Config, target: str) -> str:
     if any(numbers.number_in(each.revision) is None for each in ordered):
         fixed = look_at(config, lambda at: history.fixed_numbers(at.connection))
     assigned = numbers.assign(ordered, fixed)
-    found = [name for name, number in assigned.items() if number == int(target)]
-    if not found:
+    wanted = numbers.named(assigned, target)
+    if wanted not in assigned:
         highest = max(assigned.values(), default=0)
         raise HistoryError(
             f"no revision has the number {target}", hint=f"numbers go from 1 to {highest}; see `tsext status`"
         )
-    return found[0]
+    return wanted
 
 
 def _applied_beyond(config: Config, target: str) -> set[str]:

@@ -103,6 +103,12 @@ def assign(ordered: Iterable[Script], fixed: Mapping[str, int]) -> dict[str, int
     return numbers
 
 
+def named(assigned: Mapping[str, int], text: str) -> str:
+    """The id of the revision with a number, ``7`` or ``007``; whatever else Alembic knows passes unchanged."""
+    wanted = int(text) if text.isdecimal() else None
+    return next((revision for revision, number in assigned.items() if number == wanted), text)
+
+
 def next_number(script: ScriptDirectory) -> int:
     """One more than the highest number of any revision."""
     return max(assign(in_order(script), {}).values(), default=0) + 1

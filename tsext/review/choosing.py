@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from alembic.script import Script, ScriptDirectory
 
 from tsext.errors import InvalidObject
-from tsext.history import Project
+from tsext.history import Project, numbers
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Wanted:
     """What a user asks to be reviewed; nothing: every revision."""
 
     what: tuple[str, ...] = ()
-    """Revisions, ranges of them (``003:head``: what is run to go from 003 to the head), and SQL files."""
+    """Revisions by id or number, ranges of them (``3:head``: what is run to go from 003 to the head), and SQL files."""
     since: str | None = None
     """A revision of git: only what has changed since a branch left it."""
     downgrade: bool = False
@@ -29,16 +29,19 @@ def files(wanted: Wanted) -> list[Path]:
     return [Path(each) for each in wanted.what if each.endswith(".sql")]
 
 
-def revisions(project: Project, wanted: Wanted, offered: Collection[Script]) -> list[Script]:
+def revisions(
+    project: Project, assigned: Mapping[str, int], wanted: Wanted, offered: Collection[Script]
+) -> list[Script]:
     """The revisions that are asked for, in the order in which they would run.
 
+    :param assigned: their numbers, by which they may be asked for.
     :param offered: those to take if none is named.
     :raises CommandError: if there is no such revision.
     :raises InvalidObject: if git does not know :attr:`Wanted.since`.
     """
     named = [each for each in wanted.what if not each.endswith(".sql")]
     if named:
-        found = {each.revision for name in named for each in _named(project.script, name)}
+        found = {each.revision for name in named for each in _named(project.script, assigned, name)}
     elif files(wanted):
         found = set()
     else:
@@ -50,10 +53,10 @@ def revisions(project: Project, wanted: Wanted, offered: Collection[Script]) -> 
     return chosen[::-1] if wanted.downgrade else chosen
 
 
-def _named(script: ScriptDirectory, name: str) -> Iterator[Script]:
-    lower, is_range, upper = name.partition(":")
+def _named(script: ScriptDirectory, assigned: Mapping[str, int], name: str) -> Iterator[Script]:
+    lower, is_range, upper = (numbers.named(assigned, each) for each in name.partition(":"))
     if not is_range:
-        yield from (each for each in script.get_revisions(name) if each is not None)
+        yield from (each for each in script.get_revisions(lower) if each is not None)
         return
     yield from script.iterate_revisions(upper or "heads", lower or "base")
 
