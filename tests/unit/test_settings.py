@@ -30,6 +30,9 @@ def test_times_are_spelled_as_they_are_written(text):
 
 def test_times_are_spelled_in_the_largest_unit_that_divides_them():
     assert durations.spelled(timedelta(seconds=600)) == "10min"
+    measured = {0.25: "0.2 s", 12.4: "12 s", 59.6: "1 min", 75: "1 min 15 s", 7200: "2 h", 3661: "1 h 1 min"}
+    assert {each: durations.measured(each) for each in measured} == measured
+    assert durations.measured(3 * 86_400 + 59) == "3 d"
     assert durations.spelled(timedelta(hours=24)) == "1d"
 
 

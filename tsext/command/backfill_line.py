@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from alembic.config import Config
@@ -19,6 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from sqlalchemy import Connection
 
+from tsext import durations
 from tsext.backfill import ledger
 from tsext.backfill.ledger import Backfill, State
 from tsext.command import backfills
@@ -280,7 +281,7 @@ def _left(report: Report) -> str:
     seconds = report.progress.seconds_left
     if seconds is None or report.backfill.state is not State.RUNNING:
         return ""
-    return f"{timedelta(seconds=round(seconds))} left"
+    return f"{durations.measured(seconds)} left"
 
 
 def _console() -> Console:

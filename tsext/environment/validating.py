@@ -172,7 +172,7 @@ def refuse_slow(settings: Settings, recorder: Recorder, refused: RevisionRefused
     slow = [
         Finding(
             "slow-revision",
-            f"revision {revision} took {timedelta(milliseconds=taken)}, longer than {most}",
+            f"revision {revision} took {durations.measured(taken / 1000)}, longer than {most}",
             "split it, do its work in the background, or raise max_execution_time if that is what it takes",
         )
         for revision, taken in recorder.taken.items()

@@ -17,6 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from tsext import durations
 from tsext.fleet.looking import Position, Standing
 from tsext.fleet.rollout import Report
 from tsext.fleet.targets import Target
@@ -171,7 +172,7 @@ class Lines:
     def baking(self, left: timedelta) -> None:
         """Once."""
         if not self._baking:
-            self.said(f"the canaries are well; going on in {_rounded(left)}")
+            self.said(f"the canaries are well; going on in {durations.measured(left.total_seconds())}")
         self._baking = True
 
     def said(self, text: str) -> None:
@@ -212,7 +213,7 @@ class Board:
 
     def baking(self, left: timedelta) -> None:
         """A clock that runs backwards."""
-        self.note = f"the canaries are well; going on in {_rounded(left)}"
+        self.note = f"the canaries are well; going on in {durations.measured(left.total_seconds())}"
 
     def said(self, text: str) -> None:
         """Stands there until something begins."""
@@ -246,10 +247,6 @@ def _confirmed(others: int) -> bool:
 
 def _counted(outcomes: Sequence[Outcome]) -> str:
     return ", ".join(f"{number} {state}" for state, number in _counts(outcomes).items())
-
-
-def _rounded(left: timedelta) -> timedelta:
-    return timedelta(seconds=round(left.total_seconds()))
 
 
 def follower(total: int) -> Lines | Board:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from tsext import catalog, durations
 from tsext.catalog import PreparedTransaction, Transaction
 from tsext.errors import Finding
@@ -24,7 +22,7 @@ def _long(each: Transaction) -> Finding:
     return Finding(
         "transactions",
         f"pid {each.pid} ({each.application or 'no name'}, role {each.role}) has a transaction open for "
-        f"{_age(each.seconds)}, now {each.state}: {' '.join(each.query.split())}",
+        f"{durations.measured(each.seconds)}, now {each.state}: {' '.join(each.query.split())}",
         f"wait for it, or end it: SELECT pg_terminate_backend({each.pid})",
     )
 
@@ -39,13 +37,10 @@ def _forgotten(each: PreparedTransaction) -> Finding:
     gid = each.gid.replace("'", "''")
     return Finding(
         "prepared",
-        f"transaction '{each.gid}' of role {each.role} was prepared {_age(each.seconds)} ago, and holds its locks",
+        f"transaction '{each.gid}' of role {each.role} was prepared {durations.measured(each.seconds)} ago, "
+        "and holds its locks",
         f"find out whether its coordinator still knows it; then COMMIT PREPARED '{gid}' or ROLLBACK PREPARED '{gid}'",
     )
-
-
-def _age(seconds: float) -> str:
-    return str(timedelta(seconds=round(seconds)))
 
 
 def jobs(situation: Situation) -> Observation:

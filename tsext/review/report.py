@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from tsext import durations
 from tsext.review.judging import Verdict, Waived, place, relative
 from tsext.safety import Category, Hazard
 
@@ -105,7 +106,7 @@ def _about(estimate: timedelta) -> str:
     seconds = estimate.total_seconds()
     if seconds < 0.1:
         return "less than 0.1 s"
-    return f"about {seconds:.1g} s" if seconds < 10 else f"about {timedelta(seconds=round(seconds))}"
+    return f"about {seconds:.1g} s" if seconds < 10 else f"about {durations.measured(seconds)}"
 
 
 def _as_json(hazard: Hazard) -> dict[str, Any]:
