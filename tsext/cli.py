@@ -113,15 +113,16 @@ def receipt(config: Config, revision: str, json: bool = False) -> None:
         _print_json(found)
         return
     console = _console()
-    for name, told in found.items():
-        if told["relations"]:
-            console.print(_locked(name, told["relations"]))
+    for name, effect in found.items():
+        if effect["relations"]:
+            console.print(_locked(name, effect["relations"]))
         else:
             console.print(f"{name} locked no table that was there before")
-        wal = "not measured" if told["wal_bytes"] is None else f"{told['wal_bytes']} bytes"
+        wal = "not measured" if effect["wal_bytes"] is None else f"{effect['wal_bytes']} bytes"
         console.print(
-            f"clients were blocked for {told['blocked_client_seconds']} s in all, {told['max_client_stall_ms']} ms at "
-            f"most, {told['most_waiting']} at once; WAL: {wal}; cancelled {told['cancelled']} times"
+            f"clients were blocked for {effect['blocked_client_seconds']} s in all, "
+            f"{effect['max_client_stall_ms']} ms at most, {effect['most_waiting']} at once; WAL: {wal}; "
+            f"cancelled {effect['cancelled']} times"
         )
     if not found:
         console.print("no receipt is recorded")
@@ -174,8 +175,8 @@ def lint(config: Config) -> None:
     try:
         verdicts = command.lint(config, wanted, database=options.database)
     except Exception as error:  # also what a revision raises while it is imported
-        told = error if isinstance(error, CommandError) else f"{type(error).__name__}: {error}"
-        print(f"could not lint: {told}", file=sys.stderr)
+        why = error if isinstance(error, CommandError) else f"{type(error).__name__}: {error}"
+        print(f"could not lint: {why}", file=sys.stderr)
         sys.exit(2)
     if options.format == "json":
         _print_json(report.as_json(verdicts))

@@ -256,5 +256,5 @@ def verify(connection: Connection, backfill: Backfill) -> list[Finding]:
     spec: Any = Spec.of(backfill)
     if spec.where is None or not _any_left(connection, backfill.source, spec):
         return []
-    told = f"{backfill.source} has rows for which still holds: {spec.where}"
-    return [Finding("rows-left", told, "if the application writes such rows, change it first, and declare it anew")]
+    message = f"{backfill.source} has rows for which still holds: {spec.where}"
+    return [Finding("rows-left", message, "if the application writes such rows, change it first, and declare it anew")]

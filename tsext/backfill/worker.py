@@ -130,8 +130,8 @@ class Worker:
     def _waits(self) -> bool:
         """Whether the throttle has it wait; says why."""
         reasons = self._throttle.reasons(self.connection, self.backfill)
-        told = reasons or self._obstacles
-        self._say("; ".join(f"{each.rule}: {each.message}" for each in told) or None, [each.rule for each in told])
+        why = reasons or self._obstacles
+        self._say("; ".join(f"{each.rule}: {each.message}" for each in why) or None, [each.rule for each in why])
         return bool(reasons)
 
     def _say(self, reason: str | None, rules: list[str]) -> None:

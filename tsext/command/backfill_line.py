@@ -87,12 +87,12 @@ def _list(config: Config, options: argparse.Namespace) -> int:
         return 0
     table = Table("name", "kind", "of", "state", "done", "rows", "left", "reason")
     for each in reports:
-        told, progress = each.backfill, each.progress
-        state = f"[{_COLOURS.get(told.state, 'default')}]{told.state}[/]"
+        backfill, progress = each.backfill, each.progress
+        state = f"[{_COLOURS.get(backfill.state, 'default')}]{backfill.state}[/]"
         done = f"{progress.fraction:.0%}"
         table.add_row(
-            escape(told.name), told.kind, escape(told.source), state, done, f"{progress.rows:,}",
-            _left(each), escape(told.reason or ""),
+            escape(backfill.name), backfill.kind, escape(backfill.source), state, done, f"{progress.rows:,}",
+            _left(each), escape(backfill.reason or ""),
         )  # fmt: skip
     _console().print(table if reports else "no backfill is declared")
     return 0
@@ -119,9 +119,10 @@ _WELL = (State.DONE, State.APPLIED, State.FINISHED)
 
 
 def _line(report: Report) -> str:
-    told, progress = report.backfill, report.progress
-    reason = f": {told.reason}" if told.reason else ""
-    return f"{told.name}: {told.state}{reason}; {progress.rows:,} rows in {progress.done} of {progress.tasks} tasks"
+    backfill, progress = report.backfill, report.progress
+    reason = f": {backfill.reason}" if backfill.reason else ""
+    done = f"{progress.rows:,} rows in {progress.done} of {progress.tasks} tasks"
+    return f"{backfill.name}: {backfill.state}{reason}; {done}"
 
 
 def _status(config: Config, options: argparse.Namespace) -> int:
@@ -129,18 +130,18 @@ def _status(config: Config, options: argparse.Namespace) -> int:
     if options.json:
         _print_json(report.as_json())
         return 0
-    told, progress, console = report.backfill, report.progress, _console()
-    console.print(escape(f"{told.name}: {told.kind} of {told.source}, {told.state}"), highlight=False)
+    backfill, progress, console = report.backfill, report.progress, _console()
+    console.print(escape(f"{backfill.name}: {backfill.kind} of {backfill.source}, {backfill.state}"), highlight=False)
     facts = {
-        "waits" if told.state is State.RUNNING else "why": _why(told),
-        "waited before": f"{told.waited:.0f} s" if told.waited >= 1 else None,
-        "waited for": _waited_for(told) or None,
-        "revision": told.revision,
+        "waits" if backfill.state is State.RUNNING else "why": _why(backfill),
+        "waited before": f"{backfill.waited:.0f} s" if backfill.waited >= 1 else None,
+        "waited for": _waited_for(backfill) or None,
+        "revision": backfill.revision,
         "done": f"{progress.fraction:.1%}: {progress.done} of {progress.tasks} tasks, {progress.rows:,} rows written",
         "rate": f"{progress.rows_per_second:,.0f} rows/s" if progress.rows_per_second and progress.workers else None,
         "left": _left(report) or None,
         "WAL": _wal(progress),
-        "limits": ", ".join(f"{name}={text}" for name, text in told.limits.items()) or None,
+        "limits": ", ".join(f"{name}={text}" for name, text in backfill.limits.items()) or None,
         **{f"at work: {each.worker}": f"{each.step} {each.relation}" for each in report.attempts},
         **{f"task {each.id} {each.state}": each.error for each in report.tasks if each.error},
     }
@@ -150,13 +151,13 @@ def _status(config: Config, options: argparse.Namespace) -> int:
     return 0
 
 
-def _why(told: Backfill) -> str | None:
-    since = f" (since {told.waits_since:%Y-%m-%d %H:%M:%S%z})" if told.waits_since else ""
-    return f"{told.reason}{since}" if told.reason else None
+def _why(backfill: Backfill) -> str | None:
+    since = f" (since {backfill.waits_since:%Y-%m-%d %H:%M:%S%z})" if backfill.waits_since else ""
+    return f"{backfill.reason}{since}" if backfill.reason else None
 
 
-def _waited_for(told: Backfill) -> str:
-    by_reason = ledger.waited_for(told, datetime.now(UTC)).items()
+def _waited_for(backfill: Backfill) -> str:
+    by_reason = ledger.waited_for(backfill, datetime.now(UTC)).items()
     return ", ".join(f"{reason} {seconds:.0f} s" for reason, seconds in by_reason if seconds >= 1)
 
 
@@ -242,28 +243,28 @@ def _drawing(bars: Progress) -> Callable[[Connection, Backfill], None]:
     drawn: dict[str, Any] = {}
 
     def tell(connection: Connection, backfill: Backfill) -> None:
-        told = _progress_told(connection, backfill)
+        shown = _shown(connection, backfill)
         if backfill.name not in drawn:
-            drawn[backfill.name] = bars.add_task(escape(backfill.name), total=1.0, **told)
-        bars.update(drawn[backfill.name], **told)
+            drawn[backfill.name] = bars.add_task(escape(backfill.name), total=1.0, **shown)
+        bars.update(drawn[backfill.name], **shown)
 
     return tell
 
 
 def _lines() -> Callable[[Connection, Backfill], None]:
-    said = time.monotonic()
+    last = time.monotonic()
 
     def tell(connection: Connection, backfill: Backfill) -> None:
-        nonlocal said
-        if time.monotonic() - said >= _SECONDS:
-            said, told = time.monotonic(), _progress_told(connection, backfill)
-            words = (f"{told['completed']:.0%}", told["rate"], told["left"], told["reason"])
+        nonlocal last
+        if time.monotonic() - last >= _SECONDS:
+            last, shown = time.monotonic(), _shown(connection, backfill)
+            words = (f"{shown['completed']:.0%}", shown["rate"], shown["left"], shown["reason"])
             print(f"{backfill.name}: {', '.join(filter(None, words))}", file=sys.stderr, flush=True)
 
     return tell
 
 
-def _progress_told(connection: Connection, backfill: Backfill) -> dict[str, Any]:
+def _shown(connection: Connection, backfill: Backfill) -> dict[str, Any]:
     now = ledger.current(connection, backfill) or backfill
     report = Report(now, ledger.progress(connection, backfill))
     rate, paused = report.progress.rows_per_second, now.state is not State.RUNNING

@@ -36,12 +36,12 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """As JSON has it."""
-        told = {**asdict(self.backfill), **asdict(self.progress), "fraction": self.progress.fraction}
-        told["seconds_left"] = self.progress.seconds_left
-        told["waited_for"] = ledger.waited_for(self.backfill, datetime.now(UTC))
+        report = {**asdict(self.backfill), **asdict(self.progress), "fraction": self.progress.fraction}
+        report["seconds_left"] = self.progress.seconds_left
+        report["waited_for"] = ledger.waited_for(self.backfill, datetime.now(UTC))
         if self.tasks:
-            told |= {"task_list": list(map(asdict, self.tasks)), "at_work": list(map(asdict, self.attempts))}
-        return told
+            report |= {"task_list": list(map(asdict, self.tasks)), "at_work": list(map(asdict, self.attempts))}
+        return report
 
 
 def listed(config: Config) -> list[Report]:
@@ -105,9 +105,9 @@ def _run(
         workers.work_on(connection, wanted.name)
     elif wanted.state in (State.DECLARED, State.RUNNING, State.PAUSED):
         with executors.executor(crew.executor) as executor:
-            told = (lambda: tell(connection, wanted)) if tell is not None else (lambda: None)
+            telling = (lambda: tell(connection, wanted)) if tell is not None else (lambda: None)
             count = crew.workers or settings.backfill_workers
-            workers.run(url_of(settings), wanted.name, workers=count, executor=executor, tell=told)
+            workers.run(url_of(settings), wanted.name, workers=count, executor=executor, tell=telling)
     return _reported(connection, ledger.find(connection, wanted.name))
 
 

@@ -41,9 +41,9 @@ def receipt(config: Config, revision: str = "heads") -> dict[str, dict[str, Any]
         assigned = numbers.assign(at.project.ordered, history.fixed_numbers(at.connection))
         found = {}
         for script in at.project.script.get_revisions(numbers.named(assigned, revision)):
-            told = records.newest_receipt(at.connection, script.revision) if script is not None else None
-            if script is not None and told is not None:
-                found[script.revision] = told
+            newest = records.newest_receipt(at.connection, script.revision) if script is not None else None
+            if script is not None and newest is not None:
+                found[script.revision] = newest
         return found
 
     return look_at(config, look)

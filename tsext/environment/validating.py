@@ -140,13 +140,13 @@ class Validating:
             take_back(
                 [RevisionStep(step.revision_map, step.revision, is_upgrade=False) for step in reversed(self.done)]
             )
-            told, cure = f"{', '.join(names)} rolled back", "mend the revision, and run the same command again"
+            outcome, cure = f"{', '.join(names)} rolled back", "mend the revision, and run the same command again"
         else:
-            told = f"{', '.join(names)} stay applied"
+            outcome = f"{', '.join(names)} stay applied"
             cure = "mend what was found, then run `tsext validate`; or go back with `tsext rollback`"
             if rolls_back:
                 cure = f"there is no way back from {', '.join(lasting)}, so nothing was rolled back; {cure}"
-        raise ValidationFailed(f"validation failed; {told}", hint=cure, findings=invalid.findings)
+        raise ValidationFailed(f"validation failed; {outcome}", hint=cure, findings=invalid.findings)
 
     def _has_way_back(self, step: RevisionStep) -> bool:
         return self.recorder.project.files(step.revision).rollback_available

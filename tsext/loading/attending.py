@@ -63,15 +63,15 @@ def why(connection: Connection, backfill: Backfill) -> str | None:
     return failed[0] if failed else backfill.reason
 
 
-def refuse_stopped(name: str, state: str, reason: str | None, told: str) -> None:
+def refuse_stopped(name: str, state: str, reason: str | None, how_far: str) -> None:
     """Refuse what is not done.
 
-    :param told: how far it is.
+    :param how_far: what of it is done, for the message.
     :raises LoadError: with what to do.
     """
     if state not in DONE:
         fact, _, cure = (reason or "others have stopped it").partition("\n  hint: ")
         raise LoadError(
             f"{name} {'has' if state == State.FAILED else 'is'} {state}: {fact}",
-            hint=f"{cure or 'when the cause is gone, the same command goes on'}; {told}",
+            hint=f"{cure or 'when the cause is gone, the same command goes on'}; {how_far}",
         )

@@ -132,8 +132,8 @@ def load(engine: Engine, request: Request, watch: Callable[[Progress], None] = l
     interrupted = not declared.is_done and attending.attend(engine, declared.backfill, count, watch)
     found = replace(_stands(engine, request, declared), interrupted=interrupted)
     if not interrupted:
-        told = f"{found.tasks - found.tasks_left} of {found.tasks} parts are loaded, with {found.rows} rows"
-        attending.refuse_stopped(found.name, found.state, found.reason, told)
+        how_far = f"{found.tasks - found.tasks_left} of {found.tasks} parts are loaded, with {found.rows} rows"
+        attending.refuse_stopped(found.name, found.state, found.reason, how_far)
     return found
 
 

@@ -84,9 +84,9 @@ def run(spec: Spec, name: str, table: Relation, url: URL) -> int:
     done = subprocess.run(command(spec, name, table, url), env=environment, capture_output=True, text=True, check=False)
     found = re.search(r"^COPY (\d+)", done.stdout, re.MULTILINE)
     if done.returncode != 0 or found is None:
-        said = (done.stderr.strip() or done.stdout.strip() or f"it ended with {done.returncode}").splitlines()[-1]
+        output = (done.stderr.strip() or done.stdout.strip() or f"it ended with {done.returncode}").splitlines()[-1]
         raise LoadError(
-            f"{NAME} has failed: {said}",
+            f"{NAME} has failed: {output}",
             hint="when the cause is gone, the same command goes on; without --tool, and under another --load-name, "
             "records that are refused are put aside",
         )

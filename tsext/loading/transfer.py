@@ -169,9 +169,10 @@ def verify(connection: Connection, backfill: Backfill) -> list[Finding]:
                 theirs = hashing.digest(source, spec.source, values, [where])
                 ours = hashing.digest(connection, backfill.source, values, [where])
                 if theirs != ours:
-                    told = f"where {where}: {theirs.rows} rows there, {ours.rows} here"
+                    fact = f"{spec.source} and {backfill.source} differ where {where}: "
+                    counts = f"{theirs.rows} rows there, {ours.rows} here"
                     cure = "have what differs copied anew: the same command once more"
-                    findings.append(Finding("rows-differ", f"{spec.source} and {backfill.source} differ {told}", cure))
+                    findings.append(Finding("rows-differ", fact + counts, cure))
     return findings
 
 

@@ -89,9 +89,9 @@ def load(engine: Engine, request: Request, watch: Callable[[Progress], None] = l
         tasks, progress = ledger.tasks(connection, backfill), ledger.progress(connection, backfill)
         reason = attending.why(connection, backfill)
     left = sum(each.state is not TaskState.DONE for each in tasks)
-    told = f"{len(tasks) - left} of {len(tasks)} ranges are copied or compared, with {progress.rows} rows"
+    how_far = f"{len(tasks) - left} of {len(tasks)} ranges are copied or compared, with {progress.rows} rows"
     if not interrupted:
-        attending.refuse_stopped(backfill.name, backfill.state, reason, told)
+        attending.refuse_stopped(backfill.name, backfill.state, reason, how_far)
     return Transferred(
         name=backfill.name,
         table=backfill.source,

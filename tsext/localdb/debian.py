@@ -130,12 +130,12 @@ def _run(command: list[str], folder: Path) -> str:
     english = {**os.environ, "LC_ALL": "C"}
     done = subprocess.run(command, cwd=folder, env=english, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = (done.stderr or done.stdout).strip()
-        if "No space left on device" in said:
+        output = (done.stderr or done.stdout).strip()
+        if "No space left on device" in output:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
         host = urlsplit(sources.mirror()).hostname
         raise LocalServerError(
-            f"{Path(command[0]).name} failed: {said.splitlines()[-1] if said else done.returncode}",
+            f"{Path(command[0]).name} failed: {output.splitlines()[-1] if output else done.returncode}",
             hint=f"is {host} reachable? Otherwise use `docker compose up -d` or set TSEXT_DATABASE_URL",
         )
     return done.stdout

@@ -162,9 +162,9 @@ class Cluster:
             if _is_free(self.port):
                 break
         log = self.home / "server.log"
-        said = log.read_text().strip().splitlines()[-5:] if log.is_file() else [done.stderr.strip()]
+        last_lines = log.read_text().strip().splitlines()[-5:] if log.is_file() else [done.stderr.strip()]
         raise self._failed(
-            "the local server did not start:\n" + "\n".join(said),
+            "the local server did not start:\n" + "\n".join(last_lines),
             f"see {log}; `tsext localdb reset` throws its data away and starts anew",
         )
 

@@ -105,9 +105,9 @@ class Backfill(DeclaringOperation, name="backfill", noun=RowChange):
         try:
             send(connection, update)
         except DBAPIError as error:
-            said = said_first(error)
+            reason = said_first(error)
             raise InvalidObject(
-                f"op.backfill of {self.shown}: {said}",
+                f"op.backfill of {self.shown}: {reason}",
                 hint="correct it; and what it needs, such as a new column, belongs into an earlier revision",
             ) from error
 

@@ -107,13 +107,13 @@ def work(connection: Connection, declared: Backfill, threads: int) -> Backfill:
 
 
 def _telling(connection: Connection, declared: Backfill) -> Callable[[], None]:
-    told = time.monotonic()
+    last = time.monotonic()
 
     def tell() -> None:
-        nonlocal told
-        if time.monotonic() - told < _SECONDS:
+        nonlocal last
+        if time.monotonic() - last < _SECONDS:
             return
-        told = time.monotonic()
+        last = time.monotonic()
         now, progress = ledger.find(connection, declared.name), ledger.progress(connection, declared)
         left = "" if progress.seconds_left is None else f", {progress.seconds_left:.0f} s left"
         log.info("backfill %s: %s, %.0f %%%s%s", now.name, now.state, 100 * progress.fraction, left,

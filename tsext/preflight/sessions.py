@@ -14,8 +14,8 @@ def transactions(situation: Situation) -> Observation:
     if not situation.server.sees_sessions and not found:
         reason = "this role may not see other roles' transactions: GRANT pg_monitor to it"
         return Observation(reason, known=False, matters=False)
-    said = f"none older than {durations.spelled(situation.settings.preflight_transaction_age)}"
-    return Observation(said, tuple(map(_long, found)))
+    says = f"none older than {durations.spelled(situation.settings.preflight_transaction_age)}"
+    return Observation(says, tuple(map(_long, found)))
 
 
 def _long(each: Transaction) -> Finding:
@@ -29,8 +29,8 @@ def _long(each: Transaction) -> Finding:
 
 def prepared(situation: Situation) -> Observation:
     """Whether there are prepared transactions that nobody has ended."""
-    said = f"none older than {durations.spelled(situation.settings.preflight_transaction_age)}"
-    return Observation(said, tuple(map(_forgotten, situation.server.prepared)))
+    says = f"none older than {durations.spelled(situation.settings.preflight_transaction_age)}"
+    return Observation(says, tuple(map(_forgotten, situation.server.prepared)))
 
 
 def _forgotten(each: PreparedTransaction) -> Finding:
@@ -49,8 +49,8 @@ def jobs(situation: Situation) -> Observation:
     keys = [size.key for size in situation.sizes.values()]
     applications = catalog.job_applications(connection, keys) if keys else []
     running = list(catalog.running(connection, applications)) if applications else []
-    said = f"{len(applications)} of what is touched, none at work" if applications else "none of what is touched"
-    return Observation(said, tuple(_working(*each) for each in running))
+    says = f"{len(applications)} of what is touched, none at work" if applications else "none of what is touched"
+    return Observation(says, tuple(_working(*each) for each in running))
 
 
 def _working(application: str, pid: int) -> Finding:

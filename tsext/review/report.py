@@ -59,8 +59,8 @@ def as_github(verdicts: Sequence[Verdict]) -> Iterator[str]:
     for verdict in verdicts:
         level = "warning" if verdict.category is Category.SAFE else "error"
         for hazard in verdict.hazards:
-            said = f"{hazard.message}\n{hazard.hint}" if hazard.hint else hazard.message
-            yield _annotation(level, hazard, f"{hazard.rule} ({hazard.axis})", said)
+            text = f"{hazard.message}\n{hazard.hint}" if hazard.hint else hazard.message
+            yield _annotation(level, hazard, f"{hazard.rule} ({hazard.axis})", text)
         for waived in verdict.expired:
             yield _annotation("warning", waived.hazard, "waiver expired", str(waived.waiver))
         for waived in verdict.waived:
@@ -96,9 +96,9 @@ def _body(hazard: Hazard) -> Iterator[str]:
 
 def _held(hazard: Hazard) -> str:
     facts = [hazard.mode, hazard.work and str(hazard.work), hazard.estimate and _about(hazard.estimate)]
-    told = ", ".join(str(each) for each in facts if each)
+    text = ", ".join(str(each) for each in facts if each)
     on = f" on {', '.join(hazard.relations)}" if hazard.relations else ""
-    return f": {told}{on}" if told else ""
+    return f": {text}{on}" if text else ""
 
 
 def _about(estimate: timedelta) -> str:

@@ -242,36 +242,36 @@ def explain(file: SqlFile, statement: Statement, error: BaseException) -> SqlFil
     :param error: the driver's exception (psycopg2, psycopg 3), or SQLAlchemy's around it.
     """
     original = getattr(error, "orig", None) or error
-    said = getattr(original, "diag", None)
-    if said is None or not said.message_primary:
+    diagnostics = getattr(original, "diag", None)
+    if diagnostics is None or not diagnostics.message_primary:
         message = " ".join(str(original).split()) or type(original).__name__
         return SqlFileError(_pointing(file.path, file.text, statement.offset, message), hint=_NO_ANSWER)
-    place = _offset(statement, _position(statement, said))
+    place = _offset(statement, _position(statement, diagnostics))
     details = [
-        _pointing(file.path, file.text, place, f"{said.message_primary} (SQLSTATE {said.sqlstate})"),
-        *(f"{label}: {text}" for label, text in _details(statement, said)),
+        _pointing(file.path, file.text, place, f"{diagnostics.message_primary} (SQLSTATE {diagnostics.sqlstate})"),
+        *(f"{label}: {text}" for label, text in _details(statement, diagnostics)),
     ]
-    return SqlFileError("\n".join(details), hint=_cure(file, statement, said))
+    return SqlFileError("\n".join(details), hint=_cure(file, statement, diagnostics))
 
 
 _NO_ANSWER = "if the connection was lost, the server's log says why"
 
 
-def _position(statement: Statement, said: Any) -> int:
-    if said.statement_position:
-        return int(said.statement_position)
-    if said.internal_position and statement.text.count(said.internal_query or "") == 1:
-        return statement.text.index(said.internal_query) + int(said.internal_position)
+def _position(statement: Statement, diagnostics: Any) -> int:
+    if diagnostics.statement_position:
+        return int(diagnostics.statement_position)
+    if diagnostics.internal_position and statement.text.count(diagnostics.internal_query or "") == 1:
+        return statement.text.index(diagnostics.internal_query) + int(diagnostics.internal_position)
     return 1
 
 
-def _details(statement: Statement, said: Any) -> Iterator[tuple[str, str]]:
-    if said.message_detail:
-        yield "DETAIL", said.message_detail
-    if said.internal_query and said.internal_query not in statement.text:
-        yield "QUERY", said.internal_query
-    if said.context:
-        yield "CONTEXT", said.context
+def _details(statement: Statement, diagnostics: Any) -> Iterator[tuple[str, str]]:
+    if diagnostics.message_detail:
+        yield "DETAIL", diagnostics.message_detail
+    if diagnostics.internal_query and diagnostics.internal_query not in statement.text:
+        yield "QUERY", diagnostics.internal_query
+    if diagnostics.context:
+        yield "CONTEXT", diagnostics.context
 
 
 _CURES: Mapping[str, str] = {
@@ -288,12 +288,12 @@ _CURES: Mapping[str, str] = {
 """By SQLSTATE, or by its class. What is to be run then depends on what was run."""
 
 
-def _cure(file: SqlFile, statement: Statement, said: Any) -> str:
-    state = said.sqlstate or ""
+def _cure(file: SqlFile, statement: Statement, diagnostics: Any) -> str:
+    state = diagnostics.sqlstate or ""
     cure = _CURES.get(state) or _CURES.get(state[:2]) or "correct the statement"
     if cure == refusals.ALONE and file.no_transaction:
         cure = refusals.NOT_IN_BLOCK
-    hints = [said.message_hint, cure] if said.message_hint else [cure]
+    hints = [diagnostics.message_hint, cure] if diagnostics.message_hint else [cure]
     if file.no_transaction and statement != file.statements[0]:
         hints.append("the statements before it have taken effect: make them repeatable (IF NOT EXISTS …)")
     return "; ".join(hint.rstrip(".") for hint in hints)
