@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from tsext.deferred import deferred
 
 if TYPE_CHECKING:
+    from tsext.command.inspecting import preflight, receipt, refuse, status, validate
     from tsext.command.linting import lint
-    from tsext.command.looking import preflight, receipt, refuse, status, validate
     from tsext.command.recording import adopt, repair
     from tsext.command.reflecting import reflect
     from tsext.command.seeding import seed

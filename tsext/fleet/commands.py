@@ -19,8 +19,8 @@ from tsext.backfill import executors
 from tsext.errors import TargetsError
 from tsext.fleet import project, report
 from tsext.fleet.limits import Limits
-from tsext.fleet.looking import Standing, look
 from tsext.fleet.rollout import Rollout
+from tsext.fleet.standing import Standing, look
 from tsext.fleet.targets import Fleet, Wanted, read
 from tsext.fleet.upgrading import Outcome
 

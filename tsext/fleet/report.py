@@ -18,8 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from tsext import durations
-from tsext.fleet.looking import Position, Standing
 from tsext.fleet.rollout import Report
+from tsext.fleet.standing import Position, Standing
 from tsext.fleet.targets import Target
 from tsext.fleet.upgrading import Outcome, State
 

@@ -15,8 +15,8 @@ from typing import Protocol
 
 from tsext.fleet import upgrading
 from tsext.fleet.limits import Limits
-from tsext.fleet.looking import look
 from tsext.fleet.project import Read, Where, read
+from tsext.fleet.standing import look
 from tsext.fleet.targets import Target
 from tsext.fleet.upgrading import Job, Outcome, State
 from tsext.fleet.waves import Wave, planned

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from tsext.fleet.looking import Position, Standing, look
 from tsext.fleet.project import Where, read
+from tsext.fleet.standing import Position, Standing, look
 from tsext.fleet.targets import Target
 from tsext.fleet.urls import hidden
 
