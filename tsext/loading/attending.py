@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from sqlalchemy import Connection, Engine
 
 from tsext import catalog
 from tsext.backfill import ledger, workers
-from tsext.backfill.ledger import Backfill, Progress, State, TaskState
+from tsext.backfill.ledger import Backfill, Progress, State, Task, TaskState
 from tsext.errors import LoadError
 
 LIMITS: dict[str, str | None] = {"rest": "0", "wal_rate": "off", "blocked": "10min"}
@@ -57,21 +57,45 @@ def _look(connection: Connection, backfill: Backfill, watch: Callable[[Progress]
         ledger.set_state(connection, backfill, State.FAILED, only=[State.RUNNING])
 
 
-def why(connection: Connection, backfill: Backfill) -> str | None:
+@dataclass(frozen=True)
+class Standing:
+    """How far a load is."""
+
+    backfill: Backfill
+    tasks: list[Task]
+    progress: Progress
+    reason: str | None
     """What a task has failed of; else why all of it is in its state."""
-    failed = [each.error for each in ledger.tasks(connection, backfill) if each.state is TaskState.FAILED]
-    return failed[0] if failed else backfill.reason
+
+    @property
+    def left(self) -> int:
+        """How many tasks are not done."""
+        return sum(each.state is not TaskState.DONE for each in self.tasks)
 
 
-def refuse_stopped(name: str, state: str, reason: str | None, how_far: str) -> None:
+def standing(connection: Connection, name: str, besides: str | None = None) -> Standing:
+    """How far a load is now.
+
+    :param besides: a step whose tasks do not count.
+    """
+    backfill = ledger.find(connection, name)
+    tasks = ledger.tasks(connection, backfill)
+    errors = [each.error for each in tasks if each.state is TaskState.FAILED]
+    counted = [each for each in tasks if each.step != besides]
+    return Standing(backfill, counted, ledger.progress(connection, backfill), errors[0] if errors else backfill.reason)
+
+
+def refuse_stopped(stopped: Standing, done: str) -> None:
     """Refuse what is not done.
 
-    :param how_far: what of it is done, for the message.
+    :param done: how much of it is, in words.
     :raises LoadError: with what to do.
     """
+    name, state = stopped.backfill.name, stopped.backfill.state
     if state not in DONE:
-        fact, _, cure = (reason or "others have stopped it").partition("\n  hint: ")
+        fact, _, cure = (stopped.reason or "others have stopped it").partition("\n  hint: ")
         raise LoadError(
-            f"{name} {'has' if state == State.FAILED else 'is'} {state}: {fact}",
-            hint=f"{cure or 'when the cause is gone, the same command goes on'}; {how_far}",
+            f"{name} {'has' if state is State.FAILED else 'is'} {state}: {fact}",
+            hint=f"{cure or 'when the cause is gone, the same command goes on'}; {done}, with "
+            f"{stopped.progress.rows} rows",
         )

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 
 from tsext import catalog
 from tsext.backfill import ledger, workers
-from tsext.backfill.ledger import Backfill, Declaration, NewTask, Progress, TaskState
+from tsext.backfill.ledger import Backfill, Declaration, NewTask, Progress
 from tsext.errors import LoadError
 from tsext.history import bookkeeping
 from tsext.loading import attending, chunks, planning, program, rejects
@@ -130,11 +130,38 @@ def load(engine: Engine, request: Request, watch: Callable[[Progress], None] = l
             attending.open_again(connection, declared.backfill)
     count = 1 if request.tool else request.workers
     interrupted = not declared.is_done and attending.attend(engine, declared.backfill, count, watch)
-    found = replace(_stands(engine, request, declared), interrupted=interrupted)
+    with engine.connect() as connection:
+        standing = attending.standing(connection, declared.backfill.name, besides=planning.STEP)
+        rejected = rejects.rejected(connection, declared.backfill.id)
+    file = _written(request, rejected)
     if not interrupted:
-        how_far = f"{found.tasks - found.tasks_left} of {found.tasks} parts are loaded, with {found.rows} rows"
-        attending.refuse_stopped(found.name, found.state, found.reason, how_far)
-    return found
+        of = len(standing.tasks)
+        attending.refuse_stopped(standing, f"{of - standing.left} of {of} parts are loaded")
+    return Loaded(
+        name=standing.backfill.name,
+        table=standing.backfill.source,
+        file=declared.spec.path,
+        state=str(standing.backfill.state),
+        reason=standing.reason,
+        already_done=declared.is_done,
+        rows=standing.progress.rows,
+        skipped=standing.progress.seen - standing.progress.rows - len(rejected),
+        rejected=len(rejected),
+        rejects=file,
+        chunks_made=Spec.of(standing.backfill).chunks_made,
+        tasks=len(standing.tasks),
+        tasks_left=standing.left,
+        interrupted=interrupted,
+    )
+
+
+def _written(request: Request, rejected: list[rejects.Reject]) -> str | None:
+    """The file of what was rejected; None if nothing was."""
+    if not rejected:
+        return None
+    path = request.rejects or request.path.with_name(f"{request.path.name}.rejects.csv")
+    rejects.write(path, rejected)
+    return str(path)
 
 
 # --- declaring
@@ -145,7 +172,7 @@ def _declare(connection: Connection, request: Request) -> _Declared:
     path = request.path
     table = _found_table(connection, request.table)
     bookkeeping.upgrade(connection, ledger=True)
-    known = {each.name: each for each in ledger.backfills(connection)}.get(request.load_name)
+    known = ledger.named(connection, request.load_name)
     if known is not None:
         return _found_again(connection, request, known, table)
     relation = str(table)
@@ -267,35 +294,3 @@ def _difference(was: Any, now: Any) -> str:
     if isinstance(was, dict):
         return ", ".join(f"{name} {was[name]!r}, now {now.get(name)!r}" for name in was if was[name] != now.get(name))
     return f"{was!r}, now {now!r}"
-
-
-# --- after it
-
-
-def _stands(engine: Engine, request: Request, declared: _Declared) -> Loaded:
-    """How it stands, with the file of rejects written."""
-    with engine.connect() as connection:
-        backfill = ledger.find(connection, declared.backfill.name)
-        tasks = ledger.tasks(connection, backfill)
-        copied = [each for each in tasks if each.step != planning.STEP]
-        progress = ledger.progress(connection, backfill)
-        rejected = rejects.rejected(connection, backfill.id)
-        reason = attending.why(connection, backfill)
-    path = request.rejects or request.path.with_name(f"{request.path.name}.rejects.csv")
-    if rejected:
-        rejects.write(path, rejected)
-    return Loaded(
-        name=backfill.name,
-        table=backfill.source,
-        file=declared.spec.path,
-        state=str(backfill.state),
-        reason=reason,
-        already_done=declared.is_done,
-        rows=progress.rows,
-        skipped=progress.seen - progress.rows - len(rejected),
-        rejected=len(rejected),
-        rejects=str(path) if rejected else None,
-        chunks_made=Spec.of(backfill).chunks_made,
-        tasks=len(copied),
-        tasks_left=sum(each.state is not TaskState.DONE for each in copied),
-    )

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tsext import catalog
 from tsext.backfill import ledger, workers
-from tsext.backfill.ledger import Backfill, Declaration, Progress, TaskState
+from tsext.backfill.ledger import Backfill, Declaration, Progress
 from tsext.errors import LoadError
 from tsext.history import bookkeeping
 from tsext.loading import attending, transfer
@@ -85,24 +85,21 @@ def load(engine: Engine, request: Request, watch: Callable[[Progress], None] = l
     finally:
         transfer.leave(url)
     with engine.connect() as connection:
-        backfill = ledger.find(connection, backfill.name)
-        tasks, progress = ledger.tasks(connection, backfill), ledger.progress(connection, backfill)
-        reason = attending.why(connection, backfill)
-    left = sum(each.state is not TaskState.DONE for each in tasks)
-    how_far = f"{len(tasks) - left} of {len(tasks)} ranges are copied or compared, with {progress.rows} rows"
+        standing = attending.standing(connection, backfill.name)
     if not interrupted:
-        attending.refuse_stopped(backfill.name, backfill.state, reason, how_far)
+        of = len(standing.tasks)
+        attending.refuse_stopped(standing, f"{of - standing.left} of {of} ranges are copied or compared")
     return Transferred(
         name=backfill.name,
         table=backfill.source,
         source=Spec.of(backfill).source,
         database=url,
-        state=str(backfill.state),
+        state=str(standing.backfill.state),
         already_done=already,
         compared_again=request.catch_up,
-        rows=progress.rows,
-        ranges=sum(each.step == transfer.COPY for each in tasks),
-        ranges_left=left,
+        rows=standing.progress.rows,
+        ranges=sum(each.step == transfer.COPY for each in standing.tasks),
+        ranges_left=standing.left,
         interrupted=interrupted,
     )
 
@@ -132,7 +129,7 @@ def _declare(connection: Connection, request: Request) -> Backfill:
             f"{request.url} cannot be read: {said(error)}",
             hint="a password that is not in the URL is looked for in PGPASSWORD and in ~/.pgpass, wherever workers run",
         ) from error
-    known = {each.name: each for each in ledger.backfills(connection)}.get(request.load_name)
+    known = ledger.named(connection, request.load_name)
     if known is None:
         _refuse_filled(connection, relation)
     wanted = Declaration(transfer.KIND, relation, spec.as_json(), given=request.load_name)
@@ -162,9 +159,9 @@ def _spec(connection: Connection, source: Connection, request: Request, relation
             hint="name those that are in both: --columns a,b; others get their defaults",
         )
     if other := [each for each in columns if there[each].type != here[each].type]:
-        told = ", ".join(f"{each} is {there[each].type} there and {here[each].type} here" for each in other)
         raise LoadError(
-            told, hint="make the types the same: rows are copied in binary form, and compared by their hash"
+            ", ".join(f"{each} is {there[each].type} there and {here[each].type} here" for each in other),
+            hint="make the types the same: rows are copied in binary form, and compared by their hash",
         )
     encodings = [each.exec_driver_sql("SHOW server_encoding").scalar() for each in (source, connection)]
     if encodings[0] != encodings[1]:

@@ -40,9 +40,9 @@ class DeclaringOperation(SteppedOperation):
         The limits of the settings hold for it, where it is new.
         """
         wanted = self.declaration(connection)
-        for each in ledger.backfills(connection):
-            if each.name == wanted.name and each.state in _OVER:
-                ledger.forget(connection, each)
+        former = ledger.named(connection, wanted.name)
+        if former is not None and former.state in _OVER:
+            ledger.forget(connection, former)
         declared = ledger.declare(connection, wanted, revision)
         if declared.begun_at is None and not declared.limits and (given := limits_given(self.settings)):
             ledger.limit(connection, declared, dict(given))

@@ -44,7 +44,7 @@ class MovingOperation(SteppedOperation):
 
     def declared(self, connection: Connection) -> Backfill | None:
         """The move, if it has been declared."""
-        return next((each for each in ledger.backfills(connection) if each.name == self.backfill), None)
+        return ledger.named(connection, self.backfill)
 
     def statements(self) -> list[str]:
         """For who reads it: the one lock that others may notice."""

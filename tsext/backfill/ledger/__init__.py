@@ -12,6 +12,7 @@ from tsext.backfill.ledger.backfill import (
     forget,
     limit,
     make_room,
+    named,
     set_state,
 )
 from tsext.backfill.ledger.task import (
@@ -57,6 +58,7 @@ __all__ = [
     "forget",
     "limit",
     "make_room",
+    "named",
     "plan",
     "progress",
     "retry",

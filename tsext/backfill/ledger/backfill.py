@@ -135,15 +135,19 @@ def find(connection: Connection, name: str) -> Backfill:
 
     :raises BackfillError: if there is none of this name.
     """
-    found = backfills(connection)
-    for each in found:
-        if each.name == name:
-            return each
-    known = ", ".join(each.name for each in found)
-    raise BackfillError(
-        f"there is no backfill {name}",
-        hint=f"there are: {known}" if known else "a revision declares one: op.backfill, op.repartition_hypertable",
-    )
+    found = named(connection, name)
+    if found is None:
+        known = ", ".join(each.name for each in backfills(connection))
+        raise BackfillError(
+            f"there is no backfill {name}",
+            hint=f"there are: {known}" if known else "a revision declares one: op.backfill, op.repartition_hypertable",
+        )
+    return found
+
+
+def named(connection: Connection, name: str) -> Backfill | None:
+    """The same; None if there is none of this name."""
+    return next((each for each in backfills(connection) if each.name == name), None)
 
 
 def backfills(connection: Connection) -> list[Backfill]:
