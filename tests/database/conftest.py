@@ -34,6 +34,30 @@ from tsext import *
 """What a revision file would import."""
 
 
+_KILLED = """
+import os, signal, sys
+import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+
+url, code, last, *kinds = sys.argv[1:]
+engine, seen = sa.create_engine(url), 0
+
+@sa.event.listens_for(engine, "before_cursor_execute")
+def killed(connection, cursor, statement, *_):
+    global seen
+    if statement.startswith(tuple(kinds)):
+        seen += 1
+        if seen == int(last):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+with engine.connect() as connection:
+    context = MigrationContext.configure(connection, opts={"transaction_per_migration": True})
+    with context.begin_transaction(_per_migration=True):
+        exec(code, {"op": Operations(context), "sa": sa})
+"""
+
+
 @dataclass
 class Revision:
     upgrade: str
@@ -72,6 +96,17 @@ class Database:
             context = MigrationContext.configure(connection, opts={"transaction_per_migration": True})
             with context.begin_transaction(_per_migration=True):
                 exec(_IMPORTS + textwrap.dedent(code), {"op": Operations(context)})
+
+    def command(self, code, last=0, kinds=()):
+        """Runs a revision in a process of its own; that is killed as :meth:`killed_before` says."""
+        url = self.engine.url.render_as_string(hide_password=False)
+        return [sys.executable, "-c", _KILLED, url, textwrap.dedent(code), str(last), *kinds]
+
+    def killed_before(self, last, kinds, code):
+        """Run a revision that is killed before so many statements that begin so; whether it came to that."""
+        done = subprocess.run(self.command(code, last, kinds), capture_output=True, check=False)
+        assert done.returncode in (0, -signal.SIGKILL), done.stderr.decode()
+        return done.returncode != 0
 
     def migrate(self, metadata, **options):
         revision = self.autogenerate(metadata, **options)

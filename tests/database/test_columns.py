@@ -1,8 +1,5 @@
 """Columns that are added in steps and filled in batches: life-cycles, interruptions, and others who write meanwhile."""
 
-import signal
-import subprocess
-import sys
 import threading
 import time
 
@@ -68,44 +65,17 @@ def seen(database):
     return [each for each in database.look()[1] if "pg.dropped" not in each[2]]
 
 
-KILLED = """
-import os, signal, sys
-import sqlalchemy as sa
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
-
-url, code, last = sys.argv[1], sys.argv[2], int(sys.argv[3])
-engine = sa.create_engine(url)
-seen = 0
-
-@sa.event.listens_for(engine, "before_cursor_execute")
-def killed(connection, cursor, statement, *_):
-    global seen
-    if statement.startswith(("UPDATE", "ALTER TABLE")):
-        seen += 1
-        if seen == last:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-with engine.connect() as connection:
-    context = MigrationContext.configure(connection, opts={"transaction_per_migration": True})
-    with context.begin_transaction(_per_migration=True):
-        exec(code, {"op": Operations(context), "sa": sa})
-"""
-
-
 def test_it_goes_on_after_being_killed_before_any_step(database):
     table = "parted"  # one partition goes by its key, the other by its pages
     database.execute(PARTITIONED)
-    url = database.engine.url.render_as_string(hide_password=False)
     deaths, was_filled = 0, 0
     while True:  # each time killed before its fourth statement: SET DEFAULT and an UPDATE of nothing come first
-        done = subprocess.run([sys.executable, "-c", KILLED, url, adding(table), "4"], capture_output=True)
+        was_killed = database.killed_before(4, ("UPDATE", "ALTER TABLE"), adding(table))
         now_filled = database.scalar(f"SELECT count(token) FROM {table}")
         assert now_filled >= was_filled
         was_filled = now_filled
-        if done.returncode == 0:
+        if not was_killed:
             break
-        assert done.returncode == -signal.SIGKILL, done.stderr.decode()
         deaths += 1
         assert deaths < 20
 

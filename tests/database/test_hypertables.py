@@ -52,8 +52,7 @@ def test_life_cycle(both_drivers):
     assert database.look() == empty
     database.run(revision.upgrade)
     assert database.look() == seen
-    assert database.autogenerate(metadata).is_empty
-    assert database.autogenerate(metadata, include_schemas=True).is_empty
+    database.assert_clean(metadata)
 
 
 NAMES = [
@@ -530,8 +529,7 @@ def test_continuous_aggregates_are_no_noise(licensed):
     sa.Table("ticks", metadata, *columns, *declared)
     assert database.hypertables == [Hypertable("time", DAY, name="ticks")]
     assert database.ask(catalog.timescaledb).license == "timescale"
-    assert database.autogenerate(metadata).is_empty
-    assert database.autogenerate(metadata, include_schemas=True).is_empty
+    database.assert_clean(metadata)
     for question, _ in QUESTIONS:
         database.ask(question)
 

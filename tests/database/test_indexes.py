@@ -2,9 +2,7 @@
 
 import io
 import re
-import signal
 import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -330,39 +328,13 @@ def test_two_equal_indexes_of_a_hypertable_are_refused(timescaledb):
         timescaledb.run('op.create_index_concurrently("two", "ticks", ["symbol"])')
 
 
-KILLED = """
-import os, signal, sys
-import sqlalchemy as sa
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
-
-url, last = sys.argv[1], int(sys.argv[2])
-engine = sa.create_engine(url)
-seen = 0
-
-@sa.event.listens_for(engine, "before_cursor_execute")
-def killed(connection, cursor, statement, *_):
-    global seen
-    if statement.startswith(("CREATE INDEX", "DROP INDEX")):
-        seen += 1
-        if seen == last:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-with engine.connect() as connection:
-    context = MigrationContext.configure(connection, opts={"transaction_per_migration": True})
-    with context.begin_transaction(_per_migration=True):
-        Operations(context).create_index_concurrently("ix", "ticks", ["symbol"])
-"""
-
-
 def test_it_goes_on_after_being_killed_before_any_step(timescaledb):
     timescaledb.execute(TICKS)
-    url = timescaledb.engine.url.render_as_string(hide_password=False)
+    code = 'op.create_index_concurrently("ix", "ticks", ["symbol"])'
     for last in (1, 2, 2, 3):  # before the root, before a chunk, in turn
-        done = subprocess.run([sys.executable, "-c", KILLED, url, str(last)], capture_output=True)
-        assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+        assert timescaledb.killed_before(last, ("CREATE INDEX", "DROP INDEX"), code)
 
-    timescaledb.run('op.create_index_concurrently("ix", "ticks", ["symbol"])')
+    timescaledb.run(code)
 
     assert valid(timescaledb, "USING btree (symbol)") == (5, 5)
     assert [len(table.indexes) for table in tables(timescaledb)] == [1] * 6
@@ -370,19 +342,19 @@ def test_it_goes_on_after_being_killed_before_any_step(timescaledb):
 
 def test_what_a_killed_client_has_left_running_is_waited_for(timescaledb):
     timescaledb.execute(TICKS, "CREATE INDEX ix ON ONLY ticks (symbol)")
-    url = timescaledb.engine.url.render_as_string(hide_password=False)
+    code = 'op.create_index_concurrently("ix", "ticks", ["symbol"])'
     with timescaledb.engine.connect() as writer:
         writer.exec_driver_sql("INSERT INTO ticks VALUES ('2026-01-01 01:00', 'W', 1)")
         pid = writer.exec_driver_sql("SELECT pg_backend_pid()").scalar()
         # that of the chunk of the writer, and not one that is about to be done
         building = f"SELECT index_relid::text FROM pg_stat_progress_create_index WHERE current_locker_pid = {pid}"
-        with subprocess.Popen([sys.executable, "-c", KILLED, url, "99"]) as client:
+        with subprocess.Popen(timescaledb.command(code)) as client:
             try:
                 wait_until(lambda: timescaledb.scalar(building) not in (None, "0"))
                 orphan = timescaledb.scalar(building)
             finally:
                 client.kill()
-        with working(timescaledb, 'op.create_index_concurrently("ix", "ticks", ["symbol"])') as again:
+        with working(timescaledb, code) as again:
             time.sleep(0.5)
             assert not again.done()
             assert timescaledb.scalar(building) == orphan

@@ -30,8 +30,7 @@ def test_life_cycle(licensed):
     assert (licensed.look(), licensed.ask(catalog.columnstores)) == (empty, [])
     licensed.run(revision.upgrade)
     assert licensed.look() == seen[0]
-    assert licensed.autogenerate(metadata).is_empty
-    assert licensed.autogenerate(metadata, include_schemas=True).is_empty
+    licensed.assert_clean(metadata)
 
 
 def test_enabled_on_a_hypertable_that_exists(ticks):
