@@ -62,11 +62,11 @@ def _run(reading: Reading, kind: str, text: str) -> None:
         reading.script.end_transaction()
         return
     if kind == "dynamic":
-        literal = _literal(text)
-        if literal is None:
+        told = literal(text)
+        if told is None:
             reading.report(rules.DYNAMIC_SQL, what="EXECUTE")
             return
-        text = literal
+        text = told
     elif kind == "end_fors":
         return
     try:
@@ -83,7 +83,7 @@ def _run(reading: Reading, kind: str, text: str) -> None:
             holding.read_inside(reading, source, *read)
 
 
-def _literal(expression: str) -> str | None:
+def literal(expression: str) -> str | None:
     """The text of an expression that is one string."""
     read = grammar.tree(f"SELECT {expression}")
     targets: Any = read[1].target_list if read is not None and read[0] == "select_stmt" else ()
