@@ -1,6 +1,6 @@
 """Whether what is predicted of statements is what the server does: locks, scans, rewrites, refusals."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tsext import safety
 from tsext.model.locks import LockMode
+from tsext.safety.types import of_text
 from tsext.sql.sending import send
 
 STATEMENTS = Path(__file__).parent / "statements"
@@ -186,14 +187,41 @@ def misjudged(engine, facts):
                     yield f"{each}\n   predicted {refused}"
 
 
+def as_told(relation):
+    """What statements tell of a relation, and the catalog does."""
+    columns = {each.name: replace(each, type=of_text(each.type), base=of_text(each.base), collation=None)
+               for each in relation.columns.values()}  # fmt: skip
+    keys = {name: (each.kind, each.validated, {*each.columns}, each.references, each.index, {*each.referenced})
+            for name, each in relation.constraints.items() if each.kind not in "nt"}  # fmt: skip
+    indexes = {name: (each.unique, each.whole, each.columns, {*each.reads}, each.has_expressions)
+               for name, each in relation.indexes.items()}  # fmt: skip
+    dependents = {each for each in relation.dependents if each.kind != "function"}
+    triggers = {name: runs for name, runs in relation.triggers.items() if name != "ts_insert_blocker"}
+    others = (relation.kind, relation.parent, relation.partition_key, relation.default_partition, triggers)
+    return columns, keys, indexes, dependents, others, relation.policies, relation.hypertable is not None
+
+
+def mistold(facts, setups):
+    """Tables of which files tell otherwise than the catalog does."""
+    told = safety.after(safety.Facts(), [safety.Statement(each) for each in setups]).database
+    found = {name: each for name, each in facts.database.relations.items() if each.kind in "rp"}
+    assert {name for name, each in told.relations.items() if each.kind in "rp"} == set(found)
+    for name, each in found.items():
+        if told.relations[name].whole and as_told(told.relations[name]) != as_told(each):
+            yield f"{name}\n   is told as {as_told(told.relations[name])}\n   and is {as_told(each)}"
+
+
 def test_what_is_predicted_is_what_happens(timescaledb):
     name = timescaledb.scalar("SELECT quote_ident(current_database())")
     setups = [STATEMENTS / "tables_setup.sql", STATEMENTS / "hypertables_setup.sql"]
-    timescaledb.execute(f"ALTER DATABASE {name} SET timezone = 'UTC'", *(each.read_text("utf-8") for each in setups))
+    texts = [each.read_text("utf-8") for each in setups]
+    timescaledb.execute(f"ALTER DATABASE {name} SET timezone = 'UTC'", *texts)
 
     with timescaledb.engine.connect() as connection:
+        found = list(mistold(safety.facts(connection), texts))
+        connection.rollback()
         watched = Watched(connection)
-        found = [line for each in ("tables", "revisions", "hypertables") for line in unpredicted(watched, each)]
+        found += [line for each in ("tables", "revisions", "hypertables") for line in unpredicted(watched, each)]
         facts = safety.facts(connection)
     found += misjudged(timescaledb.engine, facts)
     (key,) = safety.classify([safety.Statement("ALTER TABLE h ADD CONSTRAINT x UNIQUE (time, v)")], facts)

@@ -327,6 +327,85 @@ def test_what_earlier_revisions_create_is_known_when_it_is_called(revisions):
     assert found("001") == [[]]
 
 
+def test_what_earlier_revisions_made_is_known(revisions):
+    revisions.project.sql_file("002_b.sql", "CREATE VIEW heads AS SELECT head FROM orgs;")
+    revisions.write(
+        "001_a",
+        """
+        def upgrade():
+            op.create_table(
+                "orgs",
+                sa.Column("id", sa.BigInteger(), primary_key=True),
+                sa.Column("name", sa.String(50)),
+                sa.Column("head", sa.String(50)),
+                sa.Column("size", sa.Integer(), nullable=False),
+                sa.Column("mood", sa.Enum("sad", "ok", name="mood")),
+                sa.Column("code", sa.Text()),
+            )
+            op.create_table("ticks", sa.Column("time", sa.DateTime(timezone=True), nullable=False))
+            op.create_hypertable("ticks", column="time", chunk_time_interval=timedelta(days=1))
+        """,
+    )
+    revisions.write(
+        "002_b",
+        """
+        def upgrade():
+            op.execute_file("002_b.sql")
+            with op.batch_alter_table("orgs") as batch:
+                batch.add_column(sa.Column("note", sa.String(20)))
+                batch.create_check_constraint("code_there", "code IS NOT NULL")
+            op.execute("DO $$ BEGIN ALTER TABLE orgs ADD COLUMN extra varchar(9); END $$")
+            op.rename_table("orgs", "organisations")
+        """,
+    )
+    revisions.write("003_c", "def upgrade():\n    pass\n")
+    file = revisions.project.sql_file("changes.sql", "ALTER TABLE organisations ALTER name TYPE varchar(90)")
+
+    def found(statement, revision="003_c"):
+        revisions.last = "002_b"
+        revisions.write(revision, f'def upgrade():\n    op.execute("{statement}")\n')
+        (verdict,) = command.lint(revisions.project.config, review.Wanted((revision,)))
+        return [each.rule for each in verdict.hazards if each.severity == "error"]
+
+    change = "ALTER TABLE organisations "
+    for column in ("name", "note", "extra"):
+        assert found(f"{change} ALTER {column} TYPE varchar(90)") == []
+        assert found(f"{change} ALTER {column} TYPE varchar(9)") == ([] if column == "extra" else ["alter-column-type"])
+    assert found(f"{change} ALTER size TYPE text") == ["alter-column-type"], "it is no text"
+    assert found(f"{change} ALTER head TYPE text") == ["has-dependents"], "a view reads it"
+    assert found(f"{change} ALTER code SET NOT NULL") == found(f"{change} ALTER size SET NOT NULL") == []
+    assert found(f"{change} ALTER name SET NOT NULL") == ["set-not-null"]
+    assert found(f"{change} ADD COLUMN note text") == ["exists-already"]
+    assert found(f"{change} DROP COLUMN nome") == ["does-not-exist"]
+    assert found("ALTER TYPE mood ADD VALUE 'sad'") == ["exists-already"]
+    assert "concurrently-unsupported" in found("CREATE INDEX CONCURRENTLY i ON ticks (time)")
+    assert found("CREATE TABLE shops (org bigint REFERENCES organisations (code))") == ["refused"]
+    assert found("ALTER TABLE elsewhere ALTER name TYPE varchar(90)") == ["alter-column-type"], "no file tells of it"
+    (verdict,) = command.lint(revisions.project.config, review.Wanted((str(file),)))
+    assert verdict.is_unsafe, "a file of no revision may be about anything"
+    (back,) = command.lint(revisions.project.config, review.Wanted(("001_a",), downgrade=True))
+    assert not back.is_unsafe
+
+
+@pytest.mark.parametrize(
+    ("between", "known"),
+    [
+        ("op.execute(\"DO $$ BEGIN EXECUTE format('ALTER TABLE %I ADD x text', 'a'); END $$\")", False),
+        ("op.execute(\"DO $$ BEGIN EXECUTE format('ALTER TABLE %I ADD x text', 'b'); END $$\")", True),
+        ("op.execute(\"DO $$ BEGIN EXECUTE 'GRANT SELECT ON a TO ' || current_user; END $$\")", True),
+        ('rows = op.get_bind().execute(sa.text("SELECT id FROM a")).fetchall()', False),
+        ('rows = op.get_bind().execute(sa.text("SELECT id FROM b")).fetchall()', True),
+        ("for table in sa.inspect(op.get_bind()).get_table_names(): op.drop_table(table)", False),
+    ],
+)
+def test_what_cannot_be_read_may_have_changed_what_it_names(revisions, between, known):
+    revisions.write("001_a", 'def upgrade():\n    op.execute("CREATE TABLE a (name varchar(50))")\n')
+    revisions.write("002_b", f"def upgrade():\n    {between}\n".replace(" a (name", " a"))
+    revisions.write("003_c", 'def upgrade():\n    op.execute("ALTER TABLE a ALTER name TYPE varchar(90)")\n')
+    (verdict,) = command.lint(revisions.project.config, review.Wanted(("003_c",)))
+    assert verdict.is_unsafe is not known
+
+
 # --- what is said
 
 

@@ -88,8 +88,9 @@ class RelationFacts:
     name: str
     kind: str
     """``pg_class.relkind``."""
-    bytes: int
-    """Of its heap, its partitions or chunks included; as of the last VACUUM or ANALYZE if there was one."""
+    bytes: int | None
+    """Of its heap, its partitions or chunks included; as of the last VACUUM or ANALYZE if there was one.
+    None: not known."""
     parts: int
     """How many partitions or chunks."""
     columns: Mapping[str, ColumnFacts]
@@ -120,6 +121,8 @@ class RelationFacts:
     """How many of its chunks are in the columnstore."""
     aggregates: RelationName | None = None
     """Of a continuous aggregate: the hypertable that it aggregates."""
+    whole: bool = True
+    """Whether this is all of it: there are no other columns, constraints and indexes."""
 
     @property
     def continuous_aggregate(self) -> bool:
@@ -127,9 +130,9 @@ class RelationFacts:
         return self.aggregates is not None
 
     @property
-    def has_rows(self) -> bool:
-        """Whether there is anything in it, as far as sizes tell."""
-        return self.bytes > 0
+    def has_rows(self) -> bool | None:
+        """Whether there is anything in it, as far as sizes tell; None: that is not known."""
+        return None if self.bytes is None else self.bytes > 0
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,8 @@ class DatabaseFacts:
     """Without their schemas, those of tables left out."""
     extensions: frozenset[str] = frozenset()
     """Those that are in the database."""
+    whole: bool = True
+    """Whether this is all that there is; if not, files tell of it, and nothing but sizes and the like is sure."""
 
 
 def database_facts(connection: Connection) -> DatabaseFacts:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
@@ -45,33 +45,57 @@ def _reviewed(
     readings += [review.read(script, settings, downgrade=wanted.downgrade) for script in chosen]
     if at is not None:
         return review.judge(readings, safety.facts(at.connection))
-    facts = safety.Facts() if wanted.downgrade else _with_functions_before(project, settings, chosen)
-    return list(_each_on_its_own(readings, facts))
+    return list(_each_on_its_own(readings, _Before(project, settings, wanted.downgrade)))
 
 
-def _with_functions_before(project: Project, settings: Settings, chosen: Sequence[Script]) -> safety.Facts:
-    """What is known without a database: the functions that revisions create which go before, since these may call them.
+@dataclass
+class _Before:
+    """What is known without a database before each revision: what those say that go before it."""
 
-    Only those are read that say so in their files.
-    """
-    facts = safety.Facts()
-    for script in project.ordered:
-        if script in chosen:
-            break
-        if any(_CREATES.search(path.read_text("utf-8", "replace")) for path in project.files(script).paths):
-            with suppress(WaiverRefused):  # of a revision that nobody asks about
-                facts = safety.with_functions(facts, _statements(review.read(script, settings)))
-    return facts
+    project: Project
+    settings: Settings
+    downgrade: bool
+    known: list[safety.Facts] = field(default_factory=lambda: [safety.Facts()])
+    """Before the first revision, and after each that was read, in their order."""
+    read: dict[str, review.Reading] = field(default_factory=dict)
+
+    def facts(self, reading: review.Reading) -> safety.Facts:
+        """What is known when it begins; a file that belongs to no revision may be about anything."""
+        order = [each.revision for each in self.project.ordered]
+        revision = reading.script.revision if reading.script is not None else self._owner(reading.path)
+        if revision is None:
+            return replace(self._after(len(order)), database=None)
+        return self._after(order.index(revision) + self.downgrade)
+
+    def _owner(self, path: Path) -> str | None:
+        """The revision that a SQL file belongs to."""
+        owners = (each for each in self.project.ordered if path.resolve() in self._files(each))
+        return next((each.revision for each in owners), None)
+
+    def _files(self, script: Script) -> set[Path]:
+        return {each.resolve() for each in self.project.files(script).paths}
+
+    def _after(self, count: int) -> safety.Facts:
+        while len(self.known) <= count:
+            self.known.append(self._with(self.project.ordered[len(self.known) - 1]))
+        return self.known[count]
+
+    def _with(self, script: Script) -> safety.Facts:
+        facts, reading = self.known[-1], self.read.get(script.revision)
+        try:
+            reading = reading or review.read(script, self.settings)
+        except WaiverRefused:  # of a revision that nobody asks about
+            return safety.after(facts, [], unread=_text(script))
+        unread = _text(script) if reading.stop is not None else None
+        return safety.after(facts, [each.statement for each in reading.sent], unread)
 
 
-_CREATES = re.compile("function|procedure", re.IGNORECASE)
+def _text(script: Script) -> str:
+    return Path(script.path).read_text("utf-8", "replace")
 
 
-def _each_on_its_own(readings: Sequence[review.Reading], facts: safety.Facts) -> Iterator[review.Verdict]:
+def _each_on_its_own(readings: Sequence[review.Reading], before: _Before) -> Iterator[review.Verdict]:
+    if not before.downgrade:
+        before.read = {each.script.revision: each for each in readings if each.script is not None}
     for reading in readings:
-        yield from review.judge([reading], facts)
-        facts = safety.with_functions(facts, _statements(reading))
-
-
-def _statements(reading: review.Reading) -> list[safety.Statement]:
-    return [each.statement for each in reading.sent]
+        yield from review.judge([reading], before.facts(reading))

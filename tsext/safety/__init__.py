@@ -3,6 +3,7 @@
 from tsext.safety.classify import Verdict, classify, classify_in_turn, footprint, verdicts, with_functions
 from tsext.safety.facts import Facts, facts
 from tsext.safety.hazards import Axis, Category, Hazard, Lock, Statement, category
+from tsext.safety.replay import after
 from tsext.safety.rules import CERTAIN, RULES, Rule
 from tsext.safety.waivers import Waiver, assured
 
@@ -18,6 +19,7 @@ __all__ = [
     "Statement",
     "Verdict",
     "Waiver",
+    "after",
     "assured",
     "category",
     "classify",

@@ -53,7 +53,7 @@ def read(reading: Reading, node: Any) -> None:
             _licensed(reading, name.name, node)
         elif name.name in _LOCKING:
             position, mode = _LOCKING[name.name]
-            if (table := _relation(call, position)) is not None:
+            if (table := relation(call, position)) is not None:
                 reading.lock(table, mode)
         elif name.name in _WAITING:
             holding.wait(reading)
@@ -105,7 +105,7 @@ def _is_users_own(reading: Reading, name: Name) -> bool:
         return False
     if name.name in reading.script.functions:
         return True
-    if reading.facts.database is not None:
+    if reading.facts.database is not None and reading.facts.is_complete:
         known = name.name in reading.facts.database.definitions or name.name not in builtin.VOLATILE
         return known and name.name not in _KNOWN and bool(reading.facts.is_volatile(name.name))
     return reading.facts.is_volatile(name.name) is None and name.name not in _KNOWN
@@ -129,7 +129,7 @@ def _licensed(reading: Reading, function: str, node: Any) -> None:
     if function == "add_retention_policy":
         reading.report(rules.DROP_CHUNKS, what="add_retention_policy")
     elif function in _CHUNK_WORK:
-        named = (_relation(each) for each in grammar.find(node, "FuncCall") if _names_chunks(each, function))
+        named = (relation(each) for each in grammar.find(node, "FuncCall") if _names_chunks(each, function))
         tables = [each for each in named if each is not None]
         for each in tables:
             reading.lock(each, LockMode.ACCESS_EXCLUSIVE, Work.REWRITE)
@@ -143,7 +143,7 @@ def _names_chunks(call: Any, function: str) -> bool:
 
 
 def _create_hypertable(reading: Reading, call: Any) -> None:
-    table = _relation(call)
+    table = relation(call)
     if table is None:
         return
     given = {each.named_arg_expr.name: each.named_arg_expr.arg for each in call.args if _is_named(each)}
@@ -155,22 +155,22 @@ def _create_hypertable(reading: Reading, call: Any) -> None:
         if "if_not_exists" not in given:
             reading.report(rules.EXISTS_ALREADY, what="hypertable", name=table)
         return
-    migrates = "migrate_data" in given and _is_true(given["migrate_data"])
+    migrates = "migrate_data" in given and is_true(given["migrate_data"])
     new = reading.is_new(table)
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.REWRITE if migrates and not new else None)
-    hypertables.make(reading, table, _dimension(call))
+    hypertables.make(reading, table, dimension(call))
     elsewhere = [one.name for one in reading.facts.referencing(found)] if found is not None else []
     if elsewhere and reading.facts.timescaledb is not None and reading.facts.timescaledb.number < (2, 16):
         cure = "drop the foreign keys first"
         reading.report(rules.REFUSED, table, what=f"a hypertable that {elsewhere[0]} refers to", cure=cure)
-    if migrates and not new and (found is None or found.has_rows):
+    if migrates and not new and (found is None or found.has_rows is not False):
         reading.report(rules.MIGRATE_DATA, table)
     elif found is not None and found.has_rows and not migrates:
         cure = "op.repartition_hypertable, while others write; or migrate_data=True in a maintenance window"
         reading.report(rules.NOT_EMPTY, table, what="create_hypertable", cure=cure)
 
 
-def _dimension(call: Any) -> str | None:
+def dimension(call: Any) -> str | None:
     """The second argument: a column, or ``by_range('column')``; None if it is neither."""
     if len(call.args) < 2:
         return None
@@ -181,7 +181,7 @@ def _dimension(call: Any) -> str | None:
 
 
 def _drop_chunks(reading: Reading, call: Any) -> None:
-    table = _relation(call)
+    table = relation(call)
     if table is not None:
         found = reading.find(table)
         reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
@@ -195,7 +195,7 @@ def _drop_chunks(reading: Reading, call: Any) -> None:
     reading.report(rules.DROP_CHUNKS, *([table] if table else []), what="drop_chunks")
 
 
-def _relation(call: Any, position: int = 0) -> Name | None:
+def relation(call: Any, position: int = 0) -> Name | None:
     """An argument, if it is a literal that names a relation."""
     if len(call.args) <= position:
         return None
@@ -213,5 +213,5 @@ def _is_named(argument: Any) -> bool:
     return bool(argument.WhichOneof("node") == "named_arg_expr")
 
 
-def _is_true(argument: Any) -> bool:
+def is_true(argument: Any) -> bool:
     return argument.WhichOneof("node") == "a_const" and bool(argument.a_const.boolval.boolval)

@@ -53,7 +53,7 @@ def column_type(reading: Reading, table: Name, command: Any) -> None:
 
 def _is_probably_instant(reading: Reading, table: Name, name: str, definition: Any) -> bool:
     """Whether, for want of a catalog, the usual case may be taken for granted."""
-    if reading.facts.database is not None or name in reading.state(table).types or reading.is_new(table):
+    if reading.facts.is_complete or reading.type_of(table, name) is not None or reading.is_new(table):
         return False
     plain = not definition.HasField("raw_default") and not definition.HasField("coll_clause")
     return plain and types.is_usually_wider(types.of_node(definition.type_name))

@@ -29,11 +29,10 @@ TRIGGERS = {"AT_EnableTrig", "AT_EnableTrigAll", "AT_EnableTrigUser", "AT_Enable
 
 def refuse_alteration(reading: Reading, table: Name, found: RelationFacts, subtype: str, command: Any) -> None:
     """One command of ALTER TABLE about a hypertable with a columnstore."""
-    version = reading.timescaledb
     if subtype == "AT_AlterColumnType":
         _columnstore_type(reading, table, found)
         return
-    if subtype in _SINCE_2_18 and version < (2, 18):
+    if subtype in _SINCE_2_18 and reading.is_before(2, 18):
         refuse(reading, table, _SINCE_2_18[subtype], "disable the columnstore first")
     if subtype == "AT_AddConstraint":
         _add_columnstore_constraint(reading, table, found, getattr(command, "def").constraint)
@@ -51,10 +50,10 @@ def refuse_alteration(reading: Reading, table: Name, found: RelationFacts, subty
                 "make a new hypertable, copy chunk by chunk and swap the names",
             )
     elif subtype in TRIGGERS:
-        if version < (2, 28, 3):
+        if reading.is_before(2, 28, 3):
             refuse(reading, table, "ENABLE or DISABLE TRIGGER", "drop the trigger, create it again")
     elif subtype in ("AT_SetLogged", "AT_SetUnLogged"):
-        if version < (2, 23):
+        if reading.is_before(2, 23):
             refuse(reading, table, "SET LOGGED or UNLOGGED", "decide when the table is created")
     elif subtype not in _COLUMNSTORE_ALLOWS:
         words = {
@@ -66,7 +65,7 @@ def refuse_alteration(reading: Reading, table: Name, found: RelationFacts, subty
 
 
 def _columnstore_type(reading: Reading, table: Name, found: RelationFacts) -> None:
-    if found.compressed or reading.timescaledb < (2, 24):
+    if found.compressed or reading.is_before(2, 24):
         cure = "op.alter_columnstore_column, which takes its chunks to the rowstore and back, in a maintenance window"
         refuse(reading, table, "another type", cure)
 
@@ -80,7 +79,7 @@ _SINCE_2_18 = {
 
 def _add_columnstore_constraint(reading: Reading, table: Name, found: RelationFacts, constraint: Any) -> None:
     kind = grammar.enum_name("ConstrType", constraint.contype)
-    if kind == "CONSTR_FOREIGN" and reading.timescaledb < (2, 20):
+    if kind == "CONSTR_FOREIGN" and reading.is_before(2, 20):
         refuse(reading, table, "a foreign key", "disable the columnstore first")
     elif kind == "CONSTR_CHECK" and constraint.skip_validation and found.compressed:
         # NOT VALID or not, the chunks in the columnstore are checked
@@ -89,7 +88,6 @@ def _add_columnstore_constraint(reading: Reading, table: Name, found: RelationFa
 
 
 def _add_columnstore_column(reading: Reading, table: Name, found: RelationFacts, column: Any) -> None:
-    version = reading.timescaledb
     kinds = {grammar.enum_name("ConstrType", each.constraint.contype): each.constraint for each in column.constraints}
     default = kinds.get("CONSTR_DEFAULT")
     generated = kinds.get("CONSTR_GENERATED")
@@ -101,17 +99,17 @@ def _add_columnstore_column(reading: Reading, table: Name, found: RelationFacts,
         refuse(reading, table, "a new identity column", "add a bigint without a DEFAULT")
     elif generated is not None and generated.generated_kind != "v":
         refuse(reading, table, "a generated column", "compute it in a view")
-    elif default is not None and not _is_constant(reading, default.raw_expr, version):
+    elif default is not None and not _is_constant(reading, default.raw_expr):
         refuse(reading, table, "a DEFAULT that is no constant", "give a literal, or none and fill it")
     elif default is None and "CONSTR_NOTNULL" in kinds:
         refuse(reading, table, "NOT NULL without a DEFAULT", "give a DEFAULT")
-    if version < (2, 20) and ("CONSTR_CHECK" in kinds or "CONSTR_UNIQUE" in kinds):
+    if reading.is_before(2, 20) and ("CONSTR_CHECK" in kinds or "CONSTR_UNIQUE" in kinds):
         refuse(reading, table, "a constraint beside a new column", "add the column first, then the CHECK")
 
 
-def _is_constant(reading: Reading, expression: Any, version: tuple[int, ...]) -> bool:
+def _is_constant(reading: Reading, expression: Any) -> bool:
     """Below 2.25 only a literal without a cast; since then, what is immutable."""
-    if version < (2, 25):
+    if reading.is_before(2, 25):
         return is_constant(expression) and not len(grammar.find(expression, "TypeCast"))
     stable = {"now", "current_setting", "transaction_timestamp", "statement_timestamp", "timezone", "to_char"}
     named = functions(expression)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import count
 from typing import Any
 
@@ -45,21 +46,26 @@ def add_constraint(reading: Reading, table: Name, command: Any) -> None:
     added = reading.script.change(table).constraints
     referenced = reading.script.key(Name.of_range(constraint.pktable)) if constraint.HasField("pktable") else None
     unnamed = added.pop("", Added(not constraint.skip_validation, references=referenced))
-    added.setdefault(name or _usual_name(reading, table, constraint, columns), unnamed)
+    known = {each.name for each in reading.constraints(table)} | set(added)
+    added.setdefault(name or usual_name(table.name, constraint, columns, known), unnamed)
 
 
 _SUFFIXES = {"CONSTR_PRIMARY": "pkey", "CONSTR_UNIQUE": "key", "CONSTR_EXCLUSION": "excl", "CONSTR_FOREIGN": "fkey",
              "CONSTR_CHECK": "check", "CONSTR_NOTNULL": "not_null"}  # fmt: skip
 
 
-def _usual_name(reading: Reading, table: Name, constraint: Any, columns: list[str]) -> str:
-    """What PostgreSQL calls a constraint that is given no name: ``ChooseConstraintName`` in pg_constraint.c."""
+def usual_name(table: str, constraint: Any, columns: list[str], known: Collection[str]) -> str:
+    """What PostgreSQL calls a constraint that is given no name: ``ChooseConstraintName`` in pg_constraint.c.
+
+    :param known: the names of other constraints.
+    """
     kind = kind_of(constraint)
     if kind == "CONSTR_CHECK":
         read = columns_in(constraint.raw_expr)
         columns = sorted(read) if len(read) == 1 else []
-    name = "_".join([table.name, *(columns if kind != "CONSTR_PRIMARY" else ()), _SUFFIXES.get(kind, "")])
-    known = {each.name for each in reading.constraints(table)} | set(reading.state(table).constraints)
+    columns = [*columns, *(each.string.sval for each in constraint.including)]
+    named = () if kind == "CONSTR_PRIMARY" else columns
+    name = constraint.indexname or "_".join([table, *named, _SUFFIXES.get(kind, "")])
     return next(each for each in (f"{name}{number or ''}" for number in count()) if each not in known)
 
 
@@ -91,6 +97,8 @@ def check_referenced(reading: Reading, referenced: Name, constraint: Any) -> Non
     found = reading.find(referenced)
     columns = {each.string.sval for each in constraint.pk_attrs}
     if found is None or not reading.need_columns(referenced, *columns) or reading.state(referenced).constraints:
+        return
+    if not reading.knows(referenced):
         return
     primary = [set(each.columns) for each in reading.constraints(referenced) if each.kind == "p"]
     usable = (each for each in reading.indexes(referenced) if each.unique and each.whole and not each.has_expressions)
@@ -150,8 +158,10 @@ def is_proven(reading: Reading, table: Name, column: str) -> bool:
     state = reading.state(table)
     if column in state.proven:
         return True
+    if state.validated and not reading.knows(table):
+        return True
     if reading.find(table) is None:
-        return reading.facts.database is None and state.validated
+        return False
     if reading.is_own_column(table, column):
         return False
     known = reading.column(table, column)
@@ -209,12 +219,12 @@ def _use_index(reading: Reading, table: Name, constraint: Any) -> None:
     found, made = reading.find(table), reading.state(index)
     known = found.indexes.get(constraint.indexname) if found is not None and not made.gone else None
     nullable: list[str] = []
-    if found is not None and known is None and not made.new:
+    if reading.knows(table) and known is None and not made.new:
         reading.report(rules.DOES_NOT_EXIST, table, what="index", name=index)
     elif known is not None and not (known.unique and known.whole and known.valid and not known.has_expressions):
         wanted = "a valid unique index, without WHERE and expressions"
         reading.report(rules.REFUSED, table, what=f"{known.name} as a constraint", cure=f"it takes {wanted}")
-    if kind_of(constraint) == "CONSTR_PRIMARY" and found is not None:
+    if kind_of(constraint) == "CONSTR_PRIMARY" and reading.knows(table):
         index_ = made.index or known
         columns = index_.columns if index_ is not None else ()
         nullable = [each for each in columns if not is_proven(reading, table, each)]
@@ -230,7 +240,7 @@ def _use_index(reading: Reading, table: Name, constraint: Any) -> None:
 def _may_be_null(reading: Reading, table: Name, index: State) -> bool:
     """Whether, for want of a catalog, nothing tells that the columns of an index are not null."""
     state = reading.state(table)
-    if state.new or state.validated or reading.facts.database is not None or f"{table.name}_pkey" in state.dropped:
+    if state.new or state.validated or reading.knows(table) or f"{table.name}_pkey" in state.dropped:
         return False
     return index.index is None or not all(each in state.proven for each in index.index.columns)
 
@@ -248,7 +258,7 @@ def validate(reading: Reading, table: Name, command: Any) -> None:
     valid = (constraint is not None and constraint.validated) or (added is not None and added.validated)
     work = None if valid else Work.SCAN
     reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE, work)
-    if reading.find(table) is not None and constraint is None and added is None:
+    if reading.knows(table) and constraint is None and added is None:
         reading.report(rules.DOES_NOT_EXIST, table, what="constraint", name=command.name)
     references = _referenced(constraint, added)
     if references is not None:
@@ -271,7 +281,7 @@ def drop_constraint(reading: Reading, table: Name, command: Any) -> None:
     found, constraint = reading.find(table), reading.constraint(table, command.name)
     state = reading.script.change(table)
     added = state.constraints.pop(command.name, None)
-    if found is not None and constraint is None and added is None:
+    if reading.knows(table) and constraint is None and added is None:
         if not command.missing_ok:
             reading.report(rules.DOES_NOT_EXIST, table, what="constraint", name=command.name)
         return
@@ -304,7 +314,7 @@ def alter_constraint(reading: Reading, table: Name, command: Any) -> None:
     change = getattr(command, "def").atalter_constraint
     constraint, added = reading.constraint(table, change.conname), reading.state(table).constraints.get(change.conname)
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
-    if reading.find(table) is not None and constraint is None and added is None:
+    if reading.knows(table) and constraint is None and added is None:
         reading.report(rules.DOES_NOT_EXIST, table, what="constraint", name=change.conname)
     if not change.alter_enforceability or not reading.need_postgresql(18, "ENFORCED", "leave it out"):
         return

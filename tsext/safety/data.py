@@ -122,7 +122,7 @@ def _report_wide(reading: Reading, table: Name, verb: str) -> None:
     """It finds as many rows as there may be, which are few at most in a table that is small."""
     found, words = reading.find(table), {"verb": verb, "cure": _in_batches(table, verb)}
     if found is not None and extent.is_large(reading, table):
-        reading.report(rules.LARGE_UPDATE, table, size=f"{found.bytes >> 20} MB", **words)
+        reading.report(rules.LARGE_UPDATE, table, size=f"{(found.bytes or 0) >> 20} MB", **words)
     else:
         reading.report(rules.WIDE_UPDATE, table, **words)
 
@@ -243,7 +243,8 @@ def refresh(reading: Reading, node: Any) -> None:
         return
     if node.concurrent:
         reading.lock(view, LockMode.EXCLUSIVE, Work.SCAN)
-        if found is not None and not any(each.unique and each.valid and each.whole for each in reading.indexes(view)):
+        indexed = any(each.unique and each.valid and each.whole for each in reading.indexes(view))
+        if reading.knows(view) and not indexed:
             cure = "create a unique index on it, without WHERE, first"
             words = {"what": "REFRESH … CONCURRENTLY", "kind": "materialized view without a unique index", "cure": cure}
             reading.report(rules.CONCURRENTLY_UNSUPPORTED, view, **words)

@@ -88,7 +88,7 @@ def _drop(reading: Reading, name: Name, kind: str, node: Any, together: set[Name
         reading.lock(Name(*found.aggregates), LockMode.ACCESS_EXCLUSIVE)
     if kind in _LOST or (found is not None and found.continuous_aggregate):
         reading.report(rules.LOST_TABLE, *([name] if relation else []), name=name)
-    if cascade and (takes or reading.facts.database is None or not relation):
+    if cascade and (takes or not (reading.facts.is_complete or reading.knows(name)) or not relation):
         reading.report(rules.DROP_CASCADE, name=name)
 
 
@@ -109,7 +109,7 @@ def _is_something_else(reading: Reading, name: Name, kind: str, what: str) -> bo
 
 def _is_missing_otherwise(reading: Reading, name: Name, kind: str, *, may_be: bool) -> bool:
     """Whether there is surely no such function or schema; types and extensions are looked up for IF EXISTS only."""
-    if reading.facts.database is None:
+    if reading.facts.database is None or not reading.facts.is_complete:
         return False
     if kind in ("OBJECT_TYPE", "OBJECT_DOMAIN"):
         return may_be and name.name not in reading.facts.database.types
@@ -228,7 +228,7 @@ def _drop_of_table(reading: Reading, each: Any, node: Any) -> None:
             reading.report(rules.DOES_NOT_EXIST, what="relation", name=table)
         return
     found, state = reading.find(table), reading.script.change(table)
-    if grammar.enum_name("ObjectType", node.remove_type) == "OBJECT_TRIGGER" and found is not None:
+    if grammar.enum_name("ObjectType", node.remove_type) == "OBJECT_TRIGGER" and found is not None and found.whole:
         gone = parts[-1] in state.dropped or parts[-1] not in found.triggers
         if gone and parts[-1] not in state.triggers:
             if not node.missing_ok:

@@ -61,7 +61,7 @@ def _is_of_all_rows(reading: Reading, query: str) -> bool:
 
 
 def _read(reading: Reading, part: Part) -> None:
-    text = _literal(part.text) if part.kind is Kind.DYNAMIC else part.text
+    text = literal(part.text) if part.kind is Kind.DYNAMIC else part.text
     if text is None:
         reading.report(rules.DYNAMIC_SQL, what="EXECUTE")
         return
@@ -79,7 +79,7 @@ def _read(reading: Reading, part: Part) -> None:
             holding.read_inside(reading, source, *read)
 
 
-def _literal(expression: str) -> str | None:
+def literal(expression: str) -> str | None:
     """The text of an expression that is one string."""
     read = grammar.tree(f"SELECT {expression}")
     targets: Any = read[1].target_list if read is not None and read[0] == "select_stmt" else ()

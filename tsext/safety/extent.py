@@ -115,6 +115,6 @@ def _limits(reading: Reading, node: Any, condition: Any) -> bool:
 def _is_selective(reading: Reading, table: Name, column: str) -> bool:
     """Whether an index finds the rows that have a value; without a catalog, all columns may have one."""
     found, known = reading.find(table), reading.column(table, column)
-    if found is None:
+    if found is None or (known is None and not found.whole):
         return True
     return known is not None and any(each.columns[:1] == (known.name,) for each in reading.indexes(table))

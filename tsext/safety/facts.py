@@ -32,7 +32,7 @@ class Facts:
     """Major version."""
     timescaledb: TimescaleInfo | None = None
     database: DatabaseFacts | None = field(default=None, repr=False)
-    """None: the catalog is not at hand."""
+    """None: the catalog is not at hand, and nothing else tells of it."""
     made: Mapping[str, Sequence[Function]] = field(default_factory=dict, repr=False)
     """Functions that revisions create, by name, which the catalog need not know."""
 
@@ -40,6 +40,11 @@ class Facts:
     def unknown(cls, postgresql: int = 17, timescaledb: TimescaleInfo | None = None) -> Facts:
         """Of a database that cannot be asked: its versions at most."""
         return cls(postgresql, timescaledb)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all is known that there is, as the catalog tells it; else files may have told something."""
+        return self.database is not None and self.database.whole
 
     @property
     def search_path(self) -> tuple[str, ...]:
@@ -88,7 +93,7 @@ class Facts:
 
     def is_volatile(self, function: str) -> bool | None:
         """Whether a function may give another value for each row; None if that is not known."""
-        if self.database is not None:
+        if self.database is not None and self.database.whole:
             return self.database.volatile.get(function, False)
         if function in builtin.VOLATILE:
             return True
@@ -131,6 +136,6 @@ def facts(connection: Connection) -> Facts:
 
 def estimate(work: Work | None, relation: RelationFacts | None) -> timedelta | None:
     """How long work on a relation takes, told from its size."""
-    if work is None or relation is None:
+    if work is None or relation is None or relation.bytes is None:
         return None
     return timedelta(seconds=round(relation.bytes / BYTES_PER_SECOND[work], 3))

@@ -56,7 +56,7 @@ def refuse_only(reading: Reading, table: Name, node: Any) -> None:
     if found is None or found.hypertable is None:
         return
     subtypes = {grammar.enum_name("AlterTableType", each.alter_table_cmd.subtype) for each in node.cmds}
-    if reading.timescaledb < (2, 23) or not subtypes <= {"AT_SetRelOptions", "AT_ResetRelOptions"}:
+    if reading.is_before(2, 23) or not subtypes <= {"AT_SetRelOptions", "AT_ResetRelOptions"}:
         _refuse(reading, table, "ALTER TABLE ONLY", "leave ONLY out: chunks follow their hypertable")
 
 
@@ -70,28 +70,28 @@ def refuse_truncate_only(reading: Reading, table: Name) -> None:
 def refuse_cascade(reading: Reading, table: Name) -> None:
     """``TRUNCATE … CASCADE`` of a hypertable that foreign keys refer to."""
     found = reading.find(table)
-    if found is not None and found.hypertable is not None and reading.timescaledb < (2, 22):
+    if found is not None and found.hypertable is not None and reading.is_before(2, 22):
         _refuse(reading, table, "TRUNCATE … CASCADE while foreign keys refer to it", "drop the foreign keys first")
 
 
 def refuse_drop_together(reading: Reading, table: Name, together: int) -> None:
     """``DROP TABLE`` of a hypertable and others."""
     found = reading.find(table)
-    if found is not None and found.hypertable is not None and together > 1 and reading.timescaledb < (2, 23):
+    if found is not None and found.hypertable is not None and together > 1 and reading.is_before(2, 23):
         _refuse(reading, table, "dropping it along with other tables", "one statement for each")
 
 
 def lock_renamed_index(reading: Reading, table: Name) -> None:
     """``ALTER INDEX … RENAME`` of a hypertable's index; since 2.22 its chunks' indexes are found by locking them."""
     found = reading.find(table)
-    if found is not None and found.hypertable is not None and reading.timescaledb >= (2, 22):
+    if found is not None and found.hypertable is not None and reading.is_since(2, 22):
         reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
 
 
 def refuse_child(reading: Reading, parent: Name) -> None:
     """``INHERITS (hypertable)``, and ``INHERIT`` of one."""
     found = reading.find(parent)
-    if found is not None and found.hypertable is not None and reading.timescaledb >= (2, 28):
+    if found is not None and found.hypertable is not None and reading.is_since(2, 28):
         _refuse(reading, parent, "tables that inherit from it", "CREATE TABLE … (LIKE …)")
 
 
@@ -156,9 +156,9 @@ def _refuse_on_hypertable(reading: Reading, table: Name, found: RelationFacts, s
     elif subtype == "AT_AlterColumnType":
         _column_type(reading, table, found, command)
         _refuse_type_of_key(reading, table, found, command.name)
-    elif subtype in columnstores.TRIGGERS and reading.timescaledb < (2, 27):
+    elif subtype in columnstores.TRIGGERS and reading.is_before(2, 27):
         _refuse(reading, table, "ENABLE or DISABLE TRIGGER below TimescaleDB 2.27", "drop the trigger, create it again")
-    elif subtype in ("AT_SetLogged", "AT_SetUnLogged") and reading.timescaledb < (2, 23):
+    elif subtype in ("AT_SetLogged", "AT_SetUnLogged") and reading.is_before(2, 23):
         _refuse(reading, table, "SET LOGGED or UNLOGGED below TimescaleDB 2.23", "decide when the table is created")
 
 
@@ -192,10 +192,10 @@ def refuse_drop(reading: Reading, index: Name, table: Name, node: Any) -> None:
     if found is None or found.hypertable is None or not found.parts:
         return
     cure = f'op.drop_index_concurrently("{index.name}")'
-    if node.concurrent and reading.timescaledb >= (2, 22):
+    if node.concurrent and reading.is_since(2, 22):
         words = {"what": "DROP INDEX CONCURRENTLY", "kind": "hypertable with chunks", "cure": cure}
         reading.report(rules.CONCURRENTLY_UNSUPPORTED, table, **words)
-    elif len(node.objects) > 1 and reading.timescaledb < (2, 22):
+    elif len(node.objects) > 1 and reading.is_before(2, 22):
         _refuse(reading, table, "dropping its index together with others", "one statement for each")
 
 
@@ -289,7 +289,7 @@ def _column_type(reading: Reading, table: Name, found: RelationFacts, command: A
 def _refuse_type_of_key(reading: Reading, table: Name, found: RelationFacts, column: str) -> None:
     """Below 2.22 the chunks' indexes are registered, and the one of a constraint is registered twice."""
     keys = [each.name for each in reading.constraints(table) if each.kind in "pu" and column in each.columns]
-    if keys and found.parts and column in dimensions(reading, table) and reading.timescaledb < (2, 22):
+    if keys and found.parts and column in dimensions(reading, table) and reading.is_before(2, 22):
         _refuse(
             reading, table, f"another type of {column}, which {keys[0]} has", f"drop {keys[0]} first, and add it again"
         )

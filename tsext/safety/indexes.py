@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -29,9 +30,10 @@ def create_index(reading: Reading, node: Any) -> None:
     if _index_exists(reading, table, node):
         return
     reading.need_columns(table, *named, *{column for each in expressions for column in columns_in(each)})
-    name = node.idxname or _usual_name(reading, table, node)
-    state = reading.script.create(Name(reading.script.key(table).schema, name), kind="i")
-    state.index_of, state.index = reading.script.key(table), _index_of(node, name, named)
+    schema = reading.script.key(table).schema
+    name = node.idxname or usual_name(table.name, node, lambda each: _is_taken(reading, Name(schema, each)))
+    state = reading.script.create(Name(schema, name), kind="i")
+    state.index_of, state.index = reading.script.key(table), index_of(node, name, named)
     if node.unique:
         reading.script.change(table).keys.append(frozenset(named))
     refused = hypertables.refuse_index(reading, table, node) or _refuse_partitioned(reading, table, node, named)
@@ -40,7 +42,7 @@ def create_index(reading: Reading, node: Any) -> None:
         reading.refuse_in_transaction("CREATE INDEX CONCURRENTLY")
         return
     found = reading.find(table)
-    divided = found is None or found.kind == "p" or found.hypertable is not None
+    divided = found is None or not found.whole or found.kind == "p" or found.hypertable is not None
     root_only = not node.relation.inh and divided
     reading.lock(table, LockMode.SHARE, None if root_only or reading.is_new(table) else Work.BUILD)
     if refused or root_only or reading.is_new(table) or _is_only_refreshed(found):
@@ -52,14 +54,15 @@ def create_index(reading: Reading, node: Any) -> None:
     reading.report(rule, table, arguments=hints.index(reading, table, node))
 
 
-def _usual_name(reading: Reading, table: Name, node: Any) -> str:
+def _is_taken(reading: Reading, name: Name) -> bool:
+    return reading.is_new(name) or reading.find(name) is not None
+
+
+def usual_name(table: str, node: Any, is_taken: Callable[[str], bool]) -> str:
     """What PostgreSQL calls an index that is given no name: ``ChooseIndexName`` in indexcmds.c."""
-    schema = reading.script.key(table).schema
-    name = "_".join([table.name, *map(_usual_part, node.index_params), "idx"])
-    names = (f"{name}{number or ''}" for number in count())
-    return next(
-        each for each in names if not reading.is_new(Name(schema, each)) and not reading.find(Name(schema, each))
-    )
+    elements = (*node.index_params, *node.index_including_params)
+    name = "_".join([table, *map(_usual_part, elements), "idx"])
+    return next(each for each in (f"{name}{number or ''}" for number in count()) if not is_taken(each))
 
 
 def _usual_part(element: Any) -> str:
@@ -67,12 +70,13 @@ def _usual_part(element: Any) -> str:
     return element.index_elem.name or (called[-1].string.sval if len(called) else "expr")
 
 
-def _index_of(node: Any, name: str, named: list[str]) -> IndexFacts:
+def index_of(node: Any, name: str, named: list[str]) -> IndexFacts:
     """What is created."""
     expressions = any(each.index_elem.HasField("expr") for each in node.index_params)
-    reads = sorted({*named, *columns_in(node)})
+    included = [each.index_elem.name for each in node.index_including_params]
+    reads = sorted({*named, *included, *columns_in(node)})
     whole = not node.HasField("where_clause")
-    return IndexFacts(name, node.unique, True, whole, tuple(named), tuple(reads), expressions)
+    return IndexFacts(name, node.unique, True, whole, (*named, *included), tuple(reads), expressions)
 
 
 def _can_be_indexed(reading: Reading, table: Name) -> bool:

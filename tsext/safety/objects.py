@@ -80,7 +80,11 @@ def publication(reading: Reading, node: Any) -> None:
         table = Name.of_range(each.relation)
         reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE)
         found = reading.find(table)
-        if found is None or (published is not None and "update" not in published and "delete" not in published):
+        if (
+            found is None
+            or not found.whole
+            or (published is not None and "update" not in published and "delete" not in published)
+        ):
             continue
         has_key = any(one.kind == "p" for one in reading.constraints(table))
         if found.replica_identity == "n" or (found.replica_identity == "d" and not has_key):

@@ -26,7 +26,7 @@ def attach(reading: Reading, table: Name, command: Any) -> None:
     bound = getattr(command, "def").partition_cmd.bound
     child, parent = reading.find(partition), reading.find(table)
     # what is empty is scanned in no time
-    free = reading.is_new(partition) or (child is not None and not child.has_rows)
+    free = reading.is_new(partition) or (child is not None and child.has_rows is False)
     scans = not free and not _proves(reading, partition, parent, bound)
     builds = "" if free else ", ".join(_lacking_indexes(reading, partition, table))
     work = Work.BUILD if builds else Work.SCAN if scans else None
@@ -59,7 +59,7 @@ def _proves(reading: Reading, partition: Name, parent: RelationFacts | None, bou
 
 def _lacking_indexes(reading: Reading, child: Name, parent: Name) -> list[str]:
     """The parent's indexes that the new partition has no like of."""
-    if reading.find(child) is None or reading.find(parent) is None:
+    if not (reading.knows(child) and reading.knows(parent)):
         return []
     there = {(each.columns, each.unique, each.whole) for each in reading.indexes(child) if each.valid}
     return [each.name for each in reading.indexes(parent) if (each.columns, each.unique, each.whole) not in there]

@@ -115,9 +115,14 @@ class Reading:
         state = self.script.of(name)
         return None if state.new or state.gone else self.facts.find(state.was or self.script.key(name))
 
+    def knows(self, name: Name) -> bool:
+        """Whether all is known that there is of a relation."""
+        found = self.find(name)
+        return found is not None and found.whole
+
     def is_missing(self, name: Name) -> bool:
         """Whether there is surely no such relation."""
-        if self.facts.database is None or _THEIRS.match(name.schema or name.name):
+        if not self.facts.is_complete or _THEIRS.match(name.schema or name.name):
             return False
         return not self.is_new(name) and self.find(name) is None
 
@@ -132,7 +137,7 @@ class Reading:
     def type_of(self, table: Name, name: str) -> Type | None:
         """The type that a column has now, or that its domain is made of; None if that is not known."""
         column = self.column(table, name)
-        known = of_text(column.base) if column is not None else None
+        known = of_text(column.base) if column is not None and column.base else None
         return self.state(table).types.get(name, known)
 
     def domain_default(self, name: str) -> Any:
@@ -148,7 +153,7 @@ class Reading:
     def lacks_column(self, table: Name, name: str) -> bool:
         """Whether there is surely no such column."""
         found = self.find(table)
-        if found is None or not found.columns or self.is_own_column(table, name):
+        if found is None or not found.whole or not found.columns or self.is_own_column(table, name):
             return False
         return self.column(table, name) is None
 
@@ -195,11 +200,15 @@ class Reading:
         zone = self.script.time_zone or self.facts.time_zone
         return zone.upper() in ("UTC", "ETC/UTC", "GMT", "UCT", "ZULU", "+00", "+00:00")
 
-    @property
-    def timescaledb(self) -> tuple[int, ...]:
-        """The version of TimescaleDB; the oldest that is tested, if it is not known."""
+    def is_before(self, *version: int) -> bool:
+        """Whether TimescaleDB is older than a version, for sure."""
         found = self.facts.timescaledb
-        return found.number if found is not None else (2, 19)
+        return found is not None and found.number < version
+
+    def is_since(self, *version: int) -> bool:
+        """Whether TimescaleDB is of a version, or newer, for sure."""
+        found = self.facts.timescaledb
+        return found is not None and found.number >= version
 
     # --- what is found out
 
@@ -269,7 +278,7 @@ class Reading:
 
     def need_postgresql(self, version: int, what: str, cure: str) -> bool:
         """Report what an older server lacks; whether this one has it, as far as is known."""
-        if self.facts.database is None or self.facts.postgresql >= version:
+        if not self.facts.is_complete or self.facts.postgresql >= version:
             return True
         needed, found = f"PostgreSQL {version}", f"PostgreSQL {self.facts.postgresql}"
         self.report(VERSION, what=what, cure=cure, needed=needed, found=found)

@@ -99,7 +99,7 @@ def _rename_column(reading: Reading, table: Name, node: Any) -> None:
 def _rename_constraint(reading: Reading, table: Name, node: Any) -> None:
     state, known = reading.script.change(table), reading.constraint(table, node.subname)
     added = state.constraints.pop(node.subname, None)
-    if reading.find(table) is not None and known is None and added is None:
+    if reading.knows(table) and known is None and added is None:
         reading.report(rules.DOES_NOT_EXIST, table, what="constraint", name=node.subname)
         return
     state.dropped.add(node.subname)

@@ -136,7 +136,7 @@ def create_view(reading: Reading, node: Any) -> None:
             reading.report(rules.EXISTS_ALREADY, what="relation", name=name)
             return
         reading.lock(name, LockMode.ACCESS_EXCLUSIVE)
-        named = [each.string.sval for each in node.aliases] or _output_columns(node.query)
+        named = [each.string.sval for each in node.aliases] or output_columns(node.query)
         renamed = {old: new for new, old in reading.state(name).columns.items()}
         before = [renamed.get(each, each) for each in found.columns]
         if named is not None and named[: len(before)] != before:
@@ -149,7 +149,7 @@ def create_view(reading: Reading, node: Any) -> None:
     read_relations(reading, node.query, besides=name)
 
 
-def _output_columns(query: Any) -> list[str] | None:
+def output_columns(query: Any) -> list[str] | None:
     """What a query calls its columns; None if that cannot be told from its text."""
     if query.WhichOneof("node") != "select_stmt" or not len(query.select_stmt.target_list):
         return None

@@ -67,5 +67,5 @@ def alter_domain(reading: Reading, node: Any) -> None:
     users = [Name(each.schema, each.name) for each, _ in reading.facts.users_of_type(name.name)]
     for each in users:
         reading.lock(each, LockMode.SHARE, Work.SCAN)
-    if users or reading.facts.database is None:
+    if users or not reading.facts.is_complete:
         reading.report(rules.VALIDATE_DOMAIN, *users, name=name)
