@@ -44,7 +44,7 @@ def migrate(run: Run, connection: Connection) -> None:
         project = Project.read(run.environment.script, run.settings.sql_location)
         fixed = records.fixed_numbers(connection)
         connection.rollback()  # inside a transaction, Alembic would leave the commit to us
-        recorder = Recorder(project, numbers.assign(project.ordered, fixed), run.settings.environment)
+        recorder = Recorder(project, numbers.assign(project.ordered, fixed), run.settings.environment, who=state.who)
         gate, validating = Gate(run.settings, recorder), Validating(run, recorder, state.search_path)
         watching = Watching(connection, run.settings, recorder, gate.touched, off=state.single_client)
         with locks_of(connection, run.settings, state, gate.locked_by) as held, watching:
@@ -70,6 +70,7 @@ def _let_record(recorder: Recorder, held: Locks) -> None:
     """Let the recorder tell what it took to get the locks, and begin with a step again where they do."""
     recorder.observers.append(lambda: held.attempts.details)
     recorder.commits = lambda: held.committed
+    recorder.role_may_differ = lambda: held.role_may_differ
     held.before_again.append(recorder.skipped.clear)
 
 
@@ -98,13 +99,13 @@ def _run_validated(
     assert connection is not None
     try:
         refused = _run_admitted(run, committing, context)
-        validating.put_search_path_back(connection)
+        validating.put_session_back(connection)
         if validating.done:
             validating.at_end(context, at_head=refused is None and _at_head(run, context))
     except Invalid as invalid:
         if refused is not None:
             log.warning("%s", refused)
-        validating.put_search_path_back(connection)
+        validating.put_session_back(connection)
         validating.answer(invalid, connection, take_back)
     if refused is not None:
         raise refused
