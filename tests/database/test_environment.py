@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy import create_engine
 
 from tsext import command
 from tsext.errors import ModelsMissing, PreflightFailed
+from tsext.sql.sending import send
 from tsext.testing import licensed
 
 PLAIN_ENV = """
@@ -103,6 +105,44 @@ def test_a_revision_may_leave_another_search_path_behind(project):
     project.run("tsext", "rollback", "--target=1")
     assert states(project) == ["applied", "pending", "pending"]
     assert project.rows("SELECT relname FROM pg_class WHERE relnamespace = 'own'::regnamespace") == []
+
+
+@pytest.fixture
+def owner(project):
+    """A role that owns what is made, knows nothing of tsext, and may write the version table."""
+    name = f"owner_{project.scalar('SELECT current_database()')}"
+    project.execute(
+        f"CREATE ROLE {name}", f"GRANT ALL ON SCHEMA public TO {name}",
+        f"ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO {name}",
+    )  # fmt: skip
+    yield name
+    project.execute(f"DROP OWNED BY {name}", f"DROP ROLE {name}")
+
+
+@pytest.mark.one_version
+def test_a_revision_may_leave_another_role_behind(project, owner):
+    become = [f"SET LOCAL ROLE {owner}", f"SET ROLE {owner}", f"SET SESSION AUTHORIZATION {owner}", "SELECT 1"]
+    previous = None
+    for number, statement in enumerate(become, start=1):
+        revision = f"00{number}_x"
+        make, drop = f"CREATE TABLE t{number} AS SELECT current_user", f"DROP TABLE t{number}"
+        project.revision(revision, previous, *(f"op.execute('{statement}; {each}')" for each in (make, drop)))
+        previous = revision
+    config = project.config
+    config.output_buffer = io.StringIO()
+    alembic_command.upgrade(config, "head", sql=True)
+    alembic_command.upgrade(project.config, "head")
+    owners = "SELECT relname, relowner::regrole::text FROM pg_class WHERE relname ~ '^t[1-4]$' ORDER BY 1"
+    made = [(f"t{number}", owner) for number in (1, 2, 3, 4)]
+    assert project.rows(owners) == made
+    assert project.rows("SELECT DISTINCT applied_by FROM migration_history") == [("postgres",)]
+    alembic_command.downgrade(project.config, "base")
+    assert project.rows(owners) == []
+    project.execute("DROP TABLE alembic_version, migration_history", "DROP SCHEMA tsext CASCADE")
+    with project.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        send(connection, config.output_buffer.getvalue())
+    assert project.rows(owners) == made
+    assert states(project) == ["applied"] * 4
 
 
 def test_whatever_follows_a_run_has_the_search_path_of_the_connection(project):

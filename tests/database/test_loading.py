@@ -256,6 +256,21 @@ def test_it_stops_when_too_much_is_rejected(timescaledb, both_drivers, small_par
     assert not ends or "1,22P04,a server before PostgreSQL 18 takes it" in Path(loaded.rejects).read_text()
     with pytest.raises(LoadError, match="there is no table nowhere"):
         loads.load(engine, Request(end, "nowhere"))
+    for given, said in {
+        Format(null="a,b"): "delimiter character must not appear in the NULL specification",
+        Format(encoding="no such"): 'argument to option "encoding" must be a valid encoding name',
+        Format(encoding="MULE_INTERNAL"): "default conversion function for encoding",
+    }.items():  # or it would refuse every record
+        with pytest.raises(LoadError, match=f"cannot read records so: .*{said}"):
+            loads.load(engine, Request(end, "words", "unreadable", format=given))
+    with pytest.raises(LoadError, match="would be overwritten by what is rejected"):
+        Request(end, "words", rejects=end)
+    assert not timescaledb.scalar("SELECT count(*) FROM tsext.backfill WHERE name = 'unreadable'")
+    for encoding in ("WIN1250", "latin2", "iso88592"):  # names that Python does not have, or writes otherwise
+        path = tmp_path / f"{encoding}.csv"
+        path.write_bytes('w\n"Łódź"\n'.encode("cp1250" if encoding == "WIN1250" else "iso8859-2"))
+        loads.load(engine, Request(path, "words", encoding, format=Format(encoding=encoding), header="names"))
+    assert timescaledb.scalar("SELECT count(*) FROM words WHERE w = 'Łódź'") == 3
     with pytest.raises(LoadError, match="words has no column other that could be loaded"):
         loads.load(engine, Request(end, "words", "other", columns=["other"]))
     named = write(tmp_path / "named.csv", [["w"], ["x"]], header=None)

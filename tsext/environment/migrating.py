@@ -45,7 +45,7 @@ def migrate(run: Run, connection: Connection) -> None:
         project = Project.read(run.environment.script, run.settings.sql_location)
         fixed = records.fixed_numbers(connection)
         connection.rollback()  # inside a transaction, Alembic would leave the commit to us
-        recorder = Recorder(project, numbers.assign(project.ordered, fixed), run.settings.environment)
+        recorder = Recorder(project, numbers.assign(project.ordered, fixed), run.settings.environment, who=state.who)
         gate = Gate(run.settings, recorder)
         watching = Watching(connection, run.settings, recorder, gate.touched, off=state.single_client)
         with locks_of(connection, run.settings, state, gate.locked_by) as held, watching:
@@ -67,6 +67,7 @@ def _let_record(recorder: Recorder, held: Locks) -> None:
     """Let the recorder tell what it took to get the locks, and begin with a step again where they do."""
     recorder.observers.append(lambda: held.attempts.details)
     recorder.commits = lambda: held.committed
+    recorder.role_may_differ = lambda: held.role_may_differ
     held.before_again.append(recorder.skipped.clear)
 
 
@@ -139,13 +140,13 @@ class Migration:
         refused, validating = None, self.validating
         try:
             refused = self._run_admitted()
-            validating.put_search_path_back(self.connection)
+            validating.put_session_back(self.connection)
             if validating.done:
                 validating.at_end(self.context, at_head=refused is None and self._is_at_head())
         except Invalid as invalid:
             if refused is not None:
                 log.warning("%s", refused)
-            validating.put_search_path_back(self.connection)
+            validating.put_session_back(self.connection)
             validating.answer(invalid, self.connection, self._take_back)
         if refused is not None:
             raise refused

@@ -78,10 +78,12 @@ class Validating:
             findings = validation.of_revision(connection, script, check, settings.validation_timeout, counts)
             self._judge(findings, settings.validate_checks)
 
-    def put_search_path_back(self, connection: Connection) -> None:
+    def put_session_back(self, connection: Connection) -> None:
         """Let who looks at what was made see the database as its next client does, whatever a revision has set."""
         if self.recorder.steps_done:
             connection.rollback()
+            if self.recorder.who is not None and self.recorder.role_may_differ():
+                self.recorder.who.becomes(connection, local=False)
             connection.exec_driver_sql("SELECT set_config('search_path', %(path)s, false)", {"path": self.search_path})
             connection.commit()
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, RootTransaction
 
 from tsext.history import bookkeeping, numbers, records
 from tsext.history.records import Entry
+from tsext.history.roles import Printed, Who
 from tsext.history.verification import Project
 from tsext.sql.quoting import literal
 from tsext.steps import Steps
@@ -47,10 +48,16 @@ class Recorder:
     steps_done: int = 0
     skipped: list[str] = field(default_factory=list)
     """What the step at work left out."""
+    who: Who | None = None
+    """Who records, if a step may leave another role behind."""
+    role_may_differ: Callable[[], bool] = lambda: False
+    """Asked whether one has done so."""
     observers: list[Callable[[], dict[str, Any]]] = field(default_factory=list)
     """Asked for what else the event of the step at work should say."""
     flush: bool = True
     """Whether the commit of the step at work waits until it is on disk."""
+    printed: Printed = field(default_factory=Printed)
+    """The steps of a script."""
     notes: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What else there is to tell of a revision, for the details of its event."""
     taken: dict[str, int] = field(default_factory=dict)
@@ -64,6 +71,8 @@ class Recorder:
                 write_script(context, bookkeeping.script(), in_transaction=True)
             steps = list(steps_of(heads, context))
             for step in steps:
+                if context.as_sql:
+                    step.migration_fn = self.printed.keeping(step.migration_fn, context)
                 step.migration_fn = self._timed(step, step.migration_fn, context)
                 self.flush = len(steps) < LONG_RUN or step is steps[-1]
                 yield step
@@ -95,8 +104,10 @@ class Recorder:
             else:
                 self.applied.add(entry.revision)
             if ctx.as_sql:
-                write_script(ctx, [call(entry)])
+                write_script(ctx, [*([bookkeeping.query("become_kept")] if self.printed.kept else []), call(entry)])
             else:
+                if self.who is not None and self.role_may_differ():
+                    self.who.becomes(_connection(ctx), local=True)
                 records.write(_connection(ctx), entry, flush=self.flush)
         self.step = None
         self.steps_done += 1

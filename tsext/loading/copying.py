@@ -5,6 +5,7 @@ The kind ``load`` of :mod:`tsext.backfill.kinds`.
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,19 +14,20 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from tsext.backfill.ledger import Backfill, Outcome, Task
+from tsext.errors import LoadError
 from tsext.loading import binary, chunks, planning, program, rejects
-from tsext.loading.formats import copy_statement
+from tsext.loading.formats import Format, copy_statement
 from tsext.loading.rejects import Reject
 from tsext.loading.sources import Part, Range
 from tsext.loading.spec import Spec, refuse_changed
 from tsext.sql.quoting import identifier
-from tsext.sql.sending import copy_in, send, sqlstate
+from tsext.sql.sending import copy_in, said_first, send, sqlstate
 
 _OF_A_RECORD = ("22", "23", "44", "54", "P0")
 """Classes of SQLSTATE that are a matter of what a record holds: what is no number, a key that is there, a trigger's
 refusal …; a COPY that fails by any other fails as a whole."""
 
-_UNIQUE_VIOLATION, _CHECK_VIOLATION = "23505", "23514"
+_UNIQUE_VIOLATION, _CHECK_VIOLATION, _INSUFFICIENT_PRIVILEGE = "23505", "23514", "42501"
 
 _TRUSTED = 4
 """How often in a row the line that an error names may be where a part is divided, until it is halved."""
@@ -160,6 +162,26 @@ class Copying:
         statement = copy_statement(relation, self.spec.columns, part.copy_options)
         with part.open() as data:
             return copy_in(self.connection, statement, data)
+
+
+def refuse_options(connection: Connection, given: Format) -> None:
+    """Have the server look at the options of ``COPY``: for one of them it would refuse every record.
+
+    :param connection: in autocommit mode.
+    :raises LoadError: with what it says.
+    """
+    send(connection, "BEGIN")
+    try:
+        send(connection, "CREATE TEMPORARY TABLE tsext_options (record TEXT)")
+        copy_in(connection, copy_statement("pg_temp.tsext_options", ["record"], given.options()), io.BytesIO())
+    except DBAPIError as error:
+        if sqlstate(error) != _INSUFFICIENT_PRIVILEGE:  # to make tables: then it is found out later
+            raise LoadError(
+                f"the server cannot read records so: {said_first(error)}",
+                hint="correct --delimiter, --null, --quote, --escape or --encoding",
+            ) from error
+    finally:
+        send(connection, "ROLLBACK")
 
 
 # --- what the server says

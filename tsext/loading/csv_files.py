@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from tsext.errors import LoadError
 from tsext.loading import formats
+from tsext.loading.encodings import python_encoding
 from tsext.loading.formats import Block, Boundary, Format, Records, State, records_of
 from tsext.loading.sources import Mark, Outline, Range, Sample, Stamp, refuse_compressed
 
@@ -21,9 +22,6 @@ SAMPLES = 256
 """Of a file that is not large, about so many records are looked at; of a large one, one in each block."""
 
 _BOM = b"\xef\xbb\xbf"
-
-_PYTHON = {"UTF8": "utf-8", "SQL_ASCII": "latin-1"}
-"""Names of encodings that Python does not know."""
 
 
 @dataclass(frozen=True)
@@ -258,8 +256,3 @@ class _Marking:
 def _may_hold_end_marker(before: bytes, data: bytes) -> bool:
     """Whether there is a ``\\.`` in it, or one begins with the last byte before; a single byte is found much faster."""
     return (before == b"\\" or b"\\" in data) and b"\\." in before + data
-
-
-def python_encoding(encoding: str) -> str:
-    """What Python calls an encoding of PostgreSQL."""
-    return _PYTHON.get(encoding.upper(), encoding)

@@ -9,13 +9,11 @@ from functools import cached_property
 from typing import BinaryIO, NamedTuple
 
 from tsext.errors import LoadError
+from tsext.loading.encodings import trails_ascii
 from tsext.sql.quoting import identifier, literal
 
 BLOCK = 256 * 1024
 """Bytes that are looked at, and sent, at a time: with blocks of 8 kB the server needs a fifth more time."""
-
-_TRAILING_ASCII = frozenset({"BIG5", "GBK", "GB18030", "JOHAB", "SHIFTJIS2004", "SHIFT_JIS_2004", "SJIS", "UHC"})
-"""Encodings in which a byte from 0x30 on may be the second one of a character, and not what ASCII says it is."""
 
 
 class Boundary(NamedTuple):
@@ -50,7 +48,7 @@ class Format:
                 )
         if self.delimiter == self.quote:
             raise LoadError(f"delimiter and quote are both {self.quote!r}", hint="give two that differ")
-        if self.encoding.upper().replace("-", "_") in _TRAILING_ASCII and max(self.quote, self.escape) >= "0":
+        if trails_ascii(self.encoding) and max(self.quote, self.escape) >= "0":
             raise LoadError(
                 f"in {self.encoding}, a character may have a byte that looks like {max(self.quote, self.escape)!r}",
                 hint='use " as quote and escape, or convert the file: iconv -t UTF-8',
@@ -77,7 +75,7 @@ class Format:
         return (
             not (self.delimiter.isalnum() or self.delimiter in "\\." or "\\" in self.null)
             and not set(self.null) & {self.delimiter, "\r", "\n"}
-            and self.encoding.upper().replace("-", "_") not in _TRAILING_ASCII
+            and not trails_ascii(self.encoding)
         )
 
 

@@ -14,7 +14,7 @@ from tsext.backfill import ledger, workers
 from tsext.backfill.ledger import Backfill, Declaration, NewTask, Progress
 from tsext.errors import LoadError
 from tsext.history import bookkeeping
-from tsext.loading import attending, chunks, planning, program, rejects
+from tsext.loading import attending, chunks, copying, planning, program, rejects
 from tsext.loading.formats import Format
 from tsext.loading.rejects import query
 from tsext.loading.sources import Outline, Range, Stamp, digest
@@ -47,6 +47,7 @@ class Request:
     :param tool: a program that does the work: ``timescaledb-parallel-copy``; empty: tsext itself.
     :param batch_size: of that program, in rows.
     :param workers: how many load at once.
+    :raises LoadError: if the file would be overwritten.
     """
 
     path: Path
@@ -64,6 +65,10 @@ class Request:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", self.path.resolve())
+        if self.rejects is not None and self.rejects.resolve() == self.path:
+            raise LoadError(
+                f"{self.path} would be overwritten by what is rejected", hint="name another file: --rejects"
+            )
 
     @property
     def kind(self) -> str:
@@ -175,6 +180,7 @@ def _declare(connection: Connection, request: Request) -> _Declared:
     known = ledger.named(connection, request.load_name)
     if known is not None:
         return _found_again(connection, request, known, table)
+    copying.refuse_options(connection, request.format)
     relation = str(table)
     source = Spec(str(path), 0, 0, [], kind=request.kind, header=request.header, format=asdict(request.format)).source()
     outline = source.outline()

@@ -61,6 +61,8 @@ class Acquirer:
         self.lookout = Lookout(connection)
         self.cancelled: Callable[[], bool] = lambda: False
         """Whether it was we who cancelled the statement at work, from elsewhere, because others waited for it."""
+        self.role_may_differ = False
+        """Whether a step may have left another role behind."""
         self.step: Step | None = None
         """The step at work; what is sent between steps is not sent again."""
 
@@ -88,6 +90,7 @@ class Acquirer:
             return send()
         statement = Statement.of(query, cursor, self.session.autocommit)
         place = self.step.place(statement, self.session)
+        self.role_may_differ |= statement.may_change_role
         if statement.sets_timeout:
             self.session.notice(statement)
         if statement.kind is Kind.SESSION:

@@ -48,6 +48,11 @@ class Locks:
         self.acquirer: Acquirer | None = None
         """None until the first step."""
 
+    @property
+    def role_may_differ(self) -> bool:
+        """Whether a step may have left another role behind."""
+        return self.acquirer is not None and self.acquirer.role_may_differ
+
     def __enter__(self) -> Locks:
         return self
 

@@ -6,6 +6,7 @@ from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from tsext.sql.excerpt import shortened
+from tsext.sql.roles import may_change_role
 
 
 class Kind(Enum):
@@ -61,6 +62,11 @@ class Statement(NamedTuple):
         """Whether it may change ``lock_timeout`` for what follows."""
         named = self.verb in ("SET", "SELECT") and "lock_timeout" in self.text.lower()
         return named or self.verb in ("ROLLBACK", "RESET", "DISCARD")
+
+    @property
+    def may_change_role(self) -> bool:
+        """Whether it may leave another role behind for what follows."""
+        return may_change_role(self.text)
 
     @property
     def only_defines(self) -> bool:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
 from tsext.errors import ConnectionRefused, Finding, PreflightFailed
+from tsext.history.roles import Who
 from tsext.sql.sending import said
 
 STANDBY = Finding("server", "the server is a read-only standby", "connect to the primary; a standby cannot be migrated")
@@ -25,6 +26,8 @@ class ServerState(NamedTuple):
     """Whether the server serves one client at a time (the WebAssembly build): advisory locks mean nothing there."""
     search_path: str
     """Of the connection, before any revision sets another."""
+    who: Who
+    """At work on it, before any revision sets another role."""
 
 
 def connect(engine: Engine) -> Connection:
@@ -48,10 +51,10 @@ def check(connection: Connection) -> ServerState:
     """
     row = connection.exec_driver_sql(
         "SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on', pg_backend_pid(), "
-        "current_setting('search_path')"
+        "current_setting('search_path'), session_user::text, current_setting('role')"
     ).one()
     connection.rollback()
-    standby, read_only, pid, search_path = row
+    standby, read_only, pid, search_path, *who = row
     if standby or read_only:
         refusal = STANDBY if standby else READ_ONLY
         raise PreflightFailed(refusal.message, hint=refusal.hint)
@@ -59,7 +62,7 @@ def check(connection: Connection) -> ServerState:
         # so that the server ends our statement soon after we have been killed
         connection.exec_driver_sql("SET client_connection_check_interval = '1s'")
         connection.commit()
-    return ServerState(single_client=pid == 0, search_path=search_path)
+    return ServerState(single_client=pid == 0, search_path=search_path, who=Who(*who))
 
 
 def _cure(reason: str) -> str:
