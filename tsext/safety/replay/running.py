@@ -14,7 +14,7 @@ from tsext.safety.names import Name
 from tsext.safety.replay import objects, tables
 from tsext.safety.replay.memory import Memory
 from tsext.sql import bodies, grammar
-from tsext.sql.bodies import Body
+from tsext.sql.bodies import Body, Kind
 
 _DEEPEST = 5
 """How many functions may call one another; what is deeper is not read."""
@@ -76,14 +76,11 @@ def _do(memory: Memory, node: Any, source: str) -> None:
 
 def _run(memory: Memory, body: Body, source: str) -> None:
     """What a body says outright is read as if all of it ran; what it puts together may be about what it names."""
-    for kind, text in body:
-        if kind == "dynamic":
-            told = literal(text)
-            if told is not None:
-                _read(memory, told)
-            elif not _is_harmless(text):
-                _forget(memory, source)
-        elif kind == "sql":
+    for part in body:
+        text = literal(part.text) if part.kind is Kind.DYNAMIC else part.text
+        if text is None and not _is_harmless(part.text):
+            _forget(memory, source)
+        elif text is not None and part.kind in (Kind.DYNAMIC, Kind.STATEMENT):
             _read(memory, text)
 
 
