@@ -45,7 +45,7 @@ def connect(engine: Engine) -> Connection:
 
 
 def check(connection: Connection) -> ServerState:
-    """Look at the server, with one query; ends the transaction that this opened.
+    """Look at the server, and have it end what we ask of it soon after we are gone; leaves no transaction open.
 
     :raises PreflightFailed: if it is a standby or read-only.
     """
