@@ -16,7 +16,7 @@ from .declaring import HOURLY, fill, look
 
 @pytest.mark.licensed
 def test_the_examples_of_the_documentation(licensed):
-    page = (Path(__file__).parents[2] / "docs" / "continuous_aggregates.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "continuous_aggregates.md").read_text()
     declaration, drop, verbs = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     names = {}
     exec(declaration, names)

@@ -188,7 +188,7 @@ def test_a_policy_gets_another_index_with_the_index(licensed):
 
 @pytest.mark.licensed
 def test_the_examples_of_the_documentation(licensed):
-    page = (Path(__file__).parents[2] / "docs" / "policies.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "policies.md").read_text()
     declaration, pausing = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     names = {}
     exec(declaration, names)
