@@ -231,6 +231,23 @@ def test_chunks_in_the_order_of_time(timescaledb):
     timescaledb.run("""op.backfill("market", set="price = price * 2, doubled = doubled IS NULL")""")
     found = timescaledb.scalar("SELECT sum(price) || ' ' || bool_and(doubled) FROM market")
     assert found == f"{2 * (5000 * 5001 // 2 + 1999 * 2000 // 2)} true"
+    timescaledb.run(
+        """op.backfill("market", set={"price": "market.price / 2 -- back", "doubled": "false"}, """
+        """where="market.doubled AND EXISTS (SELECT FROM market AS m WHERE m.price = market.price) -- all")"""
+    )
+    found = timescaledb.scalar("SELECT sum(price) || ' ' || bool_or(doubled) FROM market")
+    assert found == f"{5000 * 5001 // 2 + 1999 * 2000 // 2} false"
+    with pytest.raises(InvalidObject, match="invalid reference to FROM-clause entry"):
+        timescaledb.run("""op.backfill("market", set="price = 0", where="public.market.doubled")""")
+    assert timescaledb.scalar("SELECT min(price) FROM market") == 1
+    timescaledb.execute(
+        "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        "CREATE TRIGGER noted AFTER UPDATE ON market REFERENCING NEW TABLE AS new FOR EACH STATEMENT "
+        "EXECUTE FUNCTION note()",
+    )
+    with pytest.raises(InvalidObject, match="would not fire noted: its parts are changed one by one"):
+        timescaledb.run("""op.backfill("market", set="price = 0")""")
+    timescaledb.execute("DROP TRIGGER noted ON market")
     with pytest.raises(InvalidObject, match=r"op\.backfill changes time of market"):
         timescaledb.run("""op.backfill("market", set="time = time + interval '1 hour'")""")
 
@@ -240,7 +257,18 @@ def test_a_table_without_a_key(timescaledb):
     timescaledb.execute("CREATE TABLE heap AS SELECT i, NULL::int AS j FROM generate_series(1, 30000) AS i")
     with pytest.raises(InvalidObject, match="heap has no key to go through its rows by"):
         timescaledb.run("""op.backfill("heap", set="j = i")""")
-    timescaledb.run("""op.backfill("heap", set="j = i", where="j IS NULL")""")
+    timescaledb.execute(
+        "CREATE VIEW seen AS SELECT * FROM heap",
+        "CREATE EXTENSION postgres_fdw",
+        "CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw",
+        "CREATE TABLE parts (i int) PARTITION BY LIST (i)",
+        "CREATE FOREIGN TABLE far_part PARTITION OF parts DEFAULT SERVER far",
+    )
+    with pytest.raises(InvalidObject, match="seen is no table"):
+        timescaledb.run("""op.backfill("seen", set="j = i", where="j IS NULL")""")
+    with pytest.raises(InvalidObject, match="does not reach far_part: foreign tables hold rows of parts"):
+        timescaledb.run("""op.backfill("parts", set="i = 1", where="i = 0")""")
+    timescaledb.run("""op.backfill("heap", set="j = i -- so", where="j IS NULL")""")
     assert timescaledb.scalar("SELECT count(*) FROM heap WHERE j = i") == 30_000
     with pytest.raises(BackfillError, match="is failed: 1 task"):
         timescaledb.run("""op.backfill("heap", set="j = j + 1", where="j > 0")""")

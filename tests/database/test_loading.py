@@ -279,6 +279,19 @@ def test_it_stops_when_too_much_is_rejected(timescaledb, both_drivers, small_par
     assert loads.load(engine, Request(named, "words", columns=["w"])).rows == 2
 
 
+def test_a_hypertable_that_has_had_other_columns(timescaledb, small_parts, tmp_path):
+    """Its newer chunks never had them, so that their columns have other numbers."""
+    timescaledb.execute(
+        "CREATE TABLE ticks (gone int, time timestamptz NOT NULL, note text, device int)",
+        "SELECT create_hypertable('ticks', by_range('time', INTERVAL '1 day'), create_default_indexes => false)",
+        "INSERT INTO ticks (time) VALUES ('2024-01-02')", "ALTER TABLE ticks DROP COLUMN gone", "DELETE FROM ticks",
+    )  # fmt: skip
+    rows = list(records(500))
+    loaded = loads.load(timescaledb.engine, Request(write(tmp_path / "ticks.csv", rows), "ticks", header="names"))
+    assert (loaded.rows, loaded.rejected) == (len(rows), 0)
+    assert stored(timescaledb) == sorted(map(tuple, rows))
+
+
 @pytest.mark.parametrize("kind", ["parquet", "arrow"])
 def test_files_of_parquet_and_arrow(timescaledb, tmp_path, monkeypatch, kind):
     pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: the extra arrow")

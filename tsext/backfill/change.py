@@ -28,7 +28,7 @@ from tsext.backfill.ledger import Backfill, NewTask, Outcome, Task
 from tsext.backfill.throttle import limits_of
 from tsext.errors import BackfillError, Finding
 from tsext.settings import Settings
-from tsext.sql.quoting import identifier, literal
+from tsext.sql.quoting import ended, identifier, literal
 from tsext.sql.sending import ask, send
 
 KEY, LOCKED, PAGES, COLUMNSTORE = "key", "locked", "pages", "columnstore"
@@ -71,7 +71,11 @@ class Spec:
     @property
     def condition(self) -> str:
         """What follows ``WHERE``."""
-        return "true" if self.where is None else f"({self.where})"
+        return "true" if self.where is None else f"({ended(self.where)})"
+
+    def named(self, relation: str) -> str:
+        """A table that holds rows, by whose name conditions may know it: that of the whole."""
+        return relation if relation == _qualified(self) else f"{relation} AS {identifier(self.table)}"
 
     @property
     def update(self) -> Update:
@@ -191,7 +195,7 @@ def _by_key(connection: Connection, task: Task, spec: Spec, pace: Pace) -> Outco
     until = [*within, last.compared("<=")] if last is not None else within
     if task.step == LOCKED:
         send(connection, lock_against_writers(task.relation))
-    changed = send(connection, spec.update.of(f"ONLY {task.relation}", " AND ".join(until) or None))
+    changed = send(connection, spec.update.of(f"ONLY {spec.named(task.relation)}", " AND ".join(until) or None))
     if last is None:
         left = max(0, (task.expected or 0) - task.seen)
         return Outcome(changed, seen=max(changed, min(left, pace.size)))
@@ -208,7 +212,7 @@ def _by_page(connection: Connection, task: Task, spec: Spec, pace: Pace) -> Outc
     passed, first = json.loads(task.position or "[0, 0]")
     pages = catalog.page_count(connection, task.relation)
     stop, begun = first + pace.size, time.monotonic()
-    update = spec.update.of(f"ONLY {task.relation}", on_pages(range(first, stop)))
+    update = spec.update.of(f"ONLY {spec.named(task.relation)}", on_pages(range(first, stop)))
     query = f"WITH done AS ({update} RETURNING {spec.condition} AS again) SELECT count(*), bool_or(again) FROM done"
     changed, again = ask(connection, query).one()
     if again:
@@ -227,7 +231,7 @@ def _by_page(connection: Connection, task: Task, spec: Spec, pace: Pace) -> Outc
 
 
 def _any_left(connection: Connection, relation: str, spec: Spec) -> bool:
-    query = f"SELECT EXISTS (SELECT FROM {relation} WHERE {spec.condition})"
+    query = f"SELECT EXISTS (SELECT FROM {spec.named(relation)} WHERE {spec.condition})"
     return bool(ask(connection, query).scalar())
 
 
@@ -240,7 +244,7 @@ def _change_in_columnstore(connection: Connection, task: Task, spec: Spec) -> Ou
     chunk = literal(task.relation)
     if spec.columnstore == "convert":
         send(connection, f"SELECT decompress_chunk({chunk})")
-        changed = send(connection, spec.update.of(task.relation))
+        changed = send(connection, spec.update.of(spec.named(task.relation)))
         send(connection, f"SELECT compress_chunk({chunk})")
     else:  # by the hypertable: an UPDATE of the chunk itself does not see its rows in the columnstore
         within = f"{catalog.chunk_condition(connection, task.relation)} AND tableoid = {chunk}::regclass"

@@ -134,6 +134,7 @@ if TYPE_CHECKING:
     from tsext.catalog.pages import (
         ColumnState,
         Heap,
+        Updating,
         column_state,
         heaps,
         is_there,
@@ -141,6 +142,7 @@ if TYPE_CHECKING:
         quantiles,
         row_order,
         rows_by_page,
+        updating,
         vacuumed,
     )
     from tsext.catalog.partitioning import (

@@ -29,6 +29,18 @@ class Heap:
 
 
 @dataclass(frozen=True)
+class Updating:
+    """What an UPDATE of a table does, and one of the tables that hold its rows, each by itself, does not."""
+
+    is_table: bool
+    """Whether it is one, partitioned or not, or a hypertable; a view is none."""
+    elsewhere: tuple[str, ...]
+    """Partitions that are foreign tables."""
+    triggers: tuple[str, ...]
+    """Triggers for each statement, which fire for the table that is named in it."""
+
+
+@dataclass(frozen=True)
 class ColumnState:
     """A column that is there."""
 
@@ -45,6 +57,12 @@ def heaps(connection: Connection, name: str, schema: str | None = None) -> list[
     """The tables that hold the rows of a table: itself, its partitions, or its chunks."""
     found = rows(connection, "heaps", relation=qualified(name, schema))
     return [Heap(row.schema, row.name, row.tuples, tuple(row.primary_key), row.inherits) for row in found]
+
+
+def updating(connection: Connection, name: str, schema: str | None = None) -> Updating | None:
+    """What there is to know before a table is changed part by part; None if it is not there."""
+    found = rows(connection, "updating", relation=qualified(name, schema))
+    return Updating(found[0].kind in "rp", tuple(found[0].elsewhere), tuple(found[0].triggers)) if found else None
 
 
 def row_order(connection: Connection, relation: str, time: str | None = None) -> tuple[str, ...]:

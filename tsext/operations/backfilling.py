@@ -16,7 +16,7 @@ from tsext.operations.declaring import DeclaringOperation
 from tsext.operations.rendering import Code, code_of
 from tsext.settings import Settings
 from tsext.sql import grammar
-from tsext.sql.quoting import identifier, qualified
+from tsext.sql.quoting import ended, identifier, qualified
 from tsext.sql.sending import said_first, send
 
 
@@ -70,7 +70,9 @@ class Backfill(DeclaringOperation, name="backfill", noun=RowChange):
     def assignment(self) -> str:
         """What follows ``SET``."""
         given = self.target.set
-        return given if isinstance(given, str) else ", ".join(f"{identifier(each)} = {given[each]}" for each in given)
+        if isinstance(given, str):
+            return ended(given)
+        return ", ".join(f"{identifier(each)} = {ended(given[each])}" for each in given)
 
     def sql(self) -> str:
         """All of it in one statement, for a script."""
@@ -82,6 +84,7 @@ class Backfill(DeclaringOperation, name="backfill", noun=RowChange):
         super().check(connection)
         assigned, shown = self._assigned(), self.shown
         self._refuse_unsound(connection)
+        self._refuse_out_of_reach(connection)
         hypertable = catalog.hypertable(connection, *self.table)
         time = hypertable.column if hypertable is not None else None
         for heap in catalog.heaps(connection, *self.table):
@@ -98,12 +101,31 @@ class Backfill(DeclaringOperation, name="backfill", noun=RowChange):
                     "unique index over columns that are NOT NULL",
                 )
 
+    def _refuse_out_of_reach(self, connection: Connection) -> None:
+        """Refuse what is done otherwise, or not at all, where partitions and chunks are changed one by one."""
+        found = catalog.updating(connection, *self.table)
+        if found is not None and not found.is_table:
+            raise InvalidObject(f"op.backfill: {self.shown} is no table", hint="name the table that holds the rows")
+        if found is not None and found.elsewhere:
+            raise InvalidObject(
+                f"op.backfill does not reach {', '.join(found.elsewhere)}: foreign tables hold rows of {self.shown}",
+                hint="change them there, and here each of the other partitions by its own name",
+            )
+        if found is not None and found.triggers:
+            raise InvalidObject(
+                f"op.backfill of {self.shown} would not fire {', '.join(found.triggers)}: its parts are changed one by "
+                "one, and a trigger for each statement is the whole's",
+                hint="make it a trigger for each row; or, if it is not wanted, ALTER TABLE … DISABLE TRIGGER before",
+            )
+
     def _refuse_unsound(self, connection: Connection) -> None:
         """Refuse what the server would refuse of any batch, such as a column that is not there."""
-        condition = "false" if self.target.where is None else f"({self.target.where}) AND false"
-        update = f"EXPLAIN UPDATE {qualified(*self.table)} SET {self.assignment} WHERE {condition}"
+        condition = "false" if self.target.where is None else f"({ended(self.target.where)}) AND false"
+        whole, name = catalog.resolved(connection, *self.table), identifier(self.target.table_name)
+        parts = [f"{each} AS {name}" for each in catalog.heaps(connection, *self.table) if str(each) != str(whole)]
         try:
-            send(connection, update)
+            for relation in (qualified(*self.table), *parts[:1]):
+                send(connection, f"EXPLAIN UPDATE {relation} SET {self.assignment} WHERE {condition}")
         except DBAPIError as error:
             reason = said_first(error)
             raise InvalidObject(

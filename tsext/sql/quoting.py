@@ -47,6 +47,11 @@ def _preparer() -> PGIdentifierPreparer:
     return PGIdentifierPreparer(dialect())
 
 
+def ended(sql: str) -> str:
+    """A part of a statement, behind which another may follow: a comment at its end goes to the end of the line."""
+    return f"{sql}\n" if "--" in sql else sql
+
+
 def identifier(name: str) -> str:
     """A name, quoted only where PostgreSQL needs it.
 

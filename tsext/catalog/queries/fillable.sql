@@ -10,6 +10,11 @@ SELECT EXISTS (
       AND (%(chunk)s::text IS NULL
            OR EXISTS (SELECT FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
                       WHERE i.inhrelid = to_regclass(%(chunk)s) AND i.inhparent = root.oid AND c.relkind = 'r'))
+      -- TimescaleDB 2.31 looks for the time of a row where the hypertable has it, which has had columns that were dropped
+      AND NOT EXISTS (SELECT FROM pg_attribute AS a
+                      LEFT JOIN pg_attribute AS b ON b.attrelid = to_regclass(%(chunk)s) AND b.attname = a.attname
+                      WHERE %(chunk)s::text IS NOT NULL AND a.attrelid = root.oid AND a.attnum > 0
+                        AND NOT a.attisdropped AND b.attnum IS DISTINCT FROM a.attnum)
       -- TRIGGER_TYPE_INSERT is 4; TimescaleDB's own on the root only sends rows to chunks
       AND NOT EXISTS (SELECT FROM pg_trigger AS t
                       JOIN pg_proc AS f ON f.oid = t.tgfoid
