@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from tsext import catalog
 from tsext.backfill import kinds, ledger
@@ -287,6 +288,14 @@ def test_what_another_type_cannot_hold_is_never_cut_off(timescaledb):
         timescaledb.run(narrow)
         assert timescaledb.scalar("SELECT t::text FROM t") == "(2026-01-01,abc,{abc},0101,abc)"
         timescaledb.run('op.undo_repartition_hypertable("t")')
+    defaults = {"a": "'abcd'", "b": "'{abcd}'", "c": "'00001111'", "d": "upper('abcd')"}
+    for column, default in defaults.items():
+        timescaledb.execute(f"ALTER TABLE t ALTER {column} SET DEFAULT {default}")
+    timescaledb.run(narrow)
+    for column in defaults:
+        others = {"a": "'a'", "b": "'{b}'", "c": "'0101'", "d": "'d'"} | {column: "DEFAULT"}
+        with pytest.raises(DBAPIError, match=r"value too long for type char|does not match type bit"):
+            timescaledb.execute(f"INSERT INTO t VALUES ('2026-01-03', {', '.join(others.values())})")
 
 
 @pytest.mark.parametrize("key", ["at", "n, at"], ids=["by index", "in one pass"])

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from tsext import catalog
 from tsext.backfill.repartition import details
-from tsext.backfill.repartition.move import Move, table_of
+from tsext.backfill.repartition.move import Move, converted, table_of
 from tsext.errors import RevisionFailed
 from tsext.sql.quoting import identifier, literal
 from tsext.sql.sending import send
@@ -22,6 +22,9 @@ def create(connection: Connection, move: Move) -> None:
     source, more = table_of(connection, name, schema), details.details_of(connection, name, schema)
     for statement in statements(move, source, more):
         send(connection, statement)
+    if move.spec.defaults:
+        for statement in _defaults(move, table_of(connection, name, move.place)):
+            send(connection, statement)
     for statement in details.created(move, more, details.details_of(connection, name, move.place)):
         send(connection, statement)
 
@@ -37,14 +40,19 @@ def statements(move: Move, source: catalog.MovedTable, more: catalog.TableDetail
     for name, type_ in move.spec.types.items():
         column = identifier(name)
         yield f"ALTER TABLE {shadow} ALTER COLUMN {column} DROP DEFAULT, ALTER COLUMN {column} TYPE {type_} USING NULL"
-        if name in move.spec.defaults:
-            default = f"CAST({move.spec.defaults[name]} AS {type_})"
-            yield f"ALTER TABLE {shadow} ALTER COLUMN {column} SET DEFAULT {default}"
     yield from move.spec.shape
     if source.comment is not None:
         yield f"COMMENT ON TABLE {shadow} IS {literal(source.comment)}"
     yield f"ALTER TABLE {shadow} OWNER TO {identifier(source.owner)}"
     yield from policies(shadow, source)
+
+
+def _defaults(move: Move, made: catalog.MovedTable) -> Iterator[str]:
+    """Those of the columns of other types; what is too long for its column is refused by each INSERT that takes it."""
+    for column in made.columns:
+        if column.name in move.spec.defaults:
+            default = converted(move.spec.defaults[column.name], column)
+            yield f"ALTER TABLE {made} ALTER COLUMN {identifier(column.name)} SET DEFAULT {default}"
 
 
 def policies(table: str, source: catalog.MovedTable) -> Iterator[str]:
