@@ -13,6 +13,7 @@ import argparse
 import random
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -128,9 +129,9 @@ def build_apart() -> None:
     """Have the indexes of chunks built after all is copied, so that it is told how long the copy alone takes."""
     build = indexing.build
 
-    def later(connection: sa.Connection, move: Move, chunk: str, memory: str = "") -> None:
+    def later(connection: sa.Connection, move: Move, chunks: Sequence[str], memory: str = "") -> None:
         if memory:  # a task of its own
-            build(connection, move, chunk)
+            build(connection, move, chunks)
 
     indexing.build = later
 
