@@ -25,6 +25,12 @@ SMALL, TOGETHER = 200_000, 8
 """Rows of several chunks that are one task, and how many chunks at most: each task by itself takes as long as to copy
 some thousand rows."""
 
+PASSES = 8
+"""How often a source is read whose rows are not found by an index, as long as no task is larger than :data:`LARGEST`.
+
+To read 20 rows and take one takes about as long as to copy it.
+"""
+
 _AT_ONCE = 20
 """Chunks that are made in one transaction."""
 
@@ -60,10 +66,19 @@ def plan(connection: Connection, move: Move, flow: Flow) -> list[NewTask]:
     :param connection: in autocommit mode.
     """
     places = list(_places(connection, move, flow))
-    share = catalog.row_estimate(connection, flow.source) // len(places) if places else 0
+    rows = catalog.row_estimate(connection, flow.source)
+    share = rows // len(places) if places else 0
     parts = -(-share // LARGEST)
-    together = max(1, min(TOGETHER, min(SMALL, LARGEST) // max(1, share)))
-    return [task for some in _grouped(places, flow, together) for task in _tasks(connection, flow, some, share, parts)]
+    indexed = is_indexed(connection, flow)
+    most = min(LARGEST, SMALL if indexed else max(SMALL, rows // PASSES)) // max(1, share)
+    groups = _grouped(places, flow, max(1, min(most, TOGETHER) if indexed else most))
+    return [task for some in groups for task in _tasks(connection, flow, some, share, parts)]
+
+
+def is_indexed(connection: Connection, flow: Flow) -> bool:
+    """Whether the rows of a range are found in the source by an index, and not by reading all."""
+    ask_once = ("indexed", flow.source, flow.column)
+    return remembered(connection, ask_once, lambda: catalog.leads_index(connection, flow.source, flow.column))
 
 
 def _grouped(places: Sequence[Place], flow: Flow, most: int) -> Iterator[list[Place]]:
@@ -146,8 +161,7 @@ def _ahead(connection: Connection, move: Move, flow: Flow, place: Place) -> Iter
     """Those that follow one, as long as nothing is left out if all are taken to be as wide as that one."""
     if place.lower is None or place.upper is None:
         return
-    indexed = catalog.leads_index(connection, flow.source, flow.column)
-    chunks = set(_inserted(connection, flow, _firsts(flow, place, indexed=indexed)))
+    chunks = set(_inserted(connection, flow, _firsts(flow, place, indexed=is_indexed(connection, flow))))
     if not chunks:
         return
     for each in catalog.source_chunks(connection, move.spec.table, move.place):

@@ -25,7 +25,7 @@ from tsext.backfill.repartition.capture import Capture
 from tsext.backfill.repartition.copying import copy
 from tsext.backfill.repartition.locking import in_one_go
 from tsext.backfill.repartition.move import Flow, Move
-from tsext.backfill.repartition.planning import COPY, COPY_CHUNK, COPY_CHUNKS
+from tsext.backfill.repartition.planning import COPY, COPY_CHUNK, COPY_CHUNKS, Place
 from tsext.backfill.repartition.replay import replay
 from tsext.backfill.repartition.sessions import beside, remembered, transaction
 from tsext.backfill.repartition.verifying import compare
@@ -114,14 +114,16 @@ def _copy(connection: Connection, move: Move, task: Task) -> Outcome:
     names = [each.target for each in places]
     if whole:
         send(connection, f"TRUNCATE {', '.join(names)}")
+    if len(places) > 1 and not planning.is_indexed(connection, flow):
+        places, whole = [Place(task.lower, task.upper, flow.target)], False  # read once; the server divides the rows
     with transaction(connection):
         queries = ((flow.rows(flow.within(each.lower, each.upper)), each.target) for each in places)
         copied = copy(connection, queries, flow.columns, freeze=whole)
-    rows = [each.rows for each in copied]
-    if whole:
+    if task.step != COPY:
         indexing.build(connection, move, names)
-        analyzing.chunks(connection, move, names, max(rows))
-    return Outcome(sum(rows), sum(each.bytes for each in copied))
+        most = max(each.rows for each in copied) // (len(names) // len(places))
+        analyzing.chunks(connection, move, names, most)
+    return Outcome(sum(each.rows for each in copied), sum(each.bytes for each in copied))
 
 
 def _forth(connection: Connection, move: Move) -> Flow:
