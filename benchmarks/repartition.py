@@ -13,6 +13,7 @@ import argparse
 import random
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -24,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tsext import localdb
-from tsext.backfill.repartition import indexing
+from tsext.backfill.repartition import analyzing, indexing
 from tsext.backfill.repartition.move import Move
 from tsext.model.repartitions import Repartition
 from tsext.operations.repartition import RepartitionHypertable
@@ -125,14 +126,20 @@ def repartition(engine: sa.Engine) -> float:
 
 
 def build_apart() -> None:
-    """Have the indexes of chunks built after all is copied, so that it is told how long the copy alone takes."""
-    build = indexing.build
+    """Have the indexes of chunks built, and chunks analysed, after all is copied: so the copy alone is measured."""
+    build, analyze = indexing.build, analyzing.chunks
+    built: set[str] = set()
 
-    def later(connection: sa.Connection, move: Move, chunk: str, memory: str = "") -> None:
+    def build_later(connection: sa.Connection, move: Move, chunks: Sequence[str], memory: str = "") -> None:
         if memory:  # a task of its own
-            build(connection, move, chunk)
+            build(connection, move, chunks)
+            built.update(chunks)
 
-    indexing.build = later
+    def analyze_later(connection: sa.Connection, move: Move, chunks: Sequence[str], rows: int) -> None:
+        if built.issuperset(chunks):
+            analyze(connection, move, chunks, rows)
+
+    indexing.build, analyzing.chunks = build_later, analyze_later
 
 
 STEPS = """
@@ -148,7 +155,7 @@ def main() -> None:
     parser.add_argument("--version", default="2.19")
     parser.add_argument("--pause", type=float, default=0.02, help="seconds between two statements of the writer")
     parser.add_argument("--only", action="store_true", help="without migrate_data")
-    parser.add_argument("--apart", action="store_true", help="build the indexes apart from the copy, only to see that")
+    parser.add_argument("--apart", action="store_true", help="build and analyse apart from the copy, only to see that")
     given = parser.parse_args()
     if given.apart:
         build_apart()

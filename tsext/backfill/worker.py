@@ -93,11 +93,13 @@ class Worker:
             if self._sit():
                 self.done += 1
                 wait = POLL
+            elif ledger.count(self.connection, self.backfill, TaskState.OPEN):  # others have them
+                self.stop.wait(wait)
+                wait = min(2 * wait, WAIT)
             elif self._is_over():
                 return
             else:
-                self.stop.wait(wait)
-                wait = min(2 * wait, WAIT)
+                wait = POLL
 
     # --- the backfill
 
@@ -141,9 +143,7 @@ class Worker:
             self._said = reason
 
     def _is_over(self) -> bool:
-        """Whether nothing is left; says so in the ledger, if it is the first to see that."""
-        if ledger.count(self.connection, self.backfill, TaskState.OPEN):
-            return False
+        """Whether nothing is to follow; says so in the ledger, if it is the first to see that."""
         with self._alone() as alone:
             now = ledger.current(self.connection, self.backfill)
             if not alone or now is None or now.state is not State.RUNNING:

@@ -89,13 +89,14 @@ if TYPE_CHECKING:
         index_builders,
         index_table,
         indexed,
+        indexed_table,
         indexed_tables,
         indexes_are_matched,
         indexes_of_parts,
         may_create_in,
         may_register_chunk_index,
         printed_index,
-        register_chunk_index,
+        register_chunk_indexes,
     )
     from tsext.catalog.indexes import default_indexes
     from tsext.catalog.installed import (

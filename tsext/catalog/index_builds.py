@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -82,8 +83,17 @@ def indexed(connection: Connection, name: str, schema: str | None = None) -> Ind
 
 def indexed_tables(connection: Connection, name: str, schema: str | None = None) -> list[IndexedTable]:
     """A table, then all that inherit from it, as chunks and partitions do; none if there is no such table."""
+    return _indexed(connection, name, schema, parts=True)
+
+
+def indexed_table(connection: Connection, name: str, schema: str | None = None) -> IndexedTable | None:
+    """A table itself, without what inherits from it; None if there is none."""
+    return next(iter(_indexed(connection, name, schema, parts=False)), None)
+
+
+def _indexed(connection: Connection, name: str, schema: str | None, *, parts: bool) -> list[IndexedTable]:
     tables: dict[tuple[str, str], tuple[str, list[BuiltIndex]]] = {}
-    for row in rows(connection, "index_builds", relation=qualified(name, schema)):
+    for row in rows(connection, "index_builds", relation=qualified(name, schema), parts=parts):
         _, indexes = tables.setdefault((row.schema, row.table), (row.kind, []))
         if row.index is not None:
             found = BuiltIndex(row.schema, row.index, row.valid, row.definition, row.predicate, row.constraint)
@@ -142,14 +152,15 @@ def index_builders(connection: Connection, table: IndexedTable) -> list[int]:
     return [each.pid for each in rows(connection, "index_builders", relation=str(table))]
 
 
-def register_chunk_index(connection: Connection, chunk: str, index: str, root: str) -> None:
-    """Tell TimescaleDB up to 2.21 that an index of a chunk is that of the hypertable; needs its owner's rights.
+def register_chunk_indexes(connection: Connection, given: Iterable[tuple[str, str, str]]) -> None:
+    """Tell TimescaleDB up to 2.21 that indexes of chunks are those of the hypertable; needs its owner's rights.
 
-    :param chunk: as it stands in SQL.
-    :param index: the name of the chunk's.
-    :param root: the name of the hypertable's.
+    :param given: of each the chunk, as it stands in SQL, the name of its index, and that of the hypertable's.
     """
-    connection.exec_driver_sql(text("register_chunk_index"), {"chunk": chunk, "index": index, "root": root})
+    if several := list(given):
+        chunks, indexes, roots = map(list, zip(*several, strict=True))
+        names = {"chunks": chunks, "indexes": indexes, "roots": roots}
+        connection.exec_driver_sql(text("register_chunk_indexes"), names)
 
 
 @dataclass(frozen=True)
@@ -176,8 +187,9 @@ def chunk_keys(connection: Connection, name: str, schema: str) -> dict[str, list
     """The keys and indexes that the chunks of a hypertable have, by chunk as it stands in SQL."""
     roots: dict[tuple[str, str], str] = {}
     if not indexes_are_matched(connection):
-        root, *_ = indexed_tables(connection, name, schema)
-        roots = {known: each.name for each in root.indexes for known in _known(connection, str(each))}
+        root = indexed_table(connection, name, schema)
+        indexes = root.indexes if root is not None else ()
+        roots = {known: each.name for each in indexes for known in _known(connection, str(each))}
     found: dict[str, list[ChunkKey]] = {}
     for row in rows(connection, "chunk_keys", relation=qualified(name, schema)):
         given = (row.schema, row.name, row.constraint, row.method, row.tablespace, row.creation)

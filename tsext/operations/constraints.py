@@ -170,7 +170,7 @@ class AddForeignKey(AddConstraint, name="add_foreign_key", noun=ForeignKey):
         super().check(connection)
         target = self.target
         referent = (target.referent, target.referent_schema)
-        if not catalog.indexed_tables(connection, *referent):
+        if catalog.indexed_table(connection, *referent) is None:
             raise InvalidObject(
                 f"op.{self.verb}: there is no table {qualified(*referent)} to refer to", hint="create it first"
             )

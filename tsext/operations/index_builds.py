@@ -143,7 +143,7 @@ def _register(connection: Connection, wanted: Build) -> None:
     assert root is not None
     for chunk in whole.parts:
         for index in wanted.alike(chunk)[:1]:
-            catalog.register_chunk_index(connection, str(chunk), index.name, root.name)
+            catalog.register_chunk_indexes(connection, [(str(chunk), index.name, root.name)])
 
 
 # --- partitioned tables

@@ -72,6 +72,8 @@ class ShapingOperation(MovingOperation, DeclaringOperation):
     """The shape it has before, if that is known."""
     undoes = False
     """Whether it is the way back of another move."""
+    _checked: Spec | None = None
+    """What it was found to need to know when it was checked, right before it is run."""
 
     def wanted(self, found: Hypertable | None) -> Hypertable | None:
         """What the table is to be; None: a plain one.
@@ -89,7 +91,7 @@ class ShapingOperation(MovingOperation, DeclaringOperation):
             return
         found = catalog.hypertable(connection, *self.table)
         refuse(self, connection, found, self.wanted(found), self.target.types)
-        self.spec(connection)
+        self._checked = self._spec(connection, found)
 
     def is_under_way(self, connection: Connection) -> Backfill | None:
         """The move, if it has been declared and is not over for good with another outcome."""
@@ -141,7 +143,9 @@ class ShapingOperation(MovingOperation, DeclaringOperation):
 
     def spec(self, connection: Connection) -> Spec:
         """All that the move needs to know."""
-        found = catalog.hypertable(connection, *self.table)
+        return self._checked or self._spec(connection, catalog.hypertable(connection, *self.table))
+
+    def _spec(self, connection: Connection, found: Hypertable | None) -> Spec:
         return replace(spec_of(self, connection, self.target, found, self.wanted(found)), undoes=self.undoes)
 
     def run(self, connection: Connection) -> None:

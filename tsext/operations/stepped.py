@@ -51,7 +51,7 @@ class SteppedOperation(Operation):
 
     def check(self, connection: Connection) -> None:
         """Refuse a table that is not there."""
-        if not catalog.indexed_tables(connection, *self.table):
+        if catalog.indexed_table(connection, *self.table) is None:
             raise InvalidObject(
                 f"op.{self.verb}: there is no table {self.shown}", hint="create it first, or correct its name or schema"
             )

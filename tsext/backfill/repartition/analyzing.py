@@ -28,14 +28,14 @@ _LEAST = 10
 """``default_statistics_target`` of the smallest chunks."""
 
 
-def chunk(connection: Connection, move: Move, name: str, rows: int) -> None:
-    """Analyse a chunk, in the transaction that has filled it; unless all chunks are analysed with the whole table.
+def chunks(connection: Connection, move: Move, names: Iterable[str], rows: int) -> None:
+    """Analyse chunks, in the transaction that has filled them; unless all are analysed with the whole table.
 
-    :param name: as it stands in SQL.
-    :param rows: about how many it has.
+    :param names: as they stand in SQL.
+    :param rows: about how many the largest one has.
     """
     if _is_apart(connection, move):
-        _analyze(connection, name, rows)
+        _analyze(connection, ", ".join(names), rows)
 
 
 def tasks(connection: Connection, move: Move, analyzed: Iterable[str]) -> Iterator[NewTask]:
@@ -60,13 +60,12 @@ def perform(connection: Connection, move: Move, relation: str) -> None:
         _analyze_root(connection, relation)
 
 
-def _analyze(connection: Connection, name: str, rows: int) -> None:
+def _analyze(connection: Connection, names: str, rows: int) -> None:
     setting = "current_setting('default_statistics_target')"
     least = f"least({setting}::int, {max(_LEAST, rows // SAMPLED // _ROWS_PER_UNIT)})"
     query = f"SELECT {setting} AS was, set_config('default_statistics_target', {least}::text, true)"
     was = connection.exec_driver_sql(query).scalar_one()
-    send(connection, f"ANALYZE {name}")
-    send(connection, f"SET LOCAL default_statistics_target = {was}")
+    send(connection, f"ANALYZE {names}; SET LOCAL default_statistics_target = {was}")
 
 
 def _analyze_root(connection: Connection, relation: str) -> None:

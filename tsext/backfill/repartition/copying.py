@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any
@@ -26,22 +27,34 @@ class Copied:
     """0 where the server copied by itself."""
 
 
-def copy(connection: Connection, query: str, target: str, columns: str, *, freeze: bool = False) -> Copied:
-    """Copy what a query gives into a table, in the transaction that is open on the connection.
+def copy(
+    connection: Connection, queries: Iterable[tuple[str, str]], columns: str, *, freeze: bool = False
+) -> list[Copied]:
+    """Copy what each query gives into a table, in the transaction that is open on the connection.
 
-    The query runs on another connection, and so sees what is committed now. Where the server takes one client at a
+    The queries run on another connection, and so see what is committed now. Where the server takes one client at a
     time, it copies by itself, which takes longer and writes more WAL.
 
-    :param freeze: whether the table was truncated in this very subtransaction, and rows need not be frozen later.
+    :param queries: each with the table that its rows go to.
+    :param freeze: whether the tables were truncated in this very subtransaction, and rows need not be frozen later.
     """
     if catalog.takes_one_client(connection):
-        given = f"INSERT INTO {target} ({columns}) OVERRIDING SYSTEM VALUE {query}"
-        with ask(connection, given) as result:
-            return Copied(result.rowcount, 0)
-    into = f"COPY {target} ({columns}) FROM STDIN (FORMAT binary{', FREEZE' if freeze else ''})"
+        return [_inserted(connection, query, target, columns) for query, target in queries]
+    how = f"FORMAT binary{', FREEZE' if freeze else ''}"
     with beside(connection) as another, transaction(another):
-        read = f"COPY ({query}) TO STDOUT (FORMAT binary)"
-        return pipe(another.connection.dbapi_connection, read, connection, into)
+        source: Any = another.connection.dbapi_connection
+        return [
+            pipe(
+                source, f"COPY ({query}) TO STDOUT (FORMAT binary)",
+                connection, f"COPY {target} ({columns}) FROM STDIN ({how})",
+            )
+            for query, target in queries
+        ]  # fmt: skip
+
+
+def _inserted(connection: Connection, query: str, target: str, columns: str) -> Copied:
+    with ask(connection, f"INSERT INTO {target} ({columns}) OVERRIDING SYSTEM VALUE {query}") as result:
+        return Copied(result.rowcount, 0)
 
 
 def pipe(source: Any, read: str, connection: Connection, write: str) -> Copied:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from tsext import catalog
-from tsext.backfill.repartition.move import Move
+from tsext.backfill.repartition.move import Move, table_of
 from tsext.errors import BackfillError
 from tsext.sql.quoting import identifier, literal, qualified
 
@@ -23,6 +24,28 @@ def details_of(connection: Connection, name: str, schema: str) -> catalog.TableD
             f"table {schema}.{name} is gone", hint="cancel the backfill: somebody has dropped the table"
         )
     return found
+
+
+@dataclass(frozen=True)
+class Described:
+    """All that is known of a table of a move."""
+
+    table: catalog.MovedTable
+    details: catalog.TableDetails
+
+
+def described(connection: Connection, name: str, schema: str) -> Described:
+    """A table of a move.
+
+    :raises BackfillError: if it is gone.
+    """
+    return Described(table_of(connection, name, schema), details_of(connection, name, schema))
+
+
+def indexes_of(connection: Connection, name: str, schema: str) -> Sequence[catalog.BuiltIndex]:
+    """The indexes of a table of a move, also those of its keys."""
+    found = catalog.indexed_table(connection, name, schema)
+    return found.indexes if found is not None else ()
 
 
 def created(move: Move, source: catalog.TableDetails, shadow: catalog.TableDetails) -> Iterator[str]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection
 
 from tsext import catalog
-from tsext.backfill.repartition.details import details_of
-from tsext.backfill.repartition.move import Move, table_of
+from tsext.backfill.repartition.details import Described, described, indexes_of
+from tsext.backfill.repartition.move import Move
 from tsext.backfill.repartition.sessions import transaction
 from tsext.backfill.repartition.shadow import KEYS
 from tsext.sql.quoting import identifier, literal
@@ -53,17 +53,14 @@ class Key:
         return f"SET LOCAL default_tablespace = {literal(self.tablespace)}; {self.creation}"
 
 
-def keys(connection: Connection, move: Move) -> Iterator[Key]:
+def keys(connection: Connection, move: Move, source: Described) -> Iterator[Key]:
     """Those that the new table is to have; keys first."""
-    source = table_of(connection, move.spec.table, move.spec.schema)
-    root, *_ = catalog.indexed_tables(connection, source.name, source.schema)
-    indexes = details_of(connection, source.name, source.schema).indexes
-    spaces = {each.name: each.tablespace or "" for each in indexes}
-    for each in source.constraints:
+    spaces = {each.name: each.tablespace or "" for each in source.details.indexes}
+    for each in source.table.constraints:
         if each.kind in KEYS:
             added = f"ADD CONSTRAINT {identifier(each.name)} {each.definition}"
             yield Key(each.name, f"ALTER TABLE {move.shadow} {added}", True, spaces[each.name])
-    for index in root.indexes:
+    for index in indexes_of(connection, move.spec.table, move.spec.schema):
         if not index.constraint and index.valid:
             unique = "UNIQUE " if index.definition.startswith("UNIQUE ") else ""
             definition = index.definition.removeprefix("UNIQUE ")
@@ -71,11 +68,10 @@ def keys(connection: Connection, move: Move) -> Iterator[Key]:
             yield Key(index.name, created, False, spaces[index.name])
 
 
-def missing(connection: Connection, move: Move) -> list[Key]:
+def missing(connection: Connection, move: Move, source: Described) -> list[Key]:
     """Those that it does not have yet."""
-    shadow = table_of(connection, move.spec.table, move.place)
-    root, *_ = catalog.indexed_tables(connection, shadow.name, shadow.schema)
-    return [each for each in keys(connection, move) if root.named(each.name) is None]
+    there = {each.name for each in indexes_of(connection, move.spec.table, move.place)}
+    return [each for each in keys(connection, move, source) if each.name not in there]
 
 
 # --- of chunks
@@ -86,13 +82,13 @@ def known(move: Move) -> str:
     return f"CREATE TABLE {_list(move)} (chunk oid PRIMARY KEY, keys json NOT NULL)"
 
 
-def create_on_root(connection: Connection, move: Move) -> None:
+def create_on_root(connection: Connection, move: Move, source: Described) -> None:
     """Create those on the new table, before it has chunks, that its chunks may be without for a while."""
     version = catalog.timescaledb(connection)
     if not move.spec.shape or version is None:
         return
     indexes = catalog.indexes_are_matched(connection) or catalog.may_register_chunk_index(connection)
-    for each in keys(connection, move):
+    for each in keys(connection, move, source):
         if version.number >= CONSTRAINTS_SINCE if each.is_constraint else indexes:
             send(connection, each.statements)
 
@@ -131,20 +127,25 @@ def without(connection: Connection, move: Move) -> list[str]:
     return list(ask(connection, query).scalars())
 
 
-def build(connection: Connection, move: Move, chunk: str, memory: str = MEMORY) -> None:
-    """Build those of a chunk, in the transaction that is open.
+def build(connection: Connection, move: Move, chunks: Sequence[str], memory: str = MEMORY) -> None:
+    """Build those of chunks, in the transaction that is open.
 
-    :param chunk: as it stands in SQL.
+    :param chunks: as they stand in SQL.
     :param memory: for the sort of a btree.
     """
-    taken = f"DELETE FROM {_list(move)} WHERE chunk = to_regclass(%(chunk)s) RETURNING keys"
-    for given in connection.exec_driver_sql(taken, {"chunk": chunk}).scalar() or []:
-        key = catalog.ChunkKey(**given)
-        settings = _settings(_memory(key, move, memory), parallel=False)
-        place = f"SET LOCAL default_tablespace = {literal(key.tablespace or '')}"
-        send(connection, f"{settings}; {place}; {key.creation}")
-        if key.root is not None:
-            catalog.register_chunk_index(connection, chunk, key.name, key.root)
+    of_chunks = f"ARRAY[{', '.join(map(literal, chunks))}]::regclass[]"
+    query = f"DELETE FROM {_list(move)} WHERE chunk = ANY ({of_chunks}) RETURNING chunk::regclass::text, keys"
+    taken = ask(connection, query).all()
+    keys = [(chunk, catalog.ChunkKey(**each)) for chunk, given in taken for each in given]
+    if keys:
+        send(connection, "; ".join(_building(key, _memory(key, move, memory)) for _, key in keys))
+    rooted = ((chunk, key.name, key.root) for chunk, key in keys if key.root is not None)
+    catalog.register_chunk_indexes(connection, rooted)
+
+
+def _building(key: catalog.ChunkKey, memory: str) -> str:
+    space = f"SET LOCAL default_tablespace = {literal(key.tablespace or '')}"
+    return f"{_settings(memory, parallel=False)}; {space}; {key.creation}"
 
 
 def _memory(key: catalog.ChunkKey, move: Move, memory: str) -> str:
@@ -158,7 +159,8 @@ def _memory(key: catalog.ChunkKey, move: Move, memory: str) -> str:
 
 def build_on_root(connection: Connection, move: Move, name: str) -> None:
     """Build one on the new table and all of its chunks, in the transaction that is open."""
-    (key,) = (each for each in keys(connection, move) if each.name == name)
+    source = described(connection, move.spec.table, move.spec.schema)
+    (key,) = (each for each in keys(connection, move, source) if each.name == name)
     btree = " USING " not in key.creation or " USING btree " in key.creation
     send(connection, f"{_settings(MEMORY_OF_ALL if btree else MEMORY_OF_OTHERS, parallel=True)}; {key.statements}")
 

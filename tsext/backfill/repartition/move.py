@@ -226,7 +226,7 @@ class Move:
             before = theirs.column(each.name)
             value = using.get(each.name, identifier(each.name))
             if before is None or before.type != each.type or each.name in using:
-                value = f"CAST({value} AS {_uncut(each)})"
+                value = converted(value, each)
             hashed = Value(identifier(each.name), each.base, each.kind, each.element, each.schema == "pg_catalog")
             carried.append(Carried(each.name, value, not each.generated, hashed))
         at, type_ = identifier(spec.column), spec.type
@@ -236,12 +236,12 @@ class Move:
         return Flow(*names, at, type_, tuple(carried), spec.bin, columnstore, keys)
 
 
-def _uncut(column: catalog.MovedColumn) -> str:
-    """The type to cast to, without a length: a cast cuts off without a word what is longer, and storing refuses it."""
+def converted(expression: str, column: catalog.MovedColumn) -> str:
+    """The cast to a column's type, without its length: that would cut off in silence what storing refuses as longer."""
     bare = _WITH_LENGTH.get(column.element or column.base) if column.schema == "pg_catalog" else None
     if bare is None:
-        return column.type
-    return f"{bare}[]" if column.element else bare
+        return f"CAST({expression} AS {column.type})"
+    return f"CAST({expression} AS {bare}{'[]' if column.element else ''})"
 
 
 def _keys(table: catalog.MovedTable, carried: Sequence[Carried], spec: Spec) -> Iterator[tuple[str, str]]:

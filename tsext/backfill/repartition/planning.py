@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice, pairwise
+from itertools import groupby, islice, pairwise
 
 from sqlalchemy import Connection
 
 from tsext import catalog
-from tsext.backfill.ledger import NewTask
+from tsext.backfill.ledger import NewTask, Task
 from tsext.backfill.repartition.move import Flow, Move
-from tsext.backfill.repartition.sessions import transaction
+from tsext.backfill.repartition.sessions import remembered, transaction
 from tsext.sql.quoting import literal
 from tsext.sql.sending import ask, send
 
-COPY, COPY_CHUNK = "copy", "copy chunk"
-"""Steps: a range, into whatever chunk; and all of one chunk of the new table, which is truncated before."""
+COPY, COPY_CHUNK, COPY_CHUNKS = "copy", "copy chunk", "copy chunks"
+"""Steps: a range, into whatever chunk; all of one chunk of the new table, which is truncated before; and of several."""
 
 LARGEST = 4_000_000
 """Rows of one task; a chunk that seems to have more is divided."""
+
+SMALL, TOGETHER = 200_000, 8
+"""Rows of several chunks that are one task, and how many chunks at most: each task by itself takes as long as to copy
+some thousand rows."""
+
+PASSES = 8
+"""How often a source is read whose rows are not found by an index, as long as no task is larger than :data:`LARGEST`.
+
+To read 20 rows and take one takes about as long as to copy it.
+"""
 
 _AT_ONCE = 20
 """Chunks that are made in one transaction."""
@@ -44,20 +54,45 @@ class Place:
     """None: without an end, which also infinity is before."""
     target: str
 
+    @property
+    def is_bounded(self) -> bool:
+        """Whether it has a beginning and an end."""
+        return self.lower is not None and self.upper is not None
 
-def plan(connection: Connection, move: Move) -> list[NewTask]:
+
+def plan(connection: Connection, move: Move, flow: Flow) -> list[NewTask]:
     """The tasks, of what there is now; to be called after changes are noted. Makes the chunks of the new table.
 
     :param connection: in autocommit mode.
     """
-    flow = move.forth(connection)
     places = list(_places(connection, move, flow))
-    share = catalog.row_estimate(connection, flow.source) // len(places) if places else 0
+    rows = catalog.row_estimate(connection, flow.source)
+    share = rows // len(places) if places else 0
     parts = -(-share // LARGEST)
-    return [task for place in places for task in _tasks(connection, flow, place, share, parts)]
+    indexed = is_indexed(connection, flow)
+    most = min(LARGEST, SMALL if indexed else max(SMALL, rows // PASSES)) // max(1, share)
+    groups = _grouped(places, flow, max(1, min(most, TOGETHER) if indexed else most))
+    return [task for some in groups for task in _tasks(connection, flow, some, share, parts)]
 
 
-def _tasks(connection: Connection, flow: Flow, place: Place, rows: int, parts: int) -> Iterator[NewTask]:
+def is_indexed(connection: Connection, flow: Flow) -> bool:
+    """Whether the rows of a range are found in the source by an index, and not by reading all."""
+    ask_once = ("indexed", flow.source, flow.column)
+    return remembered(connection, ask_once, lambda: catalog.leads_index(connection, flow.source, flow.column))
+
+
+def _grouped(places: Sequence[Place], flow: Flow, most: int) -> Iterator[list[Place]]:
+    """Neighbours that are one task: whole chunks that have a beginning and an end."""
+    for whole, some in groupby(places, lambda place: place.target != flow.target and place.is_bounded):
+        several, size = list(some), most if whole else 1
+        yield from (several[first : first + size] for first in range(0, len(several), size))
+
+
+def _tasks(connection: Connection, flow: Flow, some: Sequence[Place], rows: int, parts: int) -> Iterator[NewTask]:
+    place = some[0]
+    if len(some) > 1:
+        yield NewTask(COPY_CHUNKS, flow.target, place.lower, some[-1].upper, rows * len(some) or None)
+        return
     if parts <= 1 or place.lower is None or place.upper is None:
         step = COPY if place.target == flow.target else COPY_CHUNK
         yield NewTask(step, place.target, place.lower, place.upper, rows or None)
@@ -66,6 +101,20 @@ def _tasks(connection: Connection, flow: Flow, place: Place, rows: int, parts: i
         bounds = [place.lower, *_between(connection, flow, place, parts), place.upper]
     for lower, upper in pairwise(bounds):
         yield NewTask(COPY, place.target, lower, upper, rows // parts or None)
+
+
+def filled_by(connection: Connection, move: Move, task: Task | NewTask) -> list[Place]:
+    """Where the rows of a task of copying go to."""
+    if task.step != COPY_CHUNKS:
+        return [Place(task.lower, task.upper, task.relation)]
+    places = remembered(connection, ("places", move.shadow), lambda: _whole(connection, move))
+    first, last = (i for i, each in enumerate(places) if each.lower == task.lower or each.upper == task.upper)
+    return places[first : last + 1]
+
+
+def _whole(connection: Connection, move: Move) -> list[Place]:
+    with transaction(connection):
+        return [_of_chunk(each) for each in catalog.source_chunks(connection, move.spec.table, move.place)]
 
 
 def _between(connection: Connection, flow: Flow, place: Place, parts: int) -> list[str]:
@@ -112,8 +161,7 @@ def _ahead(connection: Connection, move: Move, flow: Flow, place: Place) -> Iter
     """Those that follow one, as long as nothing is left out if all are taken to be as wide as that one."""
     if place.lower is None or place.upper is None:
         return
-    indexed = catalog.leads_index(connection, flow.source, flow.column)
-    chunks = set(_inserted(connection, flow, _firsts(flow, place, indexed=indexed)))
+    chunks = set(_inserted(connection, flow, _firsts(flow, place, indexed=is_indexed(connection, flow))))
     if not chunks:
         return
     for each in catalog.source_chunks(connection, move.spec.table, move.place):

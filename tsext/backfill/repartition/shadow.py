@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from tsext import catalog
 from tsext.backfill.repartition import details
-from tsext.backfill.repartition.move import Move, table_of
+from tsext.backfill.repartition.move import Move, converted, table_of
 from tsext.errors import RevisionFailed
 from tsext.sql.quoting import identifier, literal
 from tsext.sql.sending import send
@@ -16,14 +16,16 @@ from tsext.sql.sending import send
 KEYS = {"p": "primary key", "u": "unique constraint", "x": "exclusion constraint"}
 
 
-def create(connection: Connection, move: Move) -> None:
+def create(connection: Connection, move: Move, source: details.Described) -> None:
     """Create it, in the transaction that is open."""
-    name, schema = move.spec.table, move.spec.schema
-    source, more = table_of(connection, name, schema), details.details_of(connection, name, schema)
-    for statement in statements(move, source, more):
+    for statement in statements(move, source.table, source.details):
         send(connection, statement)
-    for statement in details.created(move, more, details.details_of(connection, name, move.place)):
-        send(connection, statement)
+    if move.spec.defaults:
+        for statement in _defaults(move, table_of(connection, move.spec.table, move.place)):
+            send(connection, statement)
+    made = details.details_of(connection, move.spec.table, move.place)
+    if said := list(details.created(move, source.details, made)):
+        send(connection, ";\n".join(said))
 
 
 def statements(move: Move, source: catalog.MovedTable, more: catalog.TableDetails) -> Iterator[str]:
@@ -37,14 +39,19 @@ def statements(move: Move, source: catalog.MovedTable, more: catalog.TableDetail
     for name, type_ in move.spec.types.items():
         column = identifier(name)
         yield f"ALTER TABLE {shadow} ALTER COLUMN {column} DROP DEFAULT, ALTER COLUMN {column} TYPE {type_} USING NULL"
-        if name in move.spec.defaults:
-            default = f"CAST({move.spec.defaults[name]} AS {type_})"
-            yield f"ALTER TABLE {shadow} ALTER COLUMN {column} SET DEFAULT {default}"
     yield from move.spec.shape
     if source.comment is not None:
         yield f"COMMENT ON TABLE {shadow} IS {literal(source.comment)}"
     yield f"ALTER TABLE {shadow} OWNER TO {identifier(source.owner)}"
     yield from policies(shadow, source)
+
+
+def _defaults(move: Move, made: catalog.MovedTable) -> Iterator[str]:
+    """Those of the columns of other types; what is too long for its column is refused by each INSERT that takes it."""
+    for column in made.columns:
+        if column.name in move.spec.defaults:
+            default = converted(move.spec.defaults[column.name], column)
+            yield f"ALTER TABLE {made} ALTER COLUMN {identifier(column.name)} SET DEFAULT {default}"
 
 
 def policies(table: str, source: catalog.MovedTable) -> Iterator[str]:
@@ -93,7 +100,7 @@ def refuse_altered(
 
 
 def _parts(connection: Connection, table: catalog.MovedTable, types: Mapping[str, str]) -> set[str]:
-    root, *_ = catalog.indexed_tables(connection, table.name, table.schema)
+    found = details.indexes_of(connection, table.name, table.schema)
     columns = (
         f"column {each.name} {'' if each.name in types else each.type}{' not null' if each.not_null else ''}"
         f"{each.generated}{each.identity}"
@@ -101,6 +108,6 @@ def _parts(connection: Connection, table: catalog.MovedTable, types: Mapping[str
     )
     kinds = (*KEYS, "c")
     constraints = (f"constraint {each.name}" for each in table.constraints if each.kind in kinds)
-    indexes = (f"index {each.name}" for each in root.indexes if each.valid)
+    indexes = (f"index {each.name}" for each in found if each.valid)
     more = details.details_of(connection, table.name, table.schema)
     return {*columns, *constraints, *indexes, *(f"statistics {each.name}" for each in more.statistics)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
@@ -23,8 +24,8 @@ from tsext.backfill.repartition import (
 from tsext.backfill.repartition.capture import Capture
 from tsext.backfill.repartition.copying import copy
 from tsext.backfill.repartition.locking import in_one_go
-from tsext.backfill.repartition.move import Flow, Move, table_of
-from tsext.backfill.repartition.planning import COPY, COPY_CHUNK
+from tsext.backfill.repartition.move import Flow, Move
+from tsext.backfill.repartition.planning import COPY, COPY_CHUNK, COPY_CHUNKS, Place
 from tsext.backfill.repartition.replay import replay
 from tsext.backfill.repartition.sessions import beside, remembered, transaction
 from tsext.backfill.repartition.verifying import compare
@@ -36,6 +37,8 @@ log = logging.getLogger("alembic.tsext")
 
 KEY, KEY_CHUNK, VERIFY = "key", "key chunk", "verify"
 """Steps: a key or index of the whole table, all those of one chunk, a range compared."""
+
+_COPYING = (COPY, COPY_CHUNK, COPY_CHUNKS)
 
 ROUNDS = 3
 """How often what differs is copied again."""
@@ -60,7 +63,7 @@ def prepare(connection: Connection, backfill: Backfill) -> None:
         _begin(connection, move)
     with transaction(connection):
         vanished.learn(connection, move, identifier(move.place))
-    tasks = planning.plan(connection, move)
+    tasks = planning.plan(connection, move, _forth(connection, move))
     indexing.drop_of_chunks(connection, move)
     ledger.plan(connection, backfill, tasks)
 
@@ -71,8 +74,9 @@ def _begin(connection: Connection, move: Move) -> None:
         send(connection, f"DROP TABLE IF EXISTS {move.shadow}")
         send(connection, f"DROP SCHEMA IF EXISTS {identifier(move.place)} CASCADE")
         send(connection, f"CREATE SCHEMA {identifier(move.place)}")
-        shadow.create(connection, move)
-        indexing.create_on_root(connection, move)
+        source = details.described(connection, move.spec.table, move.spec.schema)
+        shadow.create(connection, move, source)
+        indexing.create_on_root(connection, move, source)
         noting = Capture(move.forth(connection))
         send(connection, ";\n".join([indexing.known(move), vanished.known(noting.flow.home), *noting.log]))
 
@@ -87,15 +91,15 @@ def perform(connection: Connection, backfill: Backfill, task: Task) -> Outcome:
     """Do one task, in the transaction that is open."""
     move = Move.of(backfill)
     send(connection, "SET LOCAL synchronous_commit = off")  # what a crash of the server undoes is an open task again
-    if task.step in (COPY, COPY_CHUNK):
+    if task.step in _COPYING:
         return _copy(connection, move, task)
     if task.step.startswith(VERIFY):
         return _verify(connection, move, task)
     if task.step == KEY:
         indexing.build_on_root(connection, move, task.relation)
     elif task.step == KEY_CHUNK:
-        indexing.build(connection, move, task.relation, indexing.MEMORY_OF_LARGE)
-        analyzing.chunk(connection, move, task.relation, catalog.row_estimate(connection, task.relation))
+        indexing.build(connection, move, [task.relation], indexing.MEMORY_OF_LARGE)
+        analyzing.chunks(connection, move, [task.relation], catalog.row_estimate(connection, task.relation))
     elif task.step == columnstore.CONVERT:
         columnstore.convert(connection, task.relation)
     else:
@@ -105,16 +109,21 @@ def perform(connection: Connection, backfill: Backfill, task: Task) -> Outcome:
 
 def _copy(connection: Connection, move: Move, task: Task) -> Outcome:
     flow = _forth(connection, move)
-    whole = task.step == COPY_CHUNK
+    whole = task.step != COPY
+    places = planning.filled_by(connection, move, task)
+    names = [each.target for each in places]
     if whole:
-        send(connection, f"TRUNCATE {task.relation}")
+        send(connection, f"TRUNCATE {', '.join(names)}")
+    if len(places) > 1 and not planning.is_indexed(connection, flow):
+        places, whole = [Place(task.lower, task.upper, flow.target)], False  # read once; the server divides the rows
     with transaction(connection):
-        query = flow.rows(flow.within(task.lower, task.upper))
-        copied = copy(connection, query, task.relation, flow.columns, freeze=whole)
-    if whole:
-        indexing.build(connection, move, task.relation)
-        analyzing.chunk(connection, move, task.relation, copied.rows)
-    return Outcome(copied.rows, copied.bytes)
+        queries = ((flow.rows(flow.within(each.lower, each.upper)), each.target) for each in places)
+        copied = copy(connection, queries, flow.columns, freeze=whole)
+    if task.step != COPY:
+        indexing.build(connection, move, names)
+        most = max(each.rows for each in copied) // (len(names) // len(places))
+        analyzing.chunks(connection, move, names, most)
+    return Outcome(sum(each.rows for each in copied), sum(each.bytes for each in copied))
 
 
 def _forth(connection: Connection, move: Move) -> Flow:
@@ -147,17 +156,17 @@ def complete(connection: Connection, backfill: Backfill) -> bool:
     # no key can be violated: all have the column, and what is in one range was copied as it was at one moment
     if chunks := indexing.without(connection, move):
         return not ledger.plan(connection, backfill, [NewTask(KEY_CHUNK, each) for each in chunks])
-    if KEY not in steps and (keys := indexing.missing(connection, move)):
+    source = None if VERIFY in steps else details.described(connection, move.spec.table, move.spec.schema)
+    if source is not None and KEY not in steps and (keys := indexing.missing(connection, move, source)):
         return not ledger.plan(connection, backfill, [NewTask(KEY, each.name) for each in keys])
     if columnstore.CONVERT not in steps and ledger.plan(connection, backfill, columnstore.tasks(connection, move)):
         return False
-    analyzed = (each.relation for each in tasks if each.step in (COPY_CHUNK, KEY_CHUNK))
-    ledger.plan(connection, backfill, analyzing.tasks(connection, move, analyzed))  # another worker's, meanwhile
+    ledger.plan(connection, backfill, analyzing.tasks(connection, move, _analyzed(connection, move, tasks)))
     catch_up(connection, move)
     round_ = 1 + sum(step.startswith(VERIFY) for step in steps)
     wrong = [each for each in tasks if each.step == _verify_step(round_ - 1) and _differs(each)]
-    if round_ == 1:
-        for statement in _about_keys(connection, move):
+    if source is not None:
+        for statement in _about_keys(move, source):
             send(connection, statement)
         ranges = _ranges(tasks)
     else:
@@ -174,12 +183,19 @@ def complete(connection: Connection, backfill: Backfill) -> bool:
     return True
 
 
-def _about_keys(connection: Connection, move: Move) -> list[str]:
+def _analyzed(connection: Connection, move: Move, tasks: list[Task]) -> Iterator[str]:
+    """The chunks that were analysed as they were filled."""
+    for task in tasks:
+        if task.step in (COPY_CHUNK, COPY_CHUNKS):
+            yield from (place.target for place in planning.filled_by(connection, move, task))
+        elif task.step == KEY_CHUNK:
+            yield task.relation
+
+
+def _about_keys(move: Move, source: details.Described) -> list[str]:
     """What is said of keys and indexes once all are there."""
-    name, schema = move.spec.table, move.spec.schema
-    source = table_of(connection, name, schema)
-    more = details.details_of(connection, name, schema)
-    return [*shadow.replica_identity(move, source), *details.with_keys(move, source, more)]
+    about_them = details.with_keys(move, source.table, source.details)
+    return [*shadow.replica_identity(move, source.table), *about_them]
 
 
 def _verify_step(round_: int) -> str:
@@ -195,7 +211,7 @@ def _ranges(tasks: list[Task]) -> list[tuple[str | None, str | None]]:
     bounds: list[str | None] = []
     rows = 0
     for each in tasks:
-        if each.step not in (COPY, COPY_CHUNK):
+        if each.step not in _COPYING:
             continue
         if not bounds or rows >= _WORTH_A_TASK:
             bounds.append(each.lower)
@@ -207,7 +223,7 @@ def _ranges(tasks: list[Task]) -> list[tuple[str | None, str | None]]:
 def catch_up(connection: Connection, move: Move) -> None:
     """Bring over what has changed, until little is left."""
     with beside(connection) as another:
-        flow = move.forth(another)
+        flow = move.forth(another) if move.spec.columnstore else _forth(connection, move)
         capture.refuse_lost(another, Capture(flow))
         for _ in range(_ROUNDS_OF_REPLAY):
             with transaction(another):

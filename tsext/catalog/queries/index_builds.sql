@@ -1,7 +1,7 @@
 WITH RECURSIVE tables AS (
     SELECT to_regclass(%(relation)s)::oid AS oid, true AS root
     UNION ALL
-    SELECT i.inhrelid, false FROM tables JOIN pg_inherits AS i ON i.inhparent = tables.oid
+    SELECT i.inhrelid, false FROM tables JOIN pg_inherits AS i ON i.inhparent = tables.oid AND %(parts)s
 )
 SELECT
     n.nspname AS schema,
