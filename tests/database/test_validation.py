@@ -154,6 +154,10 @@ def test_what_validate_says(project):
                 command.upgrade(project.config)
             assert said in str(failed.value)
         command.downgrade(project.config, "base")
+    for other in ("from tsext import validate", "def validate(row, schema):\n    1 / 0", "validate = 'strictly'"):
+        path.write_text(f"{source}\n\n{other}\n")  # what a revision calls so without meaning ours
+        command.upgrade(project.config)
+        command.downgrade(project.config, "base")
 
 
 def test_rows_that_a_revision_promises_to_keep(project):

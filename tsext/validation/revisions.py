@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def of_revision(
     :param timeout: of each statement.
     :param before: what :func:`counted` gave before the revision ran; None if that is long ago.
     """
-    function = getattr(script.module, "validate", None)
+    function = _function(script)
     if check is None and function is None and not before:
         return []
     with reading(connection, timeout):
@@ -98,6 +99,23 @@ def _first_rows(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 # --- validate()
+
+
+def _function(script: Script) -> Callable[[Connection], object] | None:
+    """The revision's ``validate()``; None if it has none, but another function of that name.
+
+    Revisions import what they need, such as ``jsonschema.validate``, and have helpers of their own.
+    """
+    function = getattr(script.module, "validate", None)
+    if not inspect.isfunction(function):
+        return None
+    parameters = inspect.signature(function).parameters.values()
+    needed = [each.name for each in parameters if each.default is each.empty and each.kind not in _OF_ANY_NUMBER]
+    is_own = function.__module__ == script.module.__name__
+    return function if len(needed) == 1 and (is_own or needed == ["connection"]) else None
+
+
+_OF_ANY_NUMBER = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def _of_function(connection: Connection, script: Script, function: Any) -> list[Finding]:
