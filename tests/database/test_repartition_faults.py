@@ -32,6 +32,13 @@ BACK = 'op.undo_repartition_hypertable("ticks")'
 DONE = "SELECT count(*) FROM tsext.backfill_task WHERE state = 'done'"
 
 
+@pytest.fixture(autouse=True)
+def as_if_chunks_were_large(monkeypatch):
+    """Each of them is a task, so that there are some to be interrupted."""
+    monkeypatch.setattr("tsext.backfill.repartition.planning.SMALL", 1)
+    monkeypatch.setattr("tsext.backfill.repartition.planning.PASSES", 1_000)
+
+
 def declared(database, after="SELECT"):
     """A move that is declared and not begun."""
     database.execute(*TICKS.split(";\n"), after)

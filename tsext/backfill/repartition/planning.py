@@ -21,7 +21,7 @@ COPY, COPY_CHUNK, COPY_CHUNKS = "copy", "copy chunk", "copy chunks"
 LARGEST = 4_000_000
 """Rows of one task; a chunk that seems to have more is divided."""
 
-SMALL, TOGETHER = 200_000, 8
+SMALL, TOGETHER = 100_000, 8
 """Rows of several chunks that are one task, and how many chunks at most: each task by itself takes as long as to copy
 some thousand rows."""
 
@@ -103,7 +103,7 @@ def _tasks(connection: Connection, flow: Flow, some: Sequence[Place], rows: int,
         yield NewTask(COPY, place.target, lower, upper, rows // parts or None)
 
 
-def filled_by(connection: Connection, move: Move, task: Task | NewTask) -> list[Place]:
+def filled_by(connection: Connection, move: Move, task: Task) -> list[Place]:
     """Where the rows of a task of copying go to."""
     if task.step != COPY_CHUNKS:
         return [Place(task.lower, task.upper, task.relation)]

@@ -161,7 +161,8 @@ def complete(connection: Connection, backfill: Backfill) -> bool:
         return not ledger.plan(connection, backfill, [NewTask(KEY, each.name) for each in keys])
     if columnstore.CONVERT not in steps and ledger.plan(connection, backfill, columnstore.tasks(connection, move)):
         return False
-    ledger.plan(connection, backfill, analyzing.tasks(connection, move, _analyzed(connection, move, tasks)))
+    analyzed = _analyzed(connection, move, tasks)
+    ledger.plan(connection, backfill, analyzing.tasks(connection, move, analyzed))  # another worker's, meanwhile
     catch_up(connection, move)
     round_ = 1 + sum(step.startswith(VERIFY) for step in steps)
     wrong = [each for each in tasks if each.step == _verify_step(round_ - 1) and _differs(each)]
