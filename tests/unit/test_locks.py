@@ -127,7 +127,7 @@ def holder(**given):
     [
         (
             {},
-            "pid 4711 ('billing', role app) holds AccessShareLock on orders, in a transaction 0:01:15 old; "
+            "pid 4711 ('billing', role app) holds AccessShareLock on orders, in a transaction 1 min 15 s old; "
             "it runs: SELECT * FROM orders",
             "wait for it, or end it: SELECT pg_terminate_backend(4711)",
         ),
@@ -140,7 +140,7 @@ def holder(**given):
         (
             {"pid": None, "gid": "it's", "application": "", "query": ""},
             "the prepared transaction \"it's\" of role app holds AccessShareLock on orders, "
-            "in a transaction 0:01:15 old",
+            "in a transaction 1 min 15 s old",
             "if its transaction manager has forgotten it: COMMIT PREPARED 'it''s', or ROLLBACK PREPARED 'it''s'",
         ),
         (
@@ -148,7 +148,7 @@ def holder(**given):
                 "backend_type": "autovacuum worker", "application": "", "role": "",
                 "query": "autovacuum: VACUUM public.orders (to prevent wraparound)", "mode": "ShareUpdateExclusiveLock",
             },
-            "pid 4711 (autovacuum) holds ShareUpdateExclusiveLock on orders, in a transaction 0:01:15 old; "
+            "pid 4711 (autovacuum) holds ShareUpdateExclusiveLock on orders, in a transaction 1 min 15 s old; "
             "it runs: autovacuum: VACUUM public.orders (to prevent wraparound)",
             "let it finish, it must not be ended; how far it is: SELECT * FROM pg_stat_progress_vacuum",
         ),

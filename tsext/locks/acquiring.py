@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from tsext import durations
 from tsext.errors import LockNotAvailable
 from tsext.locks import cursors, reporting
 from tsext.locks.holds import Holds, Tell
@@ -292,7 +293,7 @@ class Acquirer:
         step.attempts.saw(found)
         seconds = self.policy.deadline + time.monotonic() - step.expires()
         return LockNotAvailable(
-            f"{statement.label} did not get its locks within {reporting.spelled(seconds)} "
+            f"{statement.label} did not get its locks within {durations.measured(seconds)} "
             f"(refused {step.attempts.refused} times, run again {step.attempts.restarted} times)",
             hint="end what is in the way, or wait for a quieter time; lock_deadline says how long to try",
             findings=reporting.findings(found or step.attempts.blockers.values()),

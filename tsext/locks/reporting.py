@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
 
+from tsext import durations
 from tsext.catalog import Holder
 from tsext.errors import Finding
 from tsext.sql.excerpt import shortened
@@ -38,7 +38,7 @@ def _role(holder: Holder) -> list[str]:
 
 
 def _has(holder: Holder) -> str:
-    age = "" if holder.age is None else f"a transaction {spelled(holder.age)} old"
+    age = "" if holder.age is None else f"a transaction {durations.measured(holder.age)} old"
     if not holder.mode:
         return f" has {age}"
     does = "holds" if holder.granted else "waits for"
@@ -60,10 +60,3 @@ def _cure(holder: Holder) -> str:
     if holder.prevents_wraparound:
         return "let it finish, it must not be ended; how far it is: SELECT * FROM pg_stat_progress_vacuum"
     return f"wait for it, or end it: SELECT pg_terminate_backend({holder.pid})"
-
-
-def spelled(seconds: float) -> str:
-    """As people say it: ``0.3 s``, ``12 s``, ``1:02:03``."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    return f"{seconds:.0f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
