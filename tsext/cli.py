@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import configparser
 import inspect
 import json
 import sys
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import wraps
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import alembic
 from alembic.config import CommandLine, Config
 from alembic.util import CommandError
 from rich.console import Console
@@ -20,7 +25,7 @@ from rich.table import Table
 from tsext import command, review
 from tsext.command import backfill_line
 from tsext.command.reaching import engine
-from tsext.errors import HistoryError, ValidationFailed
+from tsext.errors import HistoryError, SettingsError, TsextError, ValidationFailed
 from tsext.fleet import commands as fleet_commands
 from tsext.loading import commands as loading_commands
 from tsext.localdb import commands as localdb_commands
@@ -157,7 +162,12 @@ def reflect(config: Config, schema: list[str] | None = None, table: list[str] | 
     """Print the declarations of the database as a Python module."""
     text = command.reflect(config, schema or [], table or [])
     if output:
-        Path(output).write_text(text, "utf-8")
+        try:
+            Path(output).write_text(text, "utf-8")
+        except OSError as error:
+            raise SettingsError(
+                f"{output} cannot be written: {error.strerror}", hint="name another --output"
+            ) from error
     else:
         sys.stdout.write(text)
 
@@ -247,13 +257,37 @@ class TsextCommandLine(CommandLine):
 
     def main(self, argv: Sequence[str] | None = None) -> None:
         """Run one command, as Alembic does."""
-        options = self.parser.parse_args(sys.argv[1:] if argv is None else argv)
+        words = list(sys.argv[1:] if argv is None else argv)
+        if words == ["--version"]:  # Alembic's own tells of Alembic alone
+            print(f"tsext {metadata.version('tsext')} (Alembic {alembic.__version__})")
+            return
+        options = self.parser.parse_args(words)
         if not hasattr(options, "cmd"):
             self.parser.error("too few arguments")
         options.cmd = self._command(options)
         toml, ini = self._inis_from_config(options)
         config = Config(file_=ini, toml_file=toml, ini_section=options.name, cmd_opts=options)
         self.run_cmd(config, options)
+
+    def run_cmd(self, config: Config, options: argparse.Namespace) -> None:
+        """Run one command; what it refuses goes to stderr where stdout is for JSON."""
+        function, positional, keywords = options.cmd
+
+        @wraps(function)
+        def run(*arguments: Any, **named: Any) -> None:
+            try:
+                function(*arguments, **named)
+            except (CommandError, configparser.Error, tomllib.TOMLDecodeError) as error:
+                refusal = _with_cure(error)
+                if options.raiseerr or not getattr(options, "json", False):
+                    if refusal is error:
+                        raise
+                    raise refusal from error
+                print(f"FAILED: {refusal}", file=sys.stderr)
+                sys.exit(-1)
+
+        options.cmd = run, positional, keywords
+        super().run_cmd(config, options)
 
     def _command(self, options: argparse.Namespace) -> tuple[Callable[..., Any], list[str], list[str]]:
         """What to run: Alembic's function and the names of its arguments, or ours in their place."""
@@ -294,6 +328,21 @@ def repair(config: Config) -> None:
     assert config.cmd_opts is not None
     changed = command.repair(config, config.cmd_opts.repair[1])
     config.print_stdout(f"accepted: {', '.join(changed) or 'nothing had changed'}")
+
+
+def _with_cure(error: Exception) -> CommandError:
+    """What a newcomer meets that is not ours, with what to do; any other error as it is."""
+    if not isinstance(error, CommandError):
+        return SettingsError(
+            f"the configuration cannot be read: {error}",
+            hint="correct alembic.ini, or pyproject.toml; a percent sign is written twice in alembic.ini",
+        )
+    if isinstance(error, TsextError) or "No 'script_location' key" not in str(error):
+        return error
+    return SettingsError(
+        "there is no alembic.ini here, or it has no script_location",
+        hint="run tsext where it is, or name it: tsext -c FILE; a new project begins with `alembic init alembic`",
+    )
 
 
 def _console() -> Console:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+from importlib import metadata
 
-from tsext import cli
+import alembic
+import pytest
+from alembic.config import Config
+
+from tsext import cli, command
+from tsext.errors import SettingsError
+from tsext.loading import transfers
+from tsext.settings import sources
 
 
 @pytest.mark.parametrize(
@@ -27,3 +34,49 @@ def test_help_of_history_tells_of_repair(capsys):
         cli.main(["history", "repair", "--help"])
     assert ended.value.code == 0
     assert "Accept the files of an applied revision as they are now" in " ".join(capsys.readouterr().out.split())
+
+
+def test_version_tells_tsexts_own(capsys):
+    cli.main(["--version"])
+    said = capsys.readouterr().out
+    assert said.startswith(f"tsext {metadata.version('tsext')} ") and alembic.__version__ in said
+
+
+@pytest.mark.parametrize(
+    ("ini", "words", "said"),
+    [
+        (
+            None,
+            ["status", "--json"],
+            "there is no alembic.ini here, or it has no script_location\n  hint: run",
+        ),
+        ("no section\n", ["status", "--json"], "the configuration cannot be read: File contains no section headers"),
+        ("[alembic]\nscript_location = nowhere\n", ["validate", "--json"], "Path doesn't exist: nowhere"),
+        ("[tsext]\nno_such = 1\n", ["load", "t", "f", "--json"], "no_such"),
+        ("[tsext]\n", ["backfill", "list", "--json"], "cannot connect to postgresql+psycopg2://nobody@127.0.0.1:1/x"),
+    ],
+)
+def test_what_is_refused_is_told_beside_json(tmp_path, monkeypatch, capsys, ini, words, said):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TSEXT_DATABASE_URL", "postgresql+psycopg2://nobody@127.0.0.1:1/x")
+    if ini is not None:
+        (tmp_path / "alembic.ini").write_text(ini)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words)
+    told = capsys.readouterr()
+    assert (ended.value.code, told.out) == (-1, "")
+    assert said in told.err
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "reflect", lambda *_: "metadata")
+    with pytest.raises(SettingsError, match=r"nowhere/models\.py cannot be written: No such file"):
+        cli.reflect(Config(), output=str(tmp_path / "nowhere" / "models.py"))
+
+
+def test_what_is_no_url_is_refused(monkeypatch):
+    with pytest.raises(SettingsError, match="the database URL cannot be read"):
+        transfers._without_password("nonsense")
+    monkeypatch.setenv("TSEXT_DATABASE_URL", " ")  # as of a secret that is missing
+    with pytest.raises(SettingsError, match="TSEXT_DATABASE_URL is empty"):
+        sources.database_url(Config())

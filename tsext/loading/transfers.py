@@ -16,6 +16,7 @@ from tsext.history import bookkeeping
 from tsext.loading import attending, transfer
 from tsext.loading.rejects import query
 from tsext.loading.transfer import Spec, source_of, table_of
+from tsext.settings import normalise_url
 from tsext.sql.sending import said
 
 
@@ -105,7 +106,11 @@ def load(engine: Engine, request: Request, watch: Callable[[Progress], None] = l
 
 
 def _without_password(url: str) -> str:
-    """A URL as it stands in the ledger; the password is kept for workers in this process."""
+    """A URL as it stands in the ledger; the password is kept for workers in this process.
+
+    :raises SettingsError: if it is no URL of a PostgreSQL database.
+    """
+    normalise_url(url)
     given = make_url(url)
     password = given.password or given.query.get("password")
     plain = given.set(password=None).difference_update_query(["password"]).render_as_string()

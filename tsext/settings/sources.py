@@ -22,9 +22,16 @@ ENVIRONMENTS = ("development", "staging", "production")
 def database_url(config: Config) -> URL | None:
     """``TSEXT_DATABASE_URL``, else ``sqlalchemy.url``; None if neither is set.
 
-    :raises SettingsError: if it is no URL of a PostgreSQL database.
+    :raises SettingsError: if it is no URL of a PostgreSQL database; or if the variable is empty, as of a secret that is
+        missing, and nothing else is set: then the local server would be migrated.
     """
-    url = os.environ.get("TSEXT_DATABASE_URL") or config.get_main_option("sqlalchemy.url")
+    given = os.environ.get("TSEXT_DATABASE_URL")
+    url = (given or "").strip() or config.get_main_option("sqlalchemy.url")
+    if given is not None and not url:
+        raise SettingsError(
+            "TSEXT_DATABASE_URL is empty",
+            hint="set it to the URL of the database; or unset it, for the local development server",
+        )
     return normalise_url(url) if url else None
 
 
