@@ -74,9 +74,7 @@ def test_names_are_expanded_and_contracted(op):
         "ELSIF ROW(NEW.quantity)::record *<> ROW(OLD.quantity)::record THEN\n        NEW.qty := NEW.quantity;"
         in function
     )
-    assert "format('ALTER TABLE t ADD COLUMN quantity %s', format_type(atttypid, atttypmod))" in column.replace(
-        "''", "'"
-    )
+    assert "'ALTER TABLE t ADD COLUMN quantity ' || format_type(atttypid, atttypmod)" in column.replace("''", "'")
     assert fill == "UPDATE t SET quantity = qty WHERE quantity IS NULL AND (qty) IS NOT NULL"
     assert [each for each in rest if not each.startswith("DO ")] == [
         "DROP TRIGGER IF EXISTS zz_tsext_sync_qty_quantity ON t",
@@ -84,6 +82,11 @@ def test_names_are_expanded_and_contracted(op):
         "ALTER TABLE t DROP COLUMN quantity",
         "ALTER TABLE t RENAME COLUMN qty TO quantity",
     ]
+
+
+def test_names_are_no_formats(op):
+    op.expand_column_rename("100%s", "a%", "%I")
+    assert """'ALTER TABLE "100%s" ADD COLUMN "%I" ' || format_type""" in said(op)[1].replace("''", "'")
 
 
 def test_a_type_in_a_columnstore_goes_through_the_rowstore(op):

@@ -175,9 +175,8 @@ class UndoContractColumnRename(ColumnRename, name="undo_contract_column_rename",
 def _added_like(twin: Twin) -> str:
     """Adds the twin with the type of the column, which only the database knows."""
     change = twin.change
-    add = twin.add_column("%s").replace("%", "%%").replace("%%s", "%s")
     body = (
-        f"BEGIN EXECUTE (SELECT format({literal(add)}, format_type(atttypid, atttypmod)) FROM pg_attribute "
+        f"BEGIN EXECUTE (SELECT {literal(twin.add_column(''))} || format_type(atttypid, atttypmod) FROM pg_attribute "
         f"WHERE attrelid = {literal(twin.table)}::regclass AND attname = {literal(change.column)}); END"
     )
     return f"DO {literal(body)}"
