@@ -31,6 +31,12 @@ _AS_CHECK = {
 
 _SHOWN = 5
 
+_WRITE = "write the difference as a revision: alembic revision --autogenerate"
+_DECLARE = (
+    "declare it in the models, as `tsext reflect` prints it; or, if it is to go, write a revision that drops it: "
+    "alembic revision --autogenerate"
+)
+
 
 class Differences(NamedTuple):
     """What autogenerate would write."""
@@ -43,14 +49,17 @@ class Differences(NamedTuple):
     @property
     def findings(self) -> Iterator[Finding]:
         """One finding for each kind; what is surplus is only a warning."""
-        kinds = ((self.missing, "lacks what the models have"), (self.surplus, "has what the models do not have"))
-        for (differences, fact), severity in zip(kinds, (Severity.ERROR, Severity.WARNING), strict=True):
+        kinds = (
+            (self.missing, "lacks what the models have", _WRITE, Severity.ERROR),
+            (self.surplus, "has what the models do not have", _DECLARE, Severity.WARNING),
+        )
+        for differences, fact, hint, severity in kinds:
             if differences:
                 more = f", and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
                 yield Finding(
                     "models-differ",
                     f"models and schema differ: the schema {fact}: {', '.join(differences[:_SHOWN])}{more}",
-                    "write the difference as a revision: alembic revision --autogenerate",
+                    hint,
                     severity,
                 )
 
