@@ -159,6 +159,16 @@ def test_a_network_that_is_cut(timescaledb, monkeypatch):
     assert database.scalar("SELECT count(*) FROM tsext.backfill_attempt") <= tasks + 2 * 2  # two workers, cut twice
 
 
+@pytest.mark.one_version
+def test_steps_of_a_newer_tsext_are_left_to_it(timescaledb):
+    planned = "INSERT INTO tsext.backfill_task (backfill, step, relation) SELECT id, 'fold', 'x' FROM tsext.backfill"
+    declared(timescaledb)
+    timescaledb.execute(planned)
+    found = workers.run(timescaledb.engine, MOVE, workers=1)
+    assert found.state is ledger.State.FAILED
+    assert found.reason == "1 task failed, the first for: this tsext does not know the step fold of a move"
+
+
 # --- the disk
 
 

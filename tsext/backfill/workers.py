@@ -83,10 +83,26 @@ def run(
 ) -> Backfill:
     """Work on a backfill with several workers, and wait for them.
 
-    :param executor: where they run, which for another process needs the URL; None: threads of this process.
-    :param tell: called twice a second meanwhile.
     :returns: the backfill as it is then.
     :raises BackfillError: if there is none of this name.
+    """
+    employ(database, name, workers=workers, executor=executor, tell=tell)
+    with engine_of(database).connect() as connection:
+        return ledger.find(connection, name)
+
+
+def employ(
+    database: str | URL | Engine,
+    name: str,
+    *,
+    workers: int,
+    executor: Executor | None = None,
+    tell: Callable[[], None] = lambda: None,
+) -> None:
+    """The same, without a look at how it is then.
+
+    :param executor: where they run, which for another process needs the URL; None: threads of this process.
+    :param tell: called twice a second meanwhile.
     """
     if executor is None:
         stop = threading.Event()
@@ -98,8 +114,6 @@ def run(
     else:
         url = engine_of(database).url.render_as_string(hide_password=False)
         _wait([executor.submit(work, url, name) for _ in range(workers)], tell)
-    with engine_of(database).connect() as connection:
-        return ledger.find(connection, name)
 
 
 def _wait(futures: list[Future[int]], tell: Callable[[], None]) -> None:

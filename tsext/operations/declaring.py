@@ -102,7 +102,7 @@ def work(connection: Connection, declared: Backfill, threads: int) -> Backfill:
     if catalog.takes_one_client(connection):
         workers.work_on(connection, declared.name)
     else:
-        workers.run(connection.engine, declared.name, workers=threads, tell=_telling(connection, declared))
+        workers.employ(connection.engine, declared.name, workers=threads, tell=_telling(connection, declared))
     return ledger.find(connection, declared.name)
 
 

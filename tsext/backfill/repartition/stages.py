@@ -102,8 +102,13 @@ def perform(connection: Connection, backfill: Backfill, task: Task) -> Outcome:
         analyzing.chunks(connection, move, [task.relation], catalog.row_estimate(connection, task.relation))
     elif task.step == columnstore.CONVERT:
         columnstore.convert(connection, task.relation)
-    else:
+    elif task.step == analyzing.ANALYZE:
         analyzing.perform(connection, move, task.relation)
+    else:
+        raise BackfillError(
+            f"this tsext does not know the step {task.step} of a move",
+            hint="let the tsext that planned it, or a newer one, work on it: tsext backfill retry",
+        )
     return Outcome(0)
 
 
