@@ -162,6 +162,9 @@ class DatabaseFacts:
     """Without their schemas, those of tables left out."""
     extensions: frozenset[str] = frozenset()
     """Those that are in the database."""
+    functions: frozenset[str] = frozenset()
+    """The names of all functions, procedures and aggregates."""
+    roles: frozenset[str] = frozenset()
     whole: bool = True
     """Whether this is all that there is; if not, files tell of it, and nothing but sizes and the like is sure."""
 
@@ -184,6 +187,8 @@ def database_facts(connection: Connection) -> DatabaseFacts:
         labels={each.name: tuple(each.labels) for each in rows(connection, "enums")},
         types=frozenset(found.types),
         extensions=frozenset(found.extensions),
+        functions=frozenset(found.functions),
+        roles=frozenset(found.roles),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tsext.model.locks import LockMode, Work
-from tsext.safety import calls, extent, hypertables, rules
+from tsext.safety import calls, extent, hypertables, rules, values
 from tsext.safety.expressions import gives_many_rows, longest_series, reads_everything
 from tsext.safety.names import Name
 from tsext.safety.reading import READERS, Reading, reads
@@ -38,11 +38,12 @@ def select(reading: Reading, node: Any) -> None:
 def insert(reading: Reading, node: Any) -> None:
     """``INSERT``."""
     table = Name.of_range(node.relation)
-    values = node.select_stmt.select_stmt
+    source = node.select_stmt.select_stmt
+    values.refuse_rows(reading, node)
     if node.HasField("select_stmt"):
-        read_relations(reading, values, work=Work.SCAN)
-        calls.read(reading, values)
-        if gives_many_rows(values):
+        read_relations(reading, source, work=Work.SCAN)
+        calls.read(reading, source)
+        if gives_many_rows(source):
             reading.script.change(table).filled = True
             _fill(reading, table, node)
     reading.lock(table, LockMode.ROW_EXCLUSIVE)
@@ -50,8 +51,8 @@ def insert(reading: Reading, node: Any) -> None:
 
 def _fill(reading: Reading, table: Name, node: Any) -> None:
     """An ``INSERT`` of the rows that a query gives; those that it changes on conflict are locked."""
-    values, series = node.select_stmt.select_stmt, longest_series(node.select_stmt)
-    used = read_whole(reading, values)
+    source, series = node.select_stmt.select_stmt, longest_series(node.select_stmt)
+    used = read_whole(reading, source)
     if used:
         reading.script.change(table).copied = True
     if reading.is_new(table) or not (series >= extent.MANY or used):
@@ -70,6 +71,7 @@ def update(reading: Reading, node: Any) -> None:
     table = Name.of_range(node.relation)
     changed = [each.res_target.name for each in node.target_list]
     hypertables.warn_of_moves(reading, table, changed)
+    values.refuse(reading, table, [(each.res_target.name, each.res_target.val) for each in node.target_list])
     _change(reading, node, "UPDATE")
     reading.script.change(table).empty.difference_update(changed)
 
@@ -148,6 +150,8 @@ def truncate(reading: Reading, node: Any) -> None:
             continue
         reading.report(rules.TRUNCATE, table)
         found = reading.find(table)
+        if found is not None and found.kind in "vm":
+            reading.report(rules.REFUSED, table, what="TRUNCATE of a view", cure="name its tables")
         if not each.range_var.inh:
             hypertables.refuse_truncate_only(reading, table)
         others = reading.facts.referencing(found) if found is not None else []

@@ -42,8 +42,8 @@ def rename(reading: Reading, node: Any) -> None:
     elif what == "schema":
         reading.script.schemas[node.newname] = reading.script.schemas.pop(node.subname, False)
     own = name.name in reading.script.types or name.name in reading.script.functions
-    if what in ("function", "procedure"):
-        reading.script.rename_function(name, node.newname)
+    if what in ("function", "procedure", "type", "domain"):
+        reading.script.rename_otherwise(name, node.newname, is_type=what in ("type", "domain"))
     if what == "column":
         _rename_column(reading, name, node)
     elif what == "tabconstraint":
@@ -102,6 +102,9 @@ def _rename_constraint(reading: Reading, table: Name, node: Any) -> None:
     if reading.knows(table) and known is None and added is None:
         reading.report(rules.DOES_NOT_EXIST, table, what="constraint", name=node.subname)
         return
+    if reading.constraint(table, node.newname) is not None or node.newname in state.constraints:
+        reading.report(rules.EXISTS_ALREADY, table, what="constraint", name=node.newname)
+        return
     state.dropped.add(node.subname)
     if added is None:
         proves = proves_not_null(known.definition) if known is not None else ()
@@ -116,6 +119,9 @@ def _rename_constraint(reading: Reading, table: Name, node: Any) -> None:
 def set_schema(reading: Reading, node: Any) -> None:
     """``ALTER … SET SCHEMA``."""
     name = Name.of_range(node.relation) if node.HasField("relation") else name_of(node.object)
+    database = reading.facts.database if reading.facts.is_complete else None
+    if database is not None and node.newschema not in database.schemas and node.newschema not in reading.script.schemas:
+        reading.report(rules.DOES_NOT_EXIST, what="schema", name=node.newschema)
     what = grammar.enum_name("ObjectType", node.object_type).removeprefix("OBJECT_").lower()
     if what in ("table", "view", "matview", "foreign_table", "sequence"):
         reading.lock(name, LockMode.ACCESS_EXCLUSIVE)
