@@ -7,7 +7,7 @@ from typing import Any
 
 from tsext.catalog import ColumnFacts
 from tsext.model.locks import LockMode, Work
-from tsext.safety import casting, columns, constraints, rules, types
+from tsext.safety import casting, columns, constraints, definitions, rules, types
 from tsext.safety.names import Name
 from tsext.safety.reading import Reading
 
@@ -87,7 +87,7 @@ def _refuse_cast(reading: Reading, table: Name, name: str, definition: Any, befo
     if not definition.HasField("raw_default"):
         cure = f"say how: USING {name}::{new}"
         reading.report(rules.REFUSED, table, what=f"to make {name}, a {before}, a {new} by itself", cure=cure)
-    elif columns.source_of(reading, table, name) == "default":
+    elif definitions.source_of(reading, table, name) == "default":
         cure = f"ALTER COLUMN {name} DROP DEFAULT first, and set another afterwards, in the same statement"
         reading.report(rules.REFUSED, table, what=f"to make the DEFAULT of {name} a {new}", cure=cure)
 

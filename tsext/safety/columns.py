@@ -6,12 +6,11 @@ from typing import Any
 
 from tsext.catalog import Dependent, RelationFacts
 from tsext.model.locks import LockMode, Work
-from tsext.safety import casting, constraints, hints, immutable, rules, types
+from tsext.safety import constraints, definitions, hints, rules, types
 from tsext.safety.constraints import constraints_of, is_proven, kind_of
-from tsext.safety.expressions import columns_in, is_null, text_of, volatile_function
+from tsext.safety.expressions import columns_in, is_null, volatile_function
 from tsext.safety.names import Name, name_in
 from tsext.safety.reading import Reading, cascades
-from tsext.sql import grammar
 
 _EXPRESSION = ("SET EXPRESSION", "add a column beside it, and drop the old one in a contract revision")
 _IN_BATCHES = "op.add_column_with_default, which fills the rows that are there in batches"
@@ -28,7 +27,7 @@ def add_column(reading: Reading, table: Name, command: Any) -> None:
         return
     constraints = constraints_of(column)
     _refuse_lonely(reading, table)
-    refuse_column(reading, table, column)
+    definitions.refuse_column(reading, table, column)
     why = _rewrites(reading, column, constraints)
     state = reading.script.change(table)
     state.columns[column.colname] = None
@@ -57,69 +56,6 @@ def _refuse_lonely(reading: Reading, table: Name) -> None:
     parent = reading.parent(table)
     if parent is not None and parent.kind == "p":
         reading.report(rules.REFUSED, table, what="a column that only a partition has", cure="add it to the parent")
-
-
-_SYSTEM_COLUMNS = frozenset({"tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"})
-
-
-def refuse_column(reading: Reading, table: Name, column: Any) -> None:
-    """Names that every table has already, and DEFAULTs that are none."""
-    beside = constraints_of(column)
-    if column.colname in _SYSTEM_COLUMNS:
-        reading.report(rules.REFUSED, table, what=f"a column {column.colname}, as each table has", cure="rename it")
-    type_ = types.of_node(column.type_name)
-    sources = beside.keys() & {"CONSTR_DEFAULT", "CONSTR_GENERATED", "CONSTR_IDENTITY"}
-    if len(sources) + (type_.name in types.SERIAL) > 1:
-        what = f"more than one of DEFAULT, GENERATED and serial for {column.colname}"
-        reading.report(rules.REFUSED, table, what=what, cure="choose one")
-    if "CONSTR_IDENTITY" in beside and casting.is_assignable(type_, types.INTEGER) is False:
-        what = f"an identity {column.colname} that is no integer"
-        reading.report(rules.REFUSED, table, what=what, cure="make it a bigint")
-    if type_.modifiers[:1] == (0,) and type_.name in ("character varying", "character", "bit", "bit varying"):
-        reading.report(rules.REFUSED, table, what=f"{column.colname}, a {type_}", cure="its length is at least 1")
-    if "CONSTR_DEFAULT" in beside:
-        refuse_default(reading, table, type_, beside["CONSTR_DEFAULT"].raw_expr)
-    if "CONSTR_GENERATED" in beside:
-        _refuse_generated(reading, table, beside["CONSTR_GENERATED"].raw_expr)
-
-
-def refuse_default(reading: Reading, table: Name, type_: types.Type | None, expression: Any) -> None:
-    """What cannot be a DEFAULT, at all or of a type."""
-    constraints.refuse_expression(reading, table, "a DEFAULT", expression)
-    if columns := columns_in(expression):
-        shown = ", ".join(sorted(columns))
-        reading.report(rules.REFUSED, table, what=f"the column {shown} in a DEFAULT", cure="use a trigger")
-    for each in grammar.find(expression, "FuncCall"):
-        sequence = text_of(each.args[0]) if Name.of_list(each.funcname).name == "nextval" and len(each.args) else None
-        if sequence is not None and reading.is_missing(name_in(sequence)):
-            reading.report(rules.DOES_NOT_EXIST, what="sequence", name=sequence)
-    refuse_literal(reading, table, type_, expression)
-
-
-def refuse_literal(reading: Reading, table: Name, type_: types.Type | None, expression: Any) -> None:
-    """A string that stands there as it is, and is no value of a type."""
-    given = text_of(expression)
-    if type_ is None or given is None or type_.array:
-        return
-    database = reading.facts.database
-    known = reading.script.known_as(type_.name.rpartition(".")[2])
-    labels = database.labels.get(known) if database is not None and known is not None else None
-    if labels and given not in (*labels, *reading.script.enum_values):
-        reading.report(rules.DOES_NOT_EXIST, what="value", name=f"{given} of {type_}")
-    elif expression.WhichOneof("node") == "a_const" and not casting.says(given, type_):
-        reading.report(rules.REFUSED, table, what=f"'{given}' as a {type_}", cure="give a value of its type")
-
-
-def _refuse_generated(reading: Reading, table: Name, expression: Any) -> None:
-    """What cannot be computed from the row alone, and always to the same."""
-    columns = columns_in(expression)
-    if not reading.is_new(table):
-        reading.need_columns(table, *sorted(columns))
-    for each in sorted(columns):
-        if source_of(reading, table, each) == "generated":
-            what = f"the generated column {each} in the expression of another"
-            reading.report(rules.REFUSED, table, what=what, cure="write its expression out")
-    immutable.refuse_changing(reading, table, "a generated column", expression)
 
 
 def _rewrites(reading: Reading, column: Any, constraints: dict[str, Any]) -> tuple[str, str] | None:
@@ -328,7 +264,7 @@ def drop_not_null(reading: Reading, table: Name, command: Any) -> None:
         reading.report(
             rules.REFUSED, table, what=f"a column {command.name} of its primary key that may be null", cure=cure
         )
-    elif source_of(reading, table, command.name) == "identity":
+    elif definitions.source_of(reading, table, command.name) == "identity":
         what = f"an identity column {command.name} that may be null"
         reading.report(rules.REFUSED, table, what=what, cure="DROP IDENTITY first")
 
@@ -342,7 +278,7 @@ def alter_column(reading: Reading, table: Name, command: Any) -> None:
 def set_default(reading: Reading, table: Name, command: Any) -> None:
     """``SET DEFAULT`` and ``DROP DEFAULT``."""
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
-    source = source_of(reading, table, command.name)
+    source = definitions.source_of(reading, table, command.name)
     if reading.need_columns(table, command.name) and source in ("generated", "identity"):
         what = f"a DEFAULT of {command.name}, which is generated"
         reading.report(rules.REFUSED, table, what=what, cure="DROP EXPRESSION or DROP IDENTITY first")
@@ -350,7 +286,7 @@ def set_default(reading: Reading, table: Name, command: Any) -> None:
     dropped = not command.HasField("def")
     reading.script.change(table).sources[command.name] = "" if dropped else "default"
     if not dropped:
-        refuse_default(reading, table, reading.type_of(table, command.name), getattr(command, "def"))
+        definitions.refuse_default(reading, table, reading.type_of(table, command.name), getattr(command, "def"))
         reading.script.replace(_default_of(reading, table, command.name))
     elif reading.is_new(table):
         return
@@ -359,15 +295,6 @@ def set_default(reading: Reading, table: Name, command: Any) -> None:
     elif source and constraints.is_proven(reading, table, command.name):
         hazard = reading.report(rules.DROP_DEFAULT, table, column=command.name)
         reading.script.miss(_default_of(reading, table, command.name), hazard)
-
-
-def source_of(reading: Reading, table: Name, column: str) -> str:
-    """What gives a column its value: ``default``, ``identity``, ``generated``; empty if it is nothing, or not known."""
-    known = reading.column(table, column)
-    found = "" if known is None or not known.has_default else "default"
-    if known is not None and (known.identity or known.generated):
-        found = "identity" if known.identity else "generated"
-    return reading.state(table).sources.get(column, found)
 
 
 def _default_of(reading: Reading, table: Name, column: str) -> Name:
@@ -386,7 +313,7 @@ def drop_expression(reading: Reading, table: Name, command: Any) -> None:
 
 def _refuse_drop(reading: Reading, table: Name, command: Any, wanted: str) -> None:
     known = reading.column(table, command.name)
-    if known is not None and source_of(reading, table, command.name) != wanted and not command.missing_ok:
+    if known is not None and definitions.source_of(reading, table, command.name) != wanted and not command.missing_ok:
         what = f"to drop what {command.name} has not: it is no {wanted} column"
         reading.report(rules.REFUSED, table, what=what, cure="write IF EXISTS")
 
@@ -395,7 +322,7 @@ def drop_identity(reading: Reading, table: Name, command: Any) -> None:
     """``DROP IDENTITY``."""
     alter_column(reading, table, command)
     _refuse_drop(reading, table, command, "identity")
-    known, source = reading.column(table, command.name), source_of(reading, table, command.name)
+    known, source = reading.column(table, command.name), definitions.source_of(reading, table, command.name)
     reading.script.change(table).sources[command.name] = ""
     if not reading.is_own_column(table, command.name) and (known is None or source == "identity"):
         hazard = reading.report(rules.DROP_IDENTITY, table, column=command.name)
@@ -406,7 +333,7 @@ def add_identity(reading: Reading, table: Name, command: Any) -> None:
     """``ADD GENERATED … AS IDENTITY``."""
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     reading.script.replace(_default_of(reading, table, command.name))
-    column, source = reading.column(table, command.name), source_of(reading, table, command.name)
+    column, source = reading.column(table, command.name), definitions.source_of(reading, table, command.name)
     if not reading.need_columns(table, command.name) or column is None:
         return
     state = reading.script.change(table)

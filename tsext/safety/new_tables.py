@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from tsext.safety import columns, constraints, rules, types
+from tsext.safety import constraints, definitions, rules, types
 from tsext.safety.constraints import kind_of
 from tsext.safety.expressions import columns_in
 from tsext.safety.names import Name
@@ -24,7 +24,7 @@ def refuse(reading: Reading, name: Name, node: Any) -> None:
         if times > 1:
             reading.report(rules.EXISTS_ALREADY, what="column", name=f"{name}.{column}")
     for each in defined:
-        columns.refuse_column(reading, name, each)
+        definitions.refuse_column(reading, name, each)
     _refuse_constraints(reading, name, node)
     if node.HasField("partspec"):
         _refuse_partitioning(reading, name, node)

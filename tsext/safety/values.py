@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tsext.safety import columns, rules
+from tsext.safety import definitions, rules
 from tsext.safety.names import Name
 from tsext.safety.reading import Reading
 
@@ -31,9 +31,9 @@ def refuse(reading: Reading, table: Name, given: Sequence[tuple[str, Any]]) -> N
     for column, value in given:
         if value.WhichOneof("node") == "set_to_default":
             continue
-        if columns.source_of(reading, table, column) == "generated":
+        if definitions.source_of(reading, table, column) == "generated":
             reading.report(rules.REFUSED, table, what=f"a value for {column}, which is generated", cure="leave it out")
-        columns.refuse_literal(reading, table, reading.type_of(table, column), value)
+        definitions.refuse_literal(reading, table, reading.type_of(table, column), value)
 
 
 def _refuse_conflict(reading: Reading, table: Name, node: Any) -> None:
