@@ -105,6 +105,8 @@ class RelationFacts:
     """What it is a partition of, or inherits from."""
     triggers: Mapping[str, str] = field(default_factory=dict)
     """Triggers, and the functions that they run."""
+    trigger_definitions: Mapping[str, str] = field(default_factory=dict)
+    """``CREATE TRIGGER`` of those that are enabled."""
     policies: bool = False
     """Whether it has row security policies."""
     row_security: bool = False
@@ -231,6 +233,7 @@ def _structure(row: Any) -> RelationFacts:
         partition_key=tuple(row.partition_key or ()),
         parent=_name(row.parent),
         triggers=row.triggers or {},
+        trigger_definitions=row.trigger_definitions or {},
         tablespace=row.tablespace,
         access_method=row.access_method,
         policies=row.policies,

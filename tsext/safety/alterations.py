@@ -137,6 +137,7 @@ def _alter_table(reading: Reading, table: Name, subtype: str, command: Any) -> N
     elif subtype in _SHARE_ROW_EXCLUSIVE:
         reading.lock(table, LockMode.SHARE_ROW_EXCLUSIVE)
         _need_trigger(reading, table, command.name)
+        _switch_triggers(reading, table, command.name, on=subtype.startswith("AT_Enable"))
         if subtype.startswith("AT_Disable") and not reading.is_new(table):
             reading.report(rules.DISABLE_TRIGGER, table)
     elif subtype in _SHARE_UPDATE_EXCLUSIVE:
@@ -153,6 +154,14 @@ def _need_trigger(reading: Reading, table: Name, name: str) -> None:
     found, state = reading.find(table), reading.state(table)
     if name and found is not None and found.whole and name not in {*found.triggers, *state.triggers}:
         reading.report(rules.DOES_NOT_EXIST, table, what="trigger", name=name)
+
+
+def _switch_triggers(reading: Reading, table: Name, name: str, *, on: bool) -> None:
+    """Triggers that are enabled or disabled: one, or all."""
+    found, state = reading.find(table), reading.script.change(table)
+    known = found.triggers if found is not None else {}
+    named = {name} if name else {*known, *state.triggers}
+    state.disabled = state.disabled - named if on else state.disabled | named
 
 
 def _need_index(reading: Reading, table: Name, name: str) -> IndexFacts | None:

@@ -254,6 +254,7 @@ def _drop_of_table(reading: Reading, each: Any, node: Any) -> None:
             return
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     state.dropped.add(parts[-1])
+    state.trigger_definitions.pop(parts[-1], None)
 
 
 @reads("dropdb_stmt", "drop_table_space_stmt")

@@ -36,6 +36,7 @@ def create_trigger(reading: Reading, node: Any) -> None:
     if there and not node.replace:
         reading.report(rules.EXISTS_ALREADY, table, what="trigger", name=node.trigname)
     state.triggers.add(node.trigname)
+    state.trigger_definitions[node.trigname] = reading.source
     hypertables.refuse_trigger(reading, table, node)
 
 

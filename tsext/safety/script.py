@@ -11,6 +11,7 @@ from tsext.model.locks import LockMode
 from tsext.safety.facts import Facts
 from tsext.safety.functions import Function
 from tsext.safety.hazards import Hazard
+from tsext.safety.looping import Looping
 from tsext.safety.names import Name
 from tsext.safety.types import Type
 from tsext.sql import grammar
@@ -97,6 +98,10 @@ class State:
     """It got a row security policy."""
     triggers: set[str] = field(default_factory=set)
     """Triggers that were created, or renamed."""
+    trigger_definitions: dict[str, str] = field(default_factory=dict)
+    """``CREATE TRIGGER`` of those that were created."""
+    disabled: set[str] = field(default_factory=set)
+    """Triggers that were disabled."""
 
     def rename_column(self, old: str, new: str) -> None:
         """What is known of a column goes with its name."""
@@ -163,8 +168,8 @@ class Script:
         """Values that the transaction has added to enums that were there before."""
         self.time_zone: str | None = None
         """The session's, if it was set."""
-        self.row_by_row = False
-        """In a loop over all rows of a table, which commits nothing."""
+        self.looping = Looping.NONE
+        """In which kind of loop a statement runs."""
         self.inside = False
         """After a BEGIN that is written out."""
         self.invented: set[Name] = set()
