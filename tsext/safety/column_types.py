@@ -96,6 +96,8 @@ def _is_assignable(reading: Reading, old: types.Type, new: types.Type) -> bool |
     database = reading.facts.database
     labels = database.labels if database is not None else {}
     enums = {each.name.rpartition(".")[2] for each in (old, new)} & labels.keys()
+    if old == new and new.name.rpartition(".")[2] in reading.script.types:
+        return False  # the type that the column has was renamed, or dropped
     if enums and new.name.rpartition(".")[2] in labels:
         return old == new
     return casting.is_assignable(old, new)

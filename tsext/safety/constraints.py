@@ -211,7 +211,8 @@ def is_proven(reading: Reading, table: Name, column: str) -> bool:
 
 def _add_key(reading: Reading, table: Name, constraint: Any, columns: list[str]) -> None:
     kind, new = kind_of(constraint), reading.is_new(table)
-    if kind == "CONSTR_PRIMARY" and any(each.kind == "p" for each in reading.constraints(table)):
+    renamed = any(each.primary for each in reading.state(table).constraints.values())
+    if kind == "CONSTR_PRIMARY" and (renamed or any(each.kind == "p" for each in reading.constraints(table))):
         reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
         reading.report(rules.EXISTS_ALREADY, table, what="primary key of", name=table)
         return
@@ -337,9 +338,10 @@ def drop_constraint(reading: Reading, table: Name, command: Any) -> None:
     helped = bool(state.proven or state.validated)
     state.dropped.add(command.name)
     state.proven = {column: by for column, by in state.proven.items() if by != command.name}
-    if state.new or added is not None:
+    if state.new or (added is not None and not added.primary):
         return
-    if (constraint.kind == "p") if constraint is not None else (command.name == f"{table.name}_pkey"):
+    usual = command.name == f"{table.name}_pkey"
+    if added is not None or (constraint.kind == "p" if constraint is not None else usual):
         hazard = reading.report(rules.DROP_PRIMARY_KEY, table, name=command.name)
         reading.script.miss(_primary_key_of(reading, table), hazard)
     elif not helped:

@@ -86,7 +86,7 @@ def _drop(reading: Reading, name: Name, kind: str, node: Any, together: set[Name
     found = reading.find(name) if relation else None
     if kind == "OBJECT_TABLE":
         reading.report(rules.DROP_TABLE, name, what=what, name=name)
-    elif kind not in _UNUSED:
+    elif kind not in _UNUSED and (relation or name.name not in reading.script.renamed):  # a name that nobody knows yet
         reading.report_parting(rules.DROP_OTHER, name, what=what)
     if found is not None and found.aggregates is not None:
         reading.lock(Name(*found.aggregates), LockMode.ACCESS_EXCLUSIVE)

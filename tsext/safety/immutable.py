@@ -7,6 +7,7 @@ from typing import Any
 from tsext.safety import rules
 from tsext.safety.names import Name
 from tsext.safety.reading import Reading
+from tsext.safety.types import of_node
 from tsext.sql import grammar
 
 _STABLE = {
@@ -23,16 +24,34 @@ _STABLE_ALONE = {"age", "to_tsvector", "to_tsquery", "plainto_tsquery"}
 def refuse_changing(reading: Reading, table: Name, what: str, *expressions: Any) -> None:
     """Functions that are not immutable."""
     for expression in expressions:
-        if name := _changing(reading, expression):
+        if name := _changing(reading, table, expression):
             cure = f"use what is immutable instead of {name}"
             reading.report(rules.REFUSED, table, what=f"{what} by {name}, which is not immutable", cure=cure)
 
 
-def _changing(reading: Reading, expression: Any) -> str | None:
+_OF_ZONED = {"date", "date_trunc", "date_part", "extract", "timestamp", "time"}
+"""Functions that depend on the session's time zone, if their argument is a timestamptz."""
+
+
+def _asks_time_zone(reading: Reading, table: Name, node: Any) -> bool:
+    """Whether a cast or call makes something of a column that is a timestamptz, which depends on the time zone."""
+    given = [node.arg] if node.DESCRIPTOR.name == "TypeCast" else list(node.args)
+    named = [each.column_ref.fields[-1].string.sval for each in given if each.WhichOneof("node") == "column_ref"]
+    found = [reading.type_of(table, each) for each in named]
+    return any(each is not None and each.name == "timestamp with time zone" and not each.array for each in found)
+
+
+def _changing(reading: Reading, table: Name, expression: Any) -> str | None:
     if len(grammar.find(expression, "SQLValueFunction")):
         return "what differs from one session, or moment, to another"
+    for each in grammar.find(expression, "TypeCast"):
+        target = of_node(each.type_name).name
+        if target != "timestamp with time zone" and _asks_time_zone(reading, table, each):
+            return f"a cast of timestamptz to {target}"
     for each in grammar.find(expression, "FuncCall"):
         name = Name.of_list(each.funcname).name
+        if name in _OF_ZONED and _asks_time_zone(reading, table, each):
+            return f"{name}() of a timestamptz"
         own = name in reading.script.functions or name in reading.facts.made
         if reading.script.is_volatile(each):
             return f"{name}()"

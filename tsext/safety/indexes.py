@@ -167,9 +167,9 @@ def drop_index(reading: Reading, index: Name, node: Any) -> None:
             reading.report(rules.DOES_NOT_EXIST, what="index", name=index)
         return
     table, known = index_table(reading, index), reading.find(index)
-    owner = next(
-        (each.name for each in reading.constraints(table) if each.index == index.name and each.kind in "pux"), None
-    )
+    was = reading.state(index).was
+    name = was.name if was is not None else index.name
+    owner = next((each.name for each in reading.constraints(table) if each.index == name and each.kind in "pux"), None)
     if owner is not None:
         reading.report(rules.DEPENDENTS, table, name=index, dependents=f"constraint {owner}")
     if known is not None and known.parent is not None:

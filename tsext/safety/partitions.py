@@ -28,6 +28,7 @@ def attach(reading: Reading, table: Name, command: Any) -> None:
     child, parent = reading.find(partition), reading.find(table)
     # what is empty is scanned in no time
     if child is not None and parent is not None and parent.columns and child.whole:
+        _refuse_types(reading, table, partition, child, parent)
         lonely = sorted(set(child.columns) - set(parent.columns) - set(reading.state(table).columns))
         if lonely and not reading.state(partition).lost:
             what = f"a partition with the column {lonely[0]}, which it lacks"
@@ -45,6 +46,15 @@ def attach(reading: Reading, table: Name, command: Any) -> None:
         if other.references:
             reading.lock(Name(*other.references), LockMode.SHARE_ROW_EXCLUSIVE, Work.SCAN if scans else None)
     scan_default_partition(reading, table, bound)
+
+
+def _refuse_types(reading: Reading, table: Name, partition: Name, child: RelationFacts, parent: RelationFacts) -> None:
+    """A partition has columns of the very types of the parent's."""
+    for each in child.columns:
+        own, wanted = reading.type_of(partition, each), reading.type_of(table, each)
+        if each in parent.columns and own is not None and wanted is not None and own != wanted:
+            what = f"a partition whose {each} is a {own}, and not a {wanted}"
+            reading.report(rules.REFUSED, table, what=what, cure=f"make it a {wanted}")
 
 
 def _proves(reading: Reading, partition: Name, parent: RelationFacts | None, bound: Any) -> bool:
@@ -105,7 +115,8 @@ def detach(reading: Reading, table: Name, command: Any) -> None:
         reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE)
         reading.refuse_in_transaction("DETACH PARTITION CONCURRENTLY")
         found = reading.find(table)
-        if found is not None and found.default_partition:
+        default = found.default_partition if found is not None else None
+        if default is not None and not reading.state(Name(*default)).independent:
             what = "DETACH PARTITION CONCURRENTLY of what has a default partition"
             reading.report(rules.REFUSED, table, what=what, cure="DETACH PARTITION, which is instant")
         return

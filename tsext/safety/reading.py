@@ -157,7 +157,8 @@ class Reading:
     def lacks_column(self, table: Name, name: str) -> bool:
         """Whether there is surely no such column."""
         found = self.find(table)
-        if found is None or not found.whole or not found.columns or self.is_own_column(table, name):
+        unsure = found is None or not found.whole or not found.columns or self.script.blind
+        if unsure or self.is_own_column(table, name):
             return False
         return self.column(table, name) is None
 

@@ -30,6 +30,8 @@ class Added:
     """The constants in a CHECK, by which it may say which rows belong to a partition."""
     columns: frozenset[str] = frozenset()
     """All columns of a CHECK."""
+    primary: bool = False
+    """Whether it is a primary key that was there before, by another name."""
     references: Name | None = None
     """The table that a foreign key refers to."""
     referring: tuple[str, ...] = ()
@@ -161,7 +163,7 @@ class Script:
         self.extensions: set[str] = set()
         """Extensions that were created."""
         self.blind = False
-        """Something was run that cannot be read, and may have made whatever is missing."""
+        """Something was run that cannot be read, and may have made whatever is missing; or failed."""
         self.held: dict[Name, LockMode] = {}
         """The strongest lock that the transaction holds on each relation that was there before, if others wait."""
         self.enum_values: dict[str, Name] = {}
