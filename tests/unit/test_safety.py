@@ -521,3 +521,21 @@ def test_batches_that_a_loop_commits_are_few_rows():
     batch = "UPDATE t SET done = true WHERE id IN (SELECT id FROM t WHERE NOT done LIMIT 50)"
     loop = f"DO $$ BEGIN LOOP {batch}; EXIT WHEN NOT FOUND; COMMIT; END LOOP; END $$"
     assert safety.classify([Statement(loop, in_transaction=False)]) == []
+
+
+def test_an_enum_that_is_replaced_is_not_missed():
+    swap = (
+        "ALTER TYPE mood RENAME TO mood_old; CREATE TYPE mood AS ENUM ('sad', 'ok'); "
+        "ALTER TABLE users ALTER COLUMN mood TYPE mood USING mood::text::mood; DROP TYPE mood_old"
+    )
+    assert {each.rule for each in safety.classify([swap]) if each.severity == "error"} == {"alter-column-type"}
+    assert "rename-object" in {each.rule for each in safety.classify(["ALTER TYPE mood RENAME TO mood_old"])}
+
+
+def test_nothing_is_missing_after_what_may_have_made_it():
+    facts = Facts(database=DatabaseFacts(18, {}, ("public",), "UTC"))
+    insert = "INSERT INTO t VALUES (1)"
+    assert [each.rule for each in safety.classify([insert], facts)] == ["does-not-exist"]
+    dynamic = "DO $$ BEGIN EXECUTE 'CREATE TABLE ' || name || ' (id integer)'; END $$"
+    assert [each.rule for each in safety.classify([dynamic, insert], facts)] == ["dynamic-sql"]
+    assert [each.rule for each in safety.classify(["DROP TABLE u", insert], facts)] == ["does-not-exist"]

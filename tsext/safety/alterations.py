@@ -59,7 +59,7 @@ def alter(reading: Reading, node: Any) -> None:
     if kind == "OBJECT_TYPE":
         _alter_type(reading, name, node)
         return
-    if reading.is_missing(name):
+    if reading.is_missing(name) or (node.missing_ok and reading.is_nowhere(name)):
         if not node.missing_ok:
             reading.report(rules.DOES_NOT_EXIST, what="relation", name=name)
         return

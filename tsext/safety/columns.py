@@ -138,7 +138,9 @@ def _add_beside(reading: Reading, table: Name, column: Any, constraint: Any) -> 
 def drop_column(reading: Reading, table: Name, command: Any) -> None:
     """``DROP COLUMN``."""
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
-    if reading.lacks_column(table, command.name):
+    if reading.lacks_column(table, command.name) or (
+        command.missing_ok and reading.knows_no_column(table, command.name)
+    ):
         if not command.missing_ok:
             reading.need_columns(table, command.name)
         return

@@ -86,7 +86,7 @@ def _drop(reading: Reading, name: Name, kind: str, node: Any, together: set[Name
     found = reading.find(name) if relation else None
     if kind == "OBJECT_TABLE":
         reading.report(rules.DROP_TABLE, name, what=what, name=name)
-    elif kind not in _UNUSED and (relation or name.name not in reading.script.renamed):  # a name that nobody knows yet
+    elif kind not in _UNUSED and not (kind == "OBJECT_TYPE" and _is_replaced(reading, name)):
         reading.report_parting(rules.DROP_OTHER, name, what=what)
     if found is not None and found.aggregates is not None:
         reading.lock(Name(*found.aggregates), LockMode.ACCESS_EXCLUSIVE)
@@ -94,6 +94,11 @@ def _drop(reading: Reading, name: Name, kind: str, node: Any, together: set[Name
         reading.report(rules.LOST_TABLE, *([name] if relation else []), name=name)
     if cascade and (takes or not (reading.facts.is_complete or reading.knows(name)) or not relation):
         reading.report(rules.DROP_CASCADE, name=name)
+
+
+def _is_replaced(reading: Reading, name: Name) -> bool:
+    """Whether a type was renamed, so that nobody knows its name, and another has the name that it had."""
+    return reading.script.renamed.get(name.name) in reading.script.types
 
 
 def _is_something_else(reading: Reading, name: Name, kind: str, what: str) -> bool:

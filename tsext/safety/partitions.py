@@ -27,8 +27,9 @@ def attach(reading: Reading, table: Name, command: Any) -> None:
     bound = getattr(command, "def").partition_cmd.bound
     child, parent = reading.find(partition), reading.find(table)
     # what is empty is scanned in no time
+    if parent is not None:
+        _refuse_types(reading, table, partition, parent)
     if child is not None and parent is not None and parent.columns and child.whole:
-        _refuse_types(reading, table, partition, child, parent)
         lonely = sorted(set(child.columns) - set(parent.columns) - set(reading.state(table).columns))
         if lonely and not reading.state(partition).lost:
             what = f"a partition with the column {lonely[0]}, which it lacks"
@@ -48,11 +49,11 @@ def attach(reading: Reading, table: Name, command: Any) -> None:
     scan_default_partition(reading, table, bound)
 
 
-def _refuse_types(reading: Reading, table: Name, partition: Name, child: RelationFacts, parent: RelationFacts) -> None:
+def _refuse_types(reading: Reading, table: Name, partition: Name, parent: RelationFacts) -> None:
     """A partition has columns of the very types of the parent's."""
-    for each in child.columns:
+    for each in parent.columns:
         own, wanted = reading.type_of(partition, each), reading.type_of(table, each)
-        if each in parent.columns and own is not None and wanted is not None and own != wanted:
+        if own is not None and wanted is not None and own != wanted:
             what = f"a partition whose {each} is a {own}, and not a {wanted}"
             reading.report(rules.REFUSED, table, what=what, cure=f"make it a {wanted}")
 

@@ -156,9 +156,12 @@ class Reading:
 
     def lacks_column(self, table: Name, name: str) -> bool:
         """Whether there is surely no such column."""
+        return not self.script.blind and self.knows_no_column(table, name)
+
+    def knows_no_column(self, table: Name, name: str) -> bool:
+        """Whether nothing that can be read tells of such a column."""
         found = self.find(table)
-        unsure = found is None or not found.whole or not found.columns or self.script.blind
-        if unsure or self.is_own_column(table, name):
+        if found is None or not found.whole or not found.columns or self.is_own_column(table, name):
             return False
         return self.column(table, name) is None
 
