@@ -213,7 +213,7 @@ def mistold(facts, setups):
 
 def test_what_is_predicted_is_what_happens(timescaledb):
     name = timescaledb.scalar("SELECT quote_ident(current_database())")
-    setups = [STATEMENTS / "tables_setup.sql", STATEMENTS / "hypertables_setup.sql"]
+    setups = [STATEMENTS / f"{each}_setup.sql" for each in ("tables", "hypertables")]
     texts = [each.read_text("utf-8") for each in setups]
     timescaledb.execute(f"ALTER DATABASE {name} SET timezone = 'UTC'", *texts)
 
@@ -228,6 +228,25 @@ def test_what_is_predicted_is_what_happens(timescaledb):
     assert 'op.create_index_concurrently("x", "h", ["time", "v"], unique=True)' in key.hint, "op.add_unique refuses it"
 
     assert found == [], "\n".join(found)
+
+
+def test_what_is_refused_is_foreseen(timescaledb):
+    setup = STATEMENTS.joinpath("refused_setup.sql").read_text("utf-8")
+    timescaledb.execute(setup)
+    told, foreseen = safety.after(safety.Facts(), [safety.Statement(setup)]), 0
+
+    with timescaledb.engine.connect() as connection:
+        watched = Watched(connection)
+        found = unpredicted(watched, "refused")
+        for each in STATEMENTS.joinpath("refused.sql").read_text("utf-8").splitlines():
+            hazards = safety.classify([safety.Statement(each, in_transaction=True)], told)
+            refused = [hazard.rule for hazard in hazards if hazard.axis == "will-fail"]
+            foreseen += bool(refused)
+            if refused and watched.try_out(each).error is None:
+                found.append(f"{each}\n   is taken, and files tell {refused}")
+
+    assert found == [], "\n".join(found)
+    assert foreseen > 150, "without a database"
 
 
 @pytest.mark.licensed

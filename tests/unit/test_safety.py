@@ -459,3 +459,83 @@ def test_partitions_that_are_there_remain_as_they_are():
         assert [each.rule for each in safety.classify([make, "ALTER TABLE p SET UNLOGGED"], facts)] == refused
         assert [each.rule for each in safety.classify([make.replace("TABLE", "UNLOGGED TABLE")], facts)] == refused
         assert safety.classify([make, "ALTER TABLE p SET TABLESPACE fast"], facts) == []
+
+
+MADE = [
+    "CREATE TABLE t (id integer PRIMARY KEY, done boolean, n integer)",
+    "CREATE TABLE u (id integer PRIMARY KEY, t_id integer, n integer)",
+    "CREATE INDEX u_t ON u (t_id)",
+    "CREATE TABLE stats (n integer)",
+    "CREATE TABLE log (what text)",
+    "CREATE TABLE counted (id integer PRIMARY KEY, v integer)",
+    "CREATE FUNCTION count_it() RETURNS trigger LANGUAGE plpgsql AS "
+    "$$ BEGIN UPDATE stats SET n = n + 1; RETURN NULL; END $$",
+    "CREATE TRIGGER c AFTER INSERT OR UPDATE ON counted FOR EACH STATEMENT EXECUTE FUNCTION count_it()",
+    "CREATE TABLE priced (id integer PRIMARY KEY, price integer, note text)",
+    "CREATE FUNCTION follow() RETURNS trigger LANGUAGE plpgsql AS "
+    "$$ BEGIN UPDATE u SET n = NEW.price WHERE t_id = NEW.id; INSERT INTO log VALUES (TG_OP); RETURN NEW; END $$",
+    "CREATE TRIGGER p AFTER UPDATE OF price ON priced FOR EACH ROW EXECUTE FUNCTION follow()",
+    "CREATE TABLE changed (id integer PRIMARY KEY, price integer, note text)",
+    "CREATE TRIGGER w AFTER UPDATE ON changed FOR EACH ROW WHEN (OLD.price IS DISTINCT FROM NEW.price) "
+    "EXECUTE FUNCTION follow()",
+]
+"""Tables with triggers."""
+
+
+@pytest.mark.parametrize(
+    ("statement", "locks"),
+    [
+        ("UPDATE counted SET v = 1 WHERE id = 1", "stats"),
+        ("INSERT INTO counted VALUES (1, 2)", "stats"),
+        ("DELETE FROM counted WHERE id = 1", None),
+        ("ALTER TABLE counted DISABLE TRIGGER c; UPDATE counted SET v = 1 WHERE id = 1", None),
+        ("DROP TRIGGER c ON counted; UPDATE counted SET v = 1 WHERE id = 1", None),
+        ("UPDATE priced SET price = 1 WHERE id = 1", None),
+        ("UPDATE priced SET note = 'x' WHERE id = 1", None),
+        ("UPDATE priced SET price = 1", "u"),
+        ("UPDATE changed SET note = 'x' WHERE id = 1", None),
+        ("DO $$ DECLARE c CURSOR FOR SELECT id FROM t; BEGIN FOR r IN c LOOP UPDATE t SET n = 1 WHERE id = r.id; "
+         "END LOOP; END $$", "t"),
+        ("DO $$ DECLARE c CURSOR FOR SELECT id FROM t; v int; BEGIN OPEN c; LOOP FETCH c INTO v; EXIT WHEN NOT FOUND; "
+         "UPDATE t SET n = 1 WHERE id = v; END LOOP; END $$", "t"),
+        ("DO $$ DECLARE c refcursor; v int; BEGIN OPEN c FOR SELECT id FROM t; FETCH c INTO v; WHILE FOUND LOOP "
+         "UPDATE t SET n = 1 WHERE CURRENT OF c; FETCH c INTO v; END LOOP; END $$", "t"),
+        ("DO $$ BEGIN LOOP UPDATE t SET done = true WHERE id IN (SELECT id FROM t WHERE NOT done LIMIT 50); "
+         "EXIT WHEN NOT FOUND; END LOOP; END $$", "t"),
+        ("DO $$ BEGIN FOR i IN 0..(SELECT max(id) FROM t) LOOP UPDATE t SET n = 1 WHERE id = i; END LOOP; END $$", "t"),
+        ("DO $$ BEGIN FOR i IN 1..3 LOOP UPDATE t SET n = 1 WHERE id = i; END LOOP; END $$", None),
+        ("DO $$ DECLARE r record; BEGIN FOR r IN SELECT id FROM t LIMIT 3 LOOP UPDATE t SET n = 1 WHERE id = r.id; "
+         "END LOOP; END $$", None),
+        ("DO $$ DECLARE r record; BEGIN FOR r IN SELECT id FROM t WHERE n < 3 LOOP UPDATE t SET n = 1 WHERE id = r.id; "
+         "END LOOP; END $$", None),
+        ("DO $$ DECLARE v int := 3; BEGIN UPDATE t SET n = 1 WHERE id = v; END $$", None),
+    ],
+)  # fmt: skip
+def test_whose_rows_triggers_and_loops_change(statement, locks):
+    facts = safety.after(Facts(), [Statement(each) for each in MADE])
+    found = [each for each in safety.classify([statement], facts) if each.rule == "mass-update"]
+    assert {name for each in found for name in each.relations} - {"priced"} == ({locks} if locks else set())
+
+
+def test_batches_that_a_loop_commits_are_few_rows():
+    batch = "UPDATE t SET done = true WHERE id IN (SELECT id FROM t WHERE NOT done LIMIT 50)"
+    loop = f"DO $$ BEGIN LOOP {batch}; EXIT WHEN NOT FOUND; COMMIT; END LOOP; END $$"
+    assert safety.classify([Statement(loop, in_transaction=False)]) == []
+
+
+def test_an_enum_that_is_replaced_is_not_missed():
+    swap = (
+        "ALTER TYPE mood RENAME TO mood_old; CREATE TYPE mood AS ENUM ('sad', 'ok'); "
+        "ALTER TABLE users ALTER COLUMN mood TYPE mood USING mood::text::mood; DROP TYPE mood_old"
+    )
+    assert {each.rule for each in safety.classify([swap]) if each.severity == "error"} == {"alter-column-type"}
+    assert "rename-object" in {each.rule for each in safety.classify(["ALTER TYPE mood RENAME TO mood_old"])}
+
+
+def test_nothing_is_missing_after_what_may_have_made_it():
+    facts = Facts(database=DatabaseFacts(18, {}, ("public",), "UTC"))
+    insert = "INSERT INTO t VALUES (1)"
+    assert [each.rule for each in safety.classify([insert], facts)] == ["does-not-exist"]
+    dynamic = "DO $$ BEGIN EXECUTE 'CREATE TABLE ' || name || ' (id integer)'; END $$"
+    assert [each.rule for each in safety.classify([dynamic, insert], facts)] == ["dynamic-sql"]
+    assert [each.rule for each in safety.classify(["DROP TABLE u", insert], facts)] == ["does-not-exist"]

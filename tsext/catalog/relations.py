@@ -105,6 +105,8 @@ class RelationFacts:
     """What it is a partition of, or inherits from."""
     triggers: Mapping[str, str] = field(default_factory=dict)
     """Triggers, and the functions that they run."""
+    trigger_definitions: Mapping[str, str] = field(default_factory=dict)
+    """``CREATE TRIGGER`` of those that are enabled."""
     policies: bool = False
     """Whether it has row security policies."""
     row_security: bool = False
@@ -162,6 +164,9 @@ class DatabaseFacts:
     """Without their schemas, those of tables left out."""
     extensions: frozenset[str] = frozenset()
     """Those that are in the database."""
+    functions: frozenset[str] = frozenset()
+    """The names of all functions, procedures and aggregates."""
+    roles: frozenset[str] = frozenset()
     whole: bool = True
     """Whether this is all that there is; if not, files tell of it, and nothing but sizes and the like is sure."""
 
@@ -184,6 +189,8 @@ def database_facts(connection: Connection) -> DatabaseFacts:
         labels={each.name: tuple(each.labels) for each in rows(connection, "enums")},
         types=frozenset(found.types),
         extensions=frozenset(found.extensions),
+        functions=frozenset(found.functions),
+        roles=frozenset(found.roles),
     )
 
 
@@ -226,6 +233,7 @@ def _structure(row: Any) -> RelationFacts:
         partition_key=tuple(row.partition_key or ()),
         parent=_name(row.parent),
         triggers=row.triggers or {},
+        trigger_definitions=row.trigger_definitions or {},
         tablespace=row.tablespace,
         access_method=row.access_method,
         policies=row.policies,

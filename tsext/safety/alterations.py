@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tsext.catalog import IndexFacts
 from tsext.model.locks import LockMode, Work
 from tsext.safety import column_types, columns, constraints, hypertables, partitions, rules
 from tsext.safety.names import Name
@@ -58,7 +59,7 @@ def alter(reading: Reading, node: Any) -> None:
     if kind == "OBJECT_TYPE":
         _alter_type(reading, name, node)
         return
-    if reading.is_missing(name):
+    if reading.is_missing(name) or (node.missing_ok and reading.is_nowhere(name)):
         if not node.missing_ok:
             reading.report(rules.DOES_NOT_EXIST, what="relation", name=name)
         return
@@ -135,12 +136,51 @@ def _alter_table(reading: Reading, table: Name, subtype: str, command: Any) -> N
         columns.rewrite(reading, table, *_REWRITES[subtype])
     elif subtype in _SHARE_ROW_EXCLUSIVE:
         reading.lock(table, LockMode.SHARE_ROW_EXCLUSIVE)
+        _need_trigger(reading, table, command.name)
+        _switch_triggers(reading, table, command.name, on=subtype.startswith("AT_Enable"))
         if subtype.startswith("AT_Disable") and not reading.is_new(table):
             reading.report(rules.DISABLE_TRIGGER, table)
     elif subtype in _SHARE_UPDATE_EXCLUSIVE:
         reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE)
+        if subtype == "AT_ClusterOn":
+            _need_index(reading, table, command.name)
     else:
         reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
+        if subtype == "AT_ReplicaIdentity":
+            _identify(reading, table, getattr(command, "def").replica_identity_stmt)
+
+
+def _need_trigger(reading: Reading, table: Name, name: str) -> None:
+    found, state = reading.find(table), reading.state(table)
+    if name and found is not None and found.whole and name not in {*found.triggers, *state.triggers}:
+        reading.report(rules.DOES_NOT_EXIST, table, what="trigger", name=name)
+
+
+def _switch_triggers(reading: Reading, table: Name, name: str, *, on: bool) -> None:
+    """Triggers that are enabled or disabled: one, or all."""
+    found, state = reading.find(table), reading.script.change(table)
+    known = found.triggers if found is not None else {}
+    named = {name} if name else {*known, *state.triggers}
+    state.disabled = state.disabled - named if on else state.disabled | named
+
+
+def _need_index(reading: Reading, table: Name, name: str) -> IndexFacts | None:
+    """An index of a table, by its name; None if there is none, or it is not known."""
+    found = next((each for each in reading.indexes(table) if each.name == name), None)
+    if found is None and reading.knows(table):
+        reading.report(rules.DOES_NOT_EXIST, table, what="index", name=name)
+    return found
+
+
+def _identify(reading: Reading, table: Name, node: Any) -> None:
+    """``REPLICA IDENTITY``: an index must be unique, whole, and of columns that are never null."""
+    index = _need_index(reading, table, node.name) if node.identity_type == "i" else None
+    if index is None:
+        return
+    nullable = [each for each in index.columns if not constraints.is_proven(reading, table, each)]
+    if not index.unique or not index.whole or index.has_expressions or (nullable and reading.knows(table)):
+        wanted = "it takes a unique index, without WHERE, of columns that are NOT NULL"
+        reading.report(rules.REFUSED, table, what=f"the index {index.name} as its identity", cure=wanted)
 
 
 def _is_partitioned(reading: Reading, table: Name) -> bool:

@@ -31,6 +31,12 @@ _SETTINGS = {
     "set_chunk_time_interval", "set_partitioning_interval", "set_number_partitions", "set_integer_now_func",
     "enable_chunk_skipping", "disable_chunk_skipping", "by_range", "by_hash", "show_chunks", "set_adaptive_chunking",
 }  # fmt: skip
+_OF_HYPERTABLES = {
+    "add_dimension", "set_chunk_time_interval", "set_partitioning_interval", "set_number_partitions", "drop_chunks",
+    "add_retention_policy", "add_reorder_policy", "add_compression_policy", "add_columnstore_policy", "show_chunks",
+    "set_integer_now_func", "enable_chunk_skipping",
+}  # fmt: skip
+"""Functions whose first argument is a hypertable."""
 _WAITING = {"pg_sleep", "pg_sleep_for", "pg_sleep_until"}
 _LOCKING = {
     "add_dimension": (0, LockMode.SHARE_UPDATE_EXCLUSIVE),
@@ -50,8 +56,10 @@ def read(reading: Reading, node: Any) -> None:
         elif name.name == "drop_chunks":
             _drop_chunks(reading, call)
         elif name.name in _LICENSED:
+            _need_hypertable(reading, name.name, call)
             _licensed(reading, name.name, node)
         elif name.name in _LOCKING:
+            _need_hypertable(reading, name.name, call)
             position, mode = _LOCKING[name.name]
             if (table := relation(call, position)) is not None:
                 reading.lock(table, mode)
@@ -59,6 +67,8 @@ def read(reading: Reading, node: Any) -> None:
             holding.wait(reading)
         elif name.name == "set_config":
             _set_config(reading, call)
+        elif name.name in _OF_HYPERTABLES:
+            _need_hypertable(reading, name.name, call)
         elif name.name not in _SETTINGS and _is_users_own(reading, name):
             _run(reading, name, call, f"{name}()")
 
@@ -77,6 +87,17 @@ def _run(reading: Reading, name: Name, call: Any, shown: str) -> None:
             inner.running = (*inner.running, each)
             dynamic.run(inner, each.body)
             reading.take(inner)
+
+
+def _need_hypertable(reading: Reading, function: str, call: Any) -> None:
+    """What only hypertables have; some of it continuous aggregates, too."""
+    table = relation(call) if function in _OF_HYPERTABLES else None
+    if table is None:
+        return
+    found, state = reading.find(table), reading.state(table)
+    plain = found is not None and found.whole and found.hypertable is None and found.aggregates is None
+    if plain and not state.hypertable:
+        reading.report(rules.HYPERTABLE_REFUSES, table, what=f"{function}: it is none", cure="op.create_hypertable")
 
 
 def _set_config(reading: Reading, call: Any) -> None:
@@ -155,6 +176,14 @@ def _create_hypertable(reading: Reading, call: Any) -> None:
         if "if_not_exists" not in given:
             reading.report(rules.EXISTS_ALREADY, what="hypertable", name=table)
         return
+    kind = found.kind if found is not None and found.whole else "r"
+    if kind != "r":
+        what = "create_hypertable of a view, or of what is partitioned already"
+        reading.report(rules.HYPERTABLE_REFUSES, table, what=what, cure="make a table of its own")
+        return
+    column = dimension(call)
+    if column is not None:
+        reading.need_columns(table, column)
     migrates = "migrate_data" in given and is_true(given["migrate_data"])
     new = reading.is_new(table)
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.REWRITE if migrates and not new else None)
@@ -182,6 +211,7 @@ def dimension(call: Any) -> str | None:
 
 def _drop_chunks(reading: Reading, call: Any) -> None:
     table = relation(call)
+    _need_hypertable(reading, "drop_chunks", call)
     if table is not None:
         found = reading.find(table)
         reading.lock(table, LockMode.ACCESS_EXCLUSIVE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from tsext.errors import Severity
 from tsext.safety import (  # noqa: F401  (those that are not used here register what they read)
     alterations,
     calls,
@@ -22,7 +23,7 @@ from tsext.safety import (  # noqa: F401  (those that are not used here register
     user_types,
 )
 from tsext.safety.facts import Facts
-from tsext.safety.hazards import Hazard, Lock, Statement
+from tsext.safety.hazards import Axis, Hazard, Lock, Statement
 from tsext.safety.names import Name
 from tsext.safety.reading import Part, Reading
 from tsext.safety.script import Script
@@ -137,8 +138,14 @@ def _reading(part: Part, facts: Facts, script: Script, *, in_transaction: bool) 
         holding.hold(reading)
     else:
         script.end_transaction()
+    script.blind = script.blind or any(_fails(each) for each in reading.hazards)
     reading.others = reading.locks_of_others()
     return reading
+
+
+def _fails(hazard: Hazard) -> bool:
+    """Whether the server refuses the statement, so that nobody knows what will be there for the next."""
+    return hazard.axis is Axis.WILL_FAIL and hazard.severity is Severity.ERROR
 
 
 def _read(reading: Reading) -> None:

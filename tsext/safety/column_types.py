@@ -7,7 +7,7 @@ from typing import Any
 
 from tsext.catalog import ColumnFacts
 from tsext.model.locks import LockMode, Work
-from tsext.safety import columns, rules, types
+from tsext.safety import casting, columns, constraints, definitions, rules, types
 from tsext.safety.names import Name
 from tsext.safety.reading import Reading
 
@@ -27,6 +27,10 @@ def column_type(reading: Reading, table: Name, command: Any) -> None:
         return
     before = reading.type_of(table, command.name)
     change = _change_of(reading, definition, command.name, before)
+    _refuse_cast(reading, table, command.name, definition, before)
+    if computed := reading.state(table).computing(command.name):
+        shown = ", ".join(f"generated column {each}" for each in computed)
+        reading.report(rules.DEPENDENTS, table, name=f"{table}.{command.name}", dependents=shown)
     if column is not None:
         _refuse_identity(reading, table, column, new)
         change = _in_full(reading, change, column, definition)
@@ -75,6 +79,30 @@ def _change_of(reading: Reading, definition: Any, name: str, before: types.Type 
     return change
 
 
+def _refuse_cast(reading: Reading, table: Name, name: str, definition: Any, before: types.Type | None) -> None:
+    """What has no cast that is applied by itself: neither to the values without USING, nor to a DEFAULT with it."""
+    new = _target(reading, types.of_node(definition.type_name))
+    if before is None or _is_assignable(reading, before, new) is not False:
+        return
+    if not definition.HasField("raw_default"):
+        cure = f"say how: USING {name}::{new}"
+        reading.report(rules.REFUSED, table, what=f"to make {name}, a {before}, a {new} by itself", cure=cure)
+    elif definitions.source_of(reading, table, name) == "default":
+        cure = f"ALTER COLUMN {name} DROP DEFAULT first, and set another afterwards, in the same statement"
+        reading.report(rules.REFUSED, table, what=f"to make the DEFAULT of {name} a {new}", cure=cure)
+
+
+def _is_assignable(reading: Reading, old: types.Type, new: types.Type) -> bool | None:
+    database = reading.facts.database
+    labels = database.labels if database is not None else {}
+    enums = {each.name.rpartition(".")[2] for each in (old, new)} & labels.keys()
+    if old == new and new.name.rpartition(".")[2] in reading.script.types:
+        return False  # the type that the column has was renamed, or dropped
+    if enums and new.name.rpartition(".")[2] in labels:
+        return old == new
+    return casting.is_assignable(old, new)
+
+
 def _refuse_identity(reading: Reading, table: Name, column: ColumnFacts, new: types.Type) -> None:
     if (
         column.identity
@@ -114,7 +142,12 @@ def _lock_foreign_keys(reading: Reading, table: Name, column: str, work: Work | 
     """The foreign keys of a column, and those to it, are made anew, and checked again if its values change."""
     for each in reading.constraints(table):
         if each.references and column in each.columns:
+            constraints.refuse_types(reading, table, each.columns, Name(*each.references), each.referenced)
             reading.lock(Name(*each.references), LockMode.ACCESS_EXCLUSIVE, work if each.validated else None)
+    for made in reading.state(table).constraints.values():
+        if made.references is not None and column in made.referring:
+            constraints.refuse_types(reading, table, made.referring, made.references, made.referenced)
+            reading.lock(made.references, LockMode.ACCESS_EXCLUSIVE, work if made.validated else None)
     found = reading.find(table)
     if found is None:
         return
@@ -122,6 +155,7 @@ def _lock_foreign_keys(reading: Reading, table: Name, column: str, work: Work | 
         name = Name(other.schema, other.name)
         for each in reading.constraints(name):
             if each.references == (found.schema, found.name) and column in each.referenced:
+                constraints.refuse_types(reading, name, each.columns, table, each.referenced)
                 reading.lock(name, LockMode.ACCESS_EXCLUSIVE, work if each.validated else None)
 
 

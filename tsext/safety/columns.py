@@ -6,12 +6,11 @@ from typing import Any
 
 from tsext.catalog import Dependent, RelationFacts
 from tsext.model.locks import LockMode, Work
-from tsext.safety import constraints, hints, rules, types
+from tsext.safety import constraints, definitions, hints, rules, types
 from tsext.safety.constraints import constraints_of, is_proven, kind_of
-from tsext.safety.expressions import is_null, text_of, volatile_function
+from tsext.safety.expressions import columns_in, is_null, volatile_function
 from tsext.safety.names import Name, name_in
 from tsext.safety.reading import Reading, cascades
-from tsext.sql import grammar
 
 _EXPRESSION = ("SET EXPRESSION", "add a column beside it, and drop the old one in a contract revision")
 _IN_BATCHES = "op.add_column_with_default, which fills the rows that are there in batches"
@@ -28,11 +27,17 @@ def add_column(reading: Reading, table: Name, command: Any) -> None:
         return
     constraints = constraints_of(column)
     _refuse_lonely(reading, table)
-    _refuse_column(reading, table, column, constraints)
+    definitions.refuse_column(reading, table, column)
     why = _rewrites(reading, column, constraints)
     state = reading.script.change(table)
     state.columns[column.colname] = None
     state.types[column.colname] = types.of_new_column(column.type_name)
+    generated = constraints.get("CONSTR_GENERATED")
+    if generated is not None:
+        state.sources[column.colname] = "generated"
+        state.computed[column.colname] = frozenset(columns_in(generated.raw_expr))
+    elif "CONSTR_IDENTITY" in constraints:
+        state.sources[column.colname] = "identity"
     if not constraints.keys() & {"CONSTR_DEFAULT", "CONSTR_GENERATED", "CONSTR_IDENTITY"} and not why:
         state.empty.add(column.colname)
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.REWRITE if why else None)
@@ -51,25 +56,6 @@ def _refuse_lonely(reading: Reading, table: Name) -> None:
     parent = reading.parent(table)
     if parent is not None and parent.kind == "p":
         reading.report(rules.REFUSED, table, what="a column that only a partition has", cure="add it to the parent")
-
-
-_SYSTEM_COLUMNS = frozenset({"tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"})
-
-
-def _refuse_column(reading: Reading, table: Name, column: Any, constraints: dict[str, Any]) -> None:
-    """Names that every table has already, and DEFAULTs that are none."""
-    if column.colname in _SYSTEM_COLUMNS:
-        reading.report(rules.REFUSED, table, what=f"a column {column.colname}, as each table has", cure="rename it")
-    default = constraints.get("CONSTR_DEFAULT")
-    if default is None:
-        return
-    if any(True for _ in grammar.find(default.raw_expr, "SubLink")):
-        reading.report(rules.REFUSED, table, what="a query as DEFAULT", cure="give a value, or call a function")
-    database, type_ = reading.facts.database, types.of_node(column.type_name)
-    labels = database.labels.get(type_.name.rpartition(".")[2]) if database is not None else None
-    given = text_of(default.raw_expr)
-    if labels and given is not None and not type_.array and given not in (*labels, *reading.script.enum_values):
-        reading.report(rules.DOES_NOT_EXIST, what="value", name=f"{given} of {type_}")
 
 
 def _rewrites(reading: Reading, column: Any, constraints: dict[str, Any]) -> tuple[str, str] | None:
@@ -152,13 +138,19 @@ def _add_beside(reading: Reading, table: Name, column: Any, constraint: Any) -> 
 def drop_column(reading: Reading, table: Name, command: Any) -> None:
     """``DROP COLUMN``."""
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
-    if reading.lacks_column(table, command.name):
+    if reading.lacks_column(table, command.name) or (
+        command.missing_ok and reading.knows_no_column(table, command.name)
+    ):
         if not command.missing_ok:
             reading.need_columns(table, command.name)
         return
     column, found = reading.column(table, command.name), reading.find(table)
     own = reading.is_own_column(table, command.name)
     state = reading.script.change(table)
+    computed = [] if cascades(command) else state.computing(command.name)
+    if computed:
+        shown = ", ".join(f"generated column {each}" for each in computed)
+        reading.report(rules.DEPENDENTS, table, name=f"{table}.{command.name}", dependents=shown)
     state.forget_column(command.name)
     state.columns.pop(command.name, None)
     state.lost.add(column.name if column is not None else command.name)
@@ -274,7 +266,7 @@ def drop_not_null(reading: Reading, table: Name, command: Any) -> None:
         reading.report(
             rules.REFUSED, table, what=f"a column {command.name} of its primary key that may be null", cure=cure
         )
-    elif _source(reading, table, command.name) == "identity":
+    elif definitions.source_of(reading, table, command.name) == "identity":
         what = f"an identity column {command.name} that may be null"
         reading.report(rules.REFUSED, table, what=what, cure="DROP IDENTITY first")
 
@@ -288,7 +280,7 @@ def alter_column(reading: Reading, table: Name, command: Any) -> None:
 def set_default(reading: Reading, table: Name, command: Any) -> None:
     """``SET DEFAULT`` and ``DROP DEFAULT``."""
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
-    source = _source(reading, table, command.name)
+    source = definitions.source_of(reading, table, command.name)
     if reading.need_columns(table, command.name) and source in ("generated", "identity"):
         what = f"a DEFAULT of {command.name}, which is generated"
         reading.report(rules.REFUSED, table, what=what, cure="DROP EXPRESSION or DROP IDENTITY first")
@@ -296,6 +288,7 @@ def set_default(reading: Reading, table: Name, command: Any) -> None:
     dropped = not command.HasField("def")
     reading.script.change(table).sources[command.name] = "" if dropped else "default"
     if not dropped:
+        definitions.refuse_default(reading, table, reading.type_of(table, command.name), getattr(command, "def"))
         reading.script.replace(_default_of(reading, table, command.name))
     elif reading.is_new(table):
         return
@@ -306,15 +299,6 @@ def set_default(reading: Reading, table: Name, command: Any) -> None:
         reading.script.miss(_default_of(reading, table, command.name), hazard)
 
 
-def _source(reading: Reading, table: Name, column: str) -> str:
-    """What gives a column its value: ``default``, ``identity``, ``generated``; empty if it is nothing, or not known."""
-    known = reading.column(table, column)
-    found = "" if known is None or not known.has_default else "default"
-    if known is not None and (known.identity or known.generated):
-        found = "identity" if known.identity else "generated"
-    return reading.state(table).sources.get(column, found)
-
-
 def _default_of(reading: Reading, table: Name, column: str) -> Name:
     """What to call what gives a column its value, so that another can take its place."""
     return Name(f"{reading.script.key(table)}", f"default of {column}")
@@ -323,13 +307,24 @@ def _default_of(reading: Reading, table: Name, column: str) -> Name:
 def drop_expression(reading: Reading, table: Name, command: Any) -> None:
     """``DROP EXPRESSION``."""
     alter_column(reading, table, command)
-    reading.script.change(table).sources[command.name] = ""
+    _refuse_drop(reading, table, command, "generated")
+    state = reading.script.change(table)
+    state.computed.pop(command.name, None)
+    state.sources[command.name] = ""
+
+
+def _refuse_drop(reading: Reading, table: Name, command: Any, wanted: str) -> None:
+    known = reading.column(table, command.name)
+    if known is not None and definitions.source_of(reading, table, command.name) != wanted and not command.missing_ok:
+        what = f"to drop what {command.name} has not: it is no {wanted} column"
+        reading.report(rules.REFUSED, table, what=what, cure="write IF EXISTS")
 
 
 def drop_identity(reading: Reading, table: Name, command: Any) -> None:
     """``DROP IDENTITY``."""
     alter_column(reading, table, command)
-    known, source = reading.column(table, command.name), _source(reading, table, command.name)
+    _refuse_drop(reading, table, command, "identity")
+    known, source = reading.column(table, command.name), definitions.source_of(reading, table, command.name)
     reading.script.change(table).sources[command.name] = ""
     if not reading.is_own_column(table, command.name) and (known is None or source == "identity"):
         hazard = reading.report(rules.DROP_IDENTITY, table, column=command.name)
@@ -340,7 +335,7 @@ def add_identity(reading: Reading, table: Name, command: Any) -> None:
     """``ADD GENERATED … AS IDENTITY``."""
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     reading.script.replace(_default_of(reading, table, command.name))
-    column, source = reading.column(table, command.name), _source(reading, table, command.name)
+    column, source = reading.column(table, command.name), definitions.source_of(reading, table, command.name)
     if not reading.need_columns(table, command.name) or column is None:
         return
     state = reading.script.change(table)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import count
 from typing import Any
 
 from tsext.catalog import ConstraintFacts, RelationFacts
 from tsext.model.locks import LockMode, Work
-from tsext.safety import hints, rules
+from tsext.safety import casting, hints, rules
 from tsext.safety.expressions import columns_in, constants_in, constants_of, not_null_columns, proves_not_null
 from tsext.safety.names import Name
 from tsext.safety.reading import Reading, cascades
@@ -44,10 +44,19 @@ def add_constraint(reading: Reading, table: Name, command: Any) -> None:
         reading.need_columns(table, *columns)
         add(reading, table, constraint, columns)
     added = reading.script.change(table).constraints
-    referenced = reading.script.key(Name.of_range(constraint.pktable)) if constraint.HasField("pktable") else None
-    unnamed = added.pop("", Added(not constraint.skip_validation, references=referenced))
+    unnamed = added.pop("", Added(not constraint.skip_validation))
+    if constraint.HasField("pktable"):
+        unnamed = _added_key(reading, constraint, columns)
     known = {each.name for each in reading.constraints(table)} | set(added)
     added.setdefault(name or usual_name(table.name, constraint, columns, known), unnamed)
+
+
+def _added_key(reading: Reading, constraint: Any, columns: list[str]) -> Added:
+    """A foreign key that was added."""
+    referenced = Name.of_range(constraint.pktable)
+    keys = [each.string.sval for each in constraint.pk_attrs] or primary_key(reading, referenced)
+    key, valid = reading.script.key(referenced), not constraint.skip_validation
+    return Added(valid, references=key, referring=tuple(columns), referenced=tuple(keys))
 
 
 _SUFFIXES = {"CONSTR_PRIMARY": "pkey", "CONSTR_UNIQUE": "key", "CONSTR_EXCLUSION": "excl", "CONSTR_FOREIGN": "fkey",
@@ -74,6 +83,8 @@ def add_foreign_key(reading: Reading, table: Name, constraint: Any, columns: lis
     referenced = Name.of_range(constraint.pktable)
     nothing_to_check = reading.is_new(table) and (not reading.state(table).filled or reading.is_new(referenced))
     check_referenced(reading, referenced, constraint)
+    keys = [each.string.sval for each in constraint.pk_attrs] or primary_key(reading, referenced)
+    refuse_types(reading, table, columns, referenced, keys)
     found = reading.find(table)
     if constraint.skip_validation and found is not None and found.kind == "p" and not reading.depth:
         cure = "add it in a maintenance window, or to each partition"
@@ -81,12 +92,27 @@ def add_foreign_key(reading: Reading, table: Name, constraint: Any, columns: lis
     work = Work.SCAN if validated and not nothing_to_check else None
     reading.lock(table, LockMode.SHARE_ROW_EXCLUSIVE, work)
     reading.lock(referenced, LockMode.SHARE_ROW_EXCLUSIVE, work)
-    if constraint.skip_validation:
-        added = Added(validated=False, references=reading.script.key(referenced))
-        reading.script.change(table).constraints[constraint.conname] = added
-    elif work is not None:
+    if work is not None:
         arguments = hints.foreign_key(reading, table, constraint, columns)
         reading.report(rules.ADD_FOREIGN_KEY, table, referenced, arguments=arguments, referenced=referenced)
+
+
+def refuse_types(reading: Reading, table: Name, columns: Sequence[str], referenced: Name, keys: Sequence[str]) -> None:
+    """A foreign key whose columns cannot be compared with those that it refers to."""
+    if keys and len(keys) != len(columns):
+        what = f"a foreign key of {len(columns)} columns to {len(keys)}"
+        reading.report(rules.REFUSED, table, what=what, cure="name as many")
+        return
+    for column, key in zip(columns, keys, strict=False):
+        own, other = reading.type_of(table, column), reading.type_of(referenced, key)
+        if own is not None and other is not None and casting.can_refer(own, other) is False:
+            what = f"a foreign key of {column}, a {own}, to {referenced}.{key}, a {other}"
+            reading.report(rules.REFUSED, table, what=what, cure="make both of one type")
+
+
+def primary_key(reading: Reading, table: Name) -> list[str]:
+    """Its columns; none, if that is not known."""
+    return list(next((each.columns for each in reading.constraints(table) if each.kind == "p"), ()))
 
 
 def check_referenced(reading: Reading, referenced: Name, constraint: Any) -> None:
@@ -124,6 +150,7 @@ def add(reading: Reading, table: Name, constraint: Any, columns: list[str]) -> N
 
 def _add_check(reading: Reading, table: Name, constraint: Any) -> None:
     columns = not_null_columns(constraint.raw_expr)
+    refuse_expression(reading, table, "a CHECK", constraint.raw_expr)
     reading.need_columns(table, *columns_in(constraint.raw_expr))
     if not constraint.is_enforced:
         reading.need_postgresql(18, "NOT ENFORCED", "leave it out")
@@ -139,6 +166,15 @@ def _add_check(reading: Reading, table: Name, constraint: Any) -> None:
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, Work.SCAN if scans else None)
     if scans:
         reading.report(rules.ADD_CHECK, table, arguments=hints.check(reading, table, constraint))
+
+
+def refuse_expression(reading: Reading, table: Name, where: str, expression: Any) -> None:
+    """Queries and aggregates, where there are no rows but one."""
+    if len(grammar.find(expression, "SubLink")):
+        reading.report(rules.REFUSED, table, what=f"a query in {where}", cure="give a value, or call a function")
+    called = {Name.of_list(each.funcname).name for each in grammar.find(expression, "FuncCall")}
+    if called & {"count", "sum", "avg", "min", "max"}:
+        reading.report(rules.REFUSED, table, what=f"an aggregate in {where}", cure="leave it out")
 
 
 def _add_not_null(reading: Reading, table: Name, constraint: Any, columns: list[str]) -> None:
@@ -175,7 +211,8 @@ def is_proven(reading: Reading, table: Name, column: str) -> bool:
 
 def _add_key(reading: Reading, table: Name, constraint: Any, columns: list[str]) -> None:
     kind, new = kind_of(constraint), reading.is_new(table)
-    if kind == "CONSTR_PRIMARY" and any(each.kind == "p" for each in reading.constraints(table)):
+    renamed = any(each.primary for each in reading.state(table).constraints.values())
+    if kind == "CONSTR_PRIMARY" and (renamed or any(each.kind == "p" for each in reading.constraints(table))):
         reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
         reading.report(rules.EXISTS_ALREADY, table, what="primary key of", name=table)
         return
@@ -193,6 +230,10 @@ def _add_key(reading: Reading, table: Name, constraint: Any, columns: list[str])
         reading.report(
             rules.REFUSED, table, what=f"{what} without {lacking}, by which it is partitioned", cure="add it"
         )
+    for each in columns if kind != "CONSTR_EXCLUSION" else ():
+        type_ = reading.type_of(table, each)
+        if type_ is not None and type_.name == "json" and not type_.array:
+            reading.report(rules.REFUSED, table, what=f"a unique constraint of {each}, a json", cure="use jsonb")
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE, None if new else Work.BUILD)
     reading.script.change(table).keys.append(frozenset(columns))
     if not new:
@@ -260,6 +301,8 @@ def validate(reading: Reading, table: Name, command: Any) -> None:
     reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE, work)
     if reading.knows(table) and constraint is None and added is None:
         reading.report(rules.DOES_NOT_EXIST, table, what="constraint", name=command.name)
+    if constraint is not None and constraint.kind in "pux":
+        reading.report(rules.REFUSED, table, what=f"to validate {command.name}, a key", cure="leave it out")
     references = _referenced(constraint, added)
     if references is not None:
         reading.lock(references, LockMode.ROW_SHARE, work)
@@ -295,9 +338,10 @@ def drop_constraint(reading: Reading, table: Name, command: Any) -> None:
     helped = bool(state.proven or state.validated)
     state.dropped.add(command.name)
     state.proven = {column: by for column, by in state.proven.items() if by != command.name}
-    if state.new or added is not None:
+    if state.new or (added is not None and not added.primary):
         return
-    if (constraint.kind == "p") if constraint is not None else (command.name == f"{table.name}_pkey"):
+    usual = command.name == f"{table.name}_pkey"
+    if added is not None or (constraint.kind == "p" if constraint is not None else usual):
         hazard = reading.report(rules.DROP_PRIMARY_KEY, table, name=command.name)
         reading.script.miss(_primary_key_of(reading, table), hazard)
     elif not helped:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from tsext.model.locks import LockMode, Work
-from tsext.safety import calls, extent, hypertables, rules
+from tsext.safety import calls, extent, firing, hypertables, rules, values
 from tsext.safety.expressions import gives_many_rows, longest_series, reads_everything
+from tsext.safety.looping import Looping
 from tsext.safety.names import Name
 from tsext.safety.reading import READERS, Reading, reads
 from tsext.safety.tables import read_relations, read_whole
@@ -38,20 +39,23 @@ def select(reading: Reading, node: Any) -> None:
 def insert(reading: Reading, node: Any) -> None:
     """``INSERT``."""
     table = Name.of_range(node.relation)
-    values = node.select_stmt.select_stmt
+    source = node.select_stmt.select_stmt
+    values.refuse_rows(reading, node)
     if node.HasField("select_stmt"):
-        read_relations(reading, values, work=Work.SCAN)
-        calls.read(reading, values)
-        if gives_many_rows(values):
+        read_relations(reading, source, work=Work.SCAN)
+        calls.read(reading, source)
+        if gives_many_rows(source):
             reading.script.change(table).filled = True
             _fill(reading, table, node)
+    used = read_whole(reading, source) if node.HasField("select_stmt") else []
+    firing.fire(reading, table, "INSERT", rows=Looping.ALL if used else Looping.NONE)
     reading.lock(table, LockMode.ROW_EXCLUSIVE)
 
 
 def _fill(reading: Reading, table: Name, node: Any) -> None:
     """An ``INSERT`` of the rows that a query gives; those that it changes on conflict are locked."""
-    values, series = node.select_stmt.select_stmt, longest_series(node.select_stmt)
-    used = read_whole(reading, values)
+    source, series = node.select_stmt.select_stmt, longest_series(node.select_stmt)
+    used = read_whole(reading, source)
     if used:
         reading.script.change(table).copied = True
     if reading.is_new(table) or not (series >= extent.MANY or used):
@@ -70,6 +74,7 @@ def update(reading: Reading, node: Any) -> None:
     table = Name.of_range(node.relation)
     changed = [each.res_target.name for each in node.target_list]
     hypertables.warn_of_moves(reading, table, changed)
+    values.refuse(reading, table, [(each.res_target.name, each.res_target.val) for each in node.target_list])
     _change(reading, node, "UPDATE")
     reading.script.change(table).empty.difference_update(changed)
 
@@ -106,8 +111,12 @@ def _change(reading: Reading, node: Any, verb: str) -> None:
         return
     read_relations(reading, node, besides=table)
     condition = extent.condition(reading, node)
-    row_by_row = condition is None and reading.script.row_by_row
-    some = condition is False or (condition is None and not row_by_row and extent.names_a_value(reading, node))
+    rows = _repeated(reading, node) if condition is None else Looping.NONE
+    row_by_row = rows >= Looping.REST
+    alone = condition is None and rows is Looping.NONE
+    some = condition is False or (alone and extent.names_a_value(reading, node))
+    if condition is not False:
+        _fire(reading, node, verb, Looping.ALL if condition is True else rows)
     reading.lock(table, LockMode.ROW_EXCLUSIVE, None if some else Work.SCAN)
     if some or reading.is_new(table):
         return
@@ -116,6 +125,20 @@ def _change(reading: Reading, node: Any, verb: str) -> None:
         reading.report(rules.MASS_UPDATE, table, verb=verb, cure=_in_batches(table, verb))
     elif not extent.is_batch(reading, node):
         _report_wide(reading, table, verb)
+
+
+def _repeated(reading: Reading, node: Any) -> Looping:
+    """Which rows the loop is about, for a statement of some rows in it."""
+    looping = reading.script.looping
+    if looping is Looping.REST:
+        again = extent.is_batch(reading, node) or extent.goes_by_variable(reading, node)
+        return Looping.REST if again else Looping.NONE
+    return looping if looping is Looping.ALL or extent.goes_by_variable(reading, node) else Looping.NONE
+
+
+def _fire(reading: Reading, node: Any, verb: str, rows: Looping) -> None:
+    changed = [each.res_target.name for each in node.target_list] if verb == "UPDATE" else None
+    firing.fire(reading, Name.of_range(node.relation), verb, rows=rows, changed=changed)
 
 
 def _report_wide(reading: Reading, table: Name, verb: str) -> None:
@@ -148,6 +171,8 @@ def truncate(reading: Reading, node: Any) -> None:
             continue
         reading.report(rules.TRUNCATE, table)
         found = reading.find(table)
+        if found is not None and found.kind in "vm":
+            reading.report(rules.REFUSED, table, what="TRUNCATE of a view", cure="name its tables")
         if not each.range_var.inh:
             hypertables.refuse_truncate_only(reading, table)
         others = reading.facts.referencing(found) if found is not None else []

@@ -7,9 +7,10 @@ from typing import Any
 
 from tsext.catalog import RelationFacts
 from tsext.model.locks import LockMode
-from tsext.safety import columns, hypertables, indexes, rules
+from tsext.safety import columns, hypertables, indexes, missing, rules
 from tsext.safety.names import Name, name_in, name_of
 from tsext.safety.reading import Reading, cascades, reads
+from tsext.safety.script import State
 from tsext.sql import grammar
 
 _LOST = {"OBJECT_TABLE", "OBJECT_SCHEMA", "OBJECT_SEQUENCE"}
@@ -52,6 +53,9 @@ def drop(reading: Reading, node: Any) -> None:
             reading.script.schemas.pop(name.name, None)
         elif kind in _ROUTINES:
             reading.script.functions[name.name] = []
+        elif kind in ("OBJECT_TYPE", "OBJECT_DOMAIN"):
+            reading.script.types.discard(name.name)
+            reading.script.dropped_types.add(name.name)
 
 
 def _is_own(reading: Reading, name: Name, kind: str) -> bool:
@@ -59,7 +63,7 @@ def _is_own(reading: Reading, name: Name, kind: str) -> bool:
     if kind in ("OBJECT_TYPE", "OBJECT_DOMAIN"):
         return name.name in reading.script.types
     if kind in _ROUTINES:
-        return name.name in reading.script.functions
+        return name.name in reading.script.functions and name.name not in reading.script.renamed
     if kind == "OBJECT_SCHEMA":
         return reading.script.schemas.get(name.name, False)
     return kind in _RELATIONS and reading.is_new(name)
@@ -68,8 +72,8 @@ def _is_own(reading: Reading, name: Name, kind: str) -> bool:
 def _drop(reading: Reading, name: Name, kind: str, node: Any, together: set[Name]) -> None:
     what = kind.removeprefix("OBJECT_").replace("MATVIEW", "MATERIALIZED VIEW").replace("_", " ").lower()
     relation = kind in _RELATIONS
-    if (relation and reading.is_missing(name)) or _is_missing_otherwise(reading, name, kind, may_be=node.missing_ok):
-        if not node.missing_ok:
+    if (relation and reading.is_nowhere(name)) or _is_missing_otherwise(reading, name, kind):
+        if not node.missing_ok and not reading.script.blind:
             reading.report(rules.DOES_NOT_EXIST, what=what, name=name)
         return
     if relation:
@@ -82,7 +86,7 @@ def _drop(reading: Reading, name: Name, kind: str, node: Any, together: set[Name
     found = reading.find(name) if relation else None
     if kind == "OBJECT_TABLE":
         reading.report(rules.DROP_TABLE, name, what=what, name=name)
-    elif kind not in _UNUSED:
+    elif kind not in _UNUSED and not (kind == "OBJECT_TYPE" and _is_replaced(reading, name)):
         reading.report_parting(rules.DROP_OTHER, name, what=what)
     if found is not None and found.aggregates is not None:
         reading.lock(Name(*found.aggregates), LockMode.ACCESS_EXCLUSIVE)
@@ -90,6 +94,11 @@ def _drop(reading: Reading, name: Name, kind: str, node: Any, together: set[Name
         reading.report(rules.LOST_TABLE, *([name] if relation else []), name=name)
     if cascade and (takes or not (reading.facts.is_complete or reading.knows(name)) or not relation):
         reading.report(rules.DROP_CASCADE, name=name)
+
+
+def _is_replaced(reading: Reading, name: Name) -> bool:
+    """Whether a type was renamed, so that nobody knows its name, and another has the name that it had."""
+    return reading.script.renamed.get(name.name) in reading.script.types
 
 
 def _is_something_else(reading: Reading, name: Name, kind: str, what: str) -> bool:
@@ -107,14 +116,19 @@ def _is_something_else(reading: Reading, name: Name, kind: str, what: str) -> bo
     return False
 
 
-def _is_missing_otherwise(reading: Reading, name: Name, kind: str, *, may_be: bool) -> bool:
-    """Whether there is surely no such function or schema; types and extensions are looked up for IF EXISTS only."""
+def _is_missing_otherwise(reading: Reading, name: Name, kind: str) -> bool:
+    """Whether there is no such function, type, extension or schema, as far as statements can be read."""
     if reading.facts.database is None or not reading.facts.is_complete:
         return False
+    if name.name in reading.script.renamed or name.name in reading.script.extensions:
+        return False
+    if kind in (*_ROUTINES, "OBJECT_TYPE", "OBJECT_DOMAIN") and reading.script.known_as(name.name) is None:
+        return True
     if kind in ("OBJECT_TYPE", "OBJECT_DOMAIN"):
-        return may_be and name.name not in reading.facts.database.types
+        is_array = name.name.startswith("_")
+        return name.name not in reading.facts.database.types and not is_array and not reading.script.extended
     if kind == "OBJECT_EXTENSION":
-        return may_be and name.name not in reading.facts.database.extensions
+        return name.name not in reading.facts.database.extensions
     if kind == "OBJECT_SCHEMA":
         return name.name not in reading.facts.database.schemas and name.name not in reading.script.schemas
     functions = kind in ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE")
@@ -183,24 +197,33 @@ def _views_over(reading: Reading, name: Name, together: set[Name]) -> set[str]:
 
 def _triggers_of(reading: Reading, function: Name) -> list[str]:
     """A function that triggers run cannot be dropped."""
+    known = reading.script.known_as(function.name)
     relations = reading.facts.database.relations.values() if reading.facts.database is not None else ()
     return [
         f"trigger {trigger} of {each.name}"
         for each in relations
         for trigger, runs in each.triggers.items()
-        if runs == function.name and trigger not in reading.state(Name(each.schema, each.name)).dropped
+        if runs == known and trigger not in reading.state(Name(each.schema, each.name)).dropped
         if not reading.script.is_gone(Name(each.schema, each.name))
     ]
 
 
+def _has_left_type(state: State, relation: RelationFacts, column: str) -> bool:
+    """Whether a column got another type; a DEFAULT that it had before still is of the old one."""
+    known = relation.columns[column]
+    keeps_default = known.has_default and not known.generated and column not in state.sources
+    return column in state.types and not keeps_default
+
+
 def _columns_of_type(reading: Reading, name: Name, *, cascade: bool) -> list[str]:
     """A type that columns have cannot be dropped; with CASCADE they are dropped, too."""
+    known = reading.script.known_as(name.name)
     users = [
         (Name(each.schema, each.name), column)
-        for each, column in reading.facts.users_of_type(name.name)
+        for each, column in (reading.facts.users_of_type(known) if known is not None else ())
         if not reading.script.is_gone(Name(each.schema, each.name))
         if column not in reading.state(Name(each.schema, each.name)).lost
-        if column not in reading.state(Name(each.schema, each.name)).types
+        if not _has_left_type(reading.state(Name(each.schema, each.name)), each, column)
     ]
     for table, column in users if cascade else ():
         reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
@@ -236,6 +259,7 @@ def _drop_of_table(reading: Reading, each: Any, node: Any) -> None:
             return
     reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     state.dropped.add(parts[-1])
+    state.trigger_definitions.pop(parts[-1], None)
 
 
 @reads("dropdb_stmt", "drop_table_space_stmt")
@@ -255,4 +279,12 @@ def drop_owned(reading: Reading, node: Any) -> None:
 @reads("drop_role_stmt", "drop_user_mapping_stmt")
 def drop_role(reading: Reading, node: Any) -> None:
     """What is known by a plain name."""
-    reading.report(rules.DROP_OTHER, what=node.DESCRIPTOR.name.removeprefix("Drop").removesuffix("Stmt").lower())
+    if node.DESCRIPTOR.name != "DropRoleStmt":
+        reading.report(rules.DROP_OTHER, what="user mapping", name=node.servername)
+        return
+    for each in (one.role_spec.rolename for one in node.roles):
+        database = reading.facts.database if reading.facts.is_complete else None
+        if node.missing_ok and database is not None and each not in database.roles | reading.script.roles:
+            continue
+        if missing.need_role(reading, each):
+            reading.report(rules.DROP_OTHER, what="role", name=each)

@@ -6,6 +6,7 @@ from typing import Any
 
 from tsext.safety import holding, rules
 from tsext.safety.expressions import reads_everything
+from tsext.safety.looping import Looping
 from tsext.safety.names import Name
 from tsext.safety.reading import Reading, reads
 from tsext.sql import bodies, grammar
@@ -26,38 +27,43 @@ def do(reading: Reading, node: Any) -> None:
 
 def run(reading: Reading, body: Body) -> None:
     """What a body runs, in the order in which it is written."""
-    outside: list[bool] = []
+    outside: list[Looping] = []
     for place, part in enumerate(body):
         if part.kind is Kind.END_OF_LOOP:
-            reading.script.row_by_row = outside.pop()
+            reading.script.looping = outside.pop()
         elif part.ends_transaction:
             reading.refuse_in_transaction(f"{part.kind.upper()} in DO, or in a procedure,")
             reading.script.end_transaction()
-        else:
+        elif part.kind is not Kind.UNTIL:
             _read(reading, part)
-        if part.kind is Kind.LOOP:
-            outside.append(reading.script.row_by_row)
+        if part.kind in (Kind.LOOP, Kind.UNTIL):
+            outside.append(reading.script.looping)
             commits = any(each.ends_transaction for each in _loop(body[place + 1 :]))
-            reading.script.row_by_row = not commits and (outside[-1] or _is_of_all_rows(reading, part.text))
+            rows = _rows_of(reading, part.text) if part.kind is Kind.LOOP else Looping.REST
+            reading.script.looping = Looping.NONE if commits else max(outside[-1], rows)
 
 
 def _loop(body: Body) -> Body:
     """What is inside a loop."""
     depth = 1
     for place, part in enumerate(body):
-        depth += {Kind.LOOP: 1, Kind.END_OF_LOOP: -1}.get(part.kind, 0)
+        depth += {Kind.LOOP: 1, Kind.UNTIL: 1, Kind.END_OF_LOOP: -1}.get(part.kind, 0)
         if depth == 0:
             return body[:place]
     return body
 
 
-def _is_of_all_rows(reading: Reading, query: str) -> bool:
-    """Whether a query gives all rows of a table that is in use."""
+def _rows_of(reading: Reading, query: str) -> Looping:
+    """Which rows of tables that are in use a query gives."""
     read = grammar.tree(query)
-    if read is None or read[0] != "select_stmt" or not reads_everything(read[1]):
-        return False
+    if read is None or read[0] != "select_stmt":
+        return Looping.NONE
     named = [Name.of_range(each) for each in grammar.find(read[1], "RangeVar")]
-    return any(not reading.is_new(each) and not each.is_system for each in named)
+    if not any(not reading.is_new(each) and not each.is_system for each in named):
+        return Looping.NONE
+    if reads_everything(read[1]):
+        return Looping.ALL
+    return Looping.NONE if read[1].HasField("limit_count") else Looping.SOME
 
 
 def _read(reading: Reading, part: Part) -> None:

@@ -89,6 +89,26 @@ def _is_of(reference: Any, table: Name, alias: str) -> bool:
     return len(reference.fields) == 1 or reference.fields[-2].string.sval in (table.name, alias)
 
 
+def is_variable(reading: Reading, node: Any, reference: Any) -> bool:
+    """Whether a name in a function is surely none of a column, but of a variable, as ``NEW.id`` and ``row.id`` are."""
+    if not reading.depth:
+        return False
+    table, names = Name.of_range(node.relation), [each.string.sval for each in reference.fields]
+    if len(names) == 1:
+        is_column = reading.knows(table) and not reading.lacks_column(table, names[0])
+        return not is_column and not len(sources(node))
+    ranges = [node.relation, *grammar.find(node, "RangeVar")]
+    return names[-2] not in {one for each in ranges for one in (each.relname, each.alias.aliasname)}
+
+
+def goes_by_variable(reading: Reading, node: Any) -> bool:
+    """Whether it is about the row that a loop, or a trigger, is at."""
+    if len(grammar.find(node.where_clause, "CurrentOfExpr")):
+        return True
+    named = grammar.find(node.where_clause, "ColumnRef")
+    return any(is_variable(reading, node, each) for each in named)
+
+
 def names_a_value(reading: Reading, node: Any) -> bool:
     """Whether it asks for certain values, as ``id = 1`` does, and so for few rows."""
     return _limits(reading, node, node.where_clause)
@@ -104,7 +124,7 @@ def _limits(reading: Reading, node: Any, condition: Any) -> bool:
         kind = grammar.enum_name("A_Expr_Kind", each.kind)
         operator = each.name[0].string.sval if len(each.name) else ""
         column = each.lexpr.WhichOneof("node") == "column_ref"
-        other = each.rexpr.WhichOneof("node") == "column_ref"
+        other = each.rexpr.WhichOneof("node") == "column_ref" and not is_variable(reading, node, each.rexpr.column_ref)
         if column and not _is_of(each.lexpr.column_ref, table, alias):
             continue
         if kind in ("AEXPR_OP", "AEXPR_IN", "AEXPR_OP_ANY") and operator == "=" and column and not other:

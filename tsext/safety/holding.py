@@ -7,7 +7,7 @@ from typing import Any
 
 from tsext.errors import Severity
 from tsext.model.locks import LockMode
-from tsext.safety import rules
+from tsext.safety import missing, rules
 from tsext.safety.hazards import Axis, Hazard, Lock
 from tsext.safety.names import Name
 from tsext.safety.reading import READERS, Reading
@@ -21,7 +21,9 @@ def read(reading: Reading, source: str, kind: str, node: Any) -> None:
         reading.common = {each.ctename: each.ctequery for each in grammar.find(node, "CommonTableExpr")}
     _use_enum_values(reading, kind, node)
     if kind in READERS:
+        missing.look_up_others(reading, kind, node)
         READERS[kind](reading, node)
+        missing.look_up_relations(reading, kind, node)
     else:
         reading.report(rules.UNKNOWN_STATEMENT, what=kind.removesuffix("_stmt").replace("_", " ").upper())
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tsext.catalog import IndexFacts, RelationFacts
 from tsext.model.locks import LockMode, Work
-from tsext.safety import hints, hypertables, rules
+from tsext.safety import hints, hypertables, immutable, rules
 from tsext.safety.expressions import columns_in
 from tsext.safety.names import Name
 from tsext.safety.reading import Reading, reads
@@ -32,6 +32,8 @@ def create_index(reading: Reading, node: Any) -> None:
     reading.need_columns(table, *named, *{column for each in expressions for column in columns_in(each)})
     schema = reading.script.key(table).schema
     name = node.idxname or usual_name(table.name, node, lambda each: _is_taken(reading, Name(schema, each)))
+    immutable.refuse_changing(reading, table, "an index", *expressions, node.where_clause)
+    immutable.refuse_method(reading, table, node)
     state = reading.script.create(Name(schema, name), kind="i")
     state.index_of, state.index = reading.script.key(table), index_of(node, name, named)
     if node.unique:
@@ -165,9 +167,9 @@ def drop_index(reading: Reading, index: Name, node: Any) -> None:
             reading.report(rules.DOES_NOT_EXIST, what="index", name=index)
         return
     table, known = index_table(reading, index), reading.find(index)
-    owner = next(
-        (each.name for each in reading.constraints(table) if each.index == index.name and each.kind in "pux"), None
-    )
+    was = reading.state(index).was
+    name = was.name if was is not None else index.name
+    owner = next((each.name for each in reading.constraints(table) if each.index == name and each.kind in "pux"), None)
     if owner is not None:
         reading.report(rules.DEPENDENTS, table, name=index, dependents=f"constraint {owner}")
     if known is not None and known.parent is not None:

@@ -10,6 +10,9 @@ from tsext.safety.names import Name, name_of
 from tsext.safety.reading import READERS, Reading, reads
 from tsext.sql import grammar
 
+_BEFORE, _INSTEAD = 1 << 1, 1 << 6
+"""``TRIGGER_TYPE_…`` in PostgreSQL's pg_trigger.h."""
+
 
 @reads("create_trig_stmt")
 def create_trigger(reading: Reading, node: Any) -> None:
@@ -20,12 +23,20 @@ def create_trigger(reading: Reading, node: Any) -> None:
         return
     reading.lock(table, LockMode.SHARE_ROW_EXCLUSIVE)
     found, state = reading.find(table), reading.script.change(table)
+    is_view = found.kind == "v" if found is not None and found.whole else state.new and state.kind == "v"
+    instead = bool(node.timing & _INSTEAD)
+    if (found is not None or state.new) and node.row and instead != is_view:
+        what = "an INSTEAD OF trigger, since it is no view" if instead else "such a trigger, since it is a view"
+        reading.report(rules.REFUSED, table, what=what, cure="views have INSTEAD OF triggers, tables have others")
+    if not node.replace and not instead and node.row and len(node.transition_rels) and node.timing & _BEFORE:
+        reading.report(rules.REFUSED, table, what="transition tables of a BEFORE trigger", cure="make it AFTER")
     there = (
         found is not None and node.trigname in set(found.triggers) - state.dropped
     ) or node.trigname in state.triggers
     if there and not node.replace:
         reading.report(rules.EXISTS_ALREADY, table, what="trigger", name=node.trigname)
     state.triggers.add(node.trigname)
+    state.trigger_definitions[node.trigname] = reading.source
     hypertables.refuse_trigger(reading, table, node)
 
 
@@ -60,6 +71,8 @@ def comment(reading: Reading, node: Any) -> None:
         parts = [each.string.sval for each in node.object.list.items]
         name = Name(parts[-3] if len(parts) > 2 else None, parts[-2] if len(parts) > 1 else "")
     if kind in ("OBJECT_TABLE", "OBJECT_COLUMN", "OBJECT_VIEW", "OBJECT_MATVIEW", "OBJECT_INDEX"):
+        if reading.is_missing(name):
+            reading.report(rules.DOES_NOT_EXIST, what="relation", name=name)
         reading.lock(name, LockMode.SHARE_UPDATE_EXCLUSIVE)
 
 
@@ -125,7 +138,10 @@ def create_schema(reading: Reading, node: Any) -> None:
     if node.schemaname:
         reading.script.search_path = (node.schemaname, *path)
     database = reading.facts.database
-    if not node.if_not_exists or (database is not None and node.schemaname not in database.schemas):
+    there = database is not None and node.schemaname in database.schemas
+    if there and not node.if_not_exists and node.schemaname not in reading.script.schemas:
+        reading.report(rules.EXISTS_ALREADY, what="schema", name=node.schemaname)
+    if not node.if_not_exists or (database is not None and not there):
         reading.script.schemas[node.schemaname] = True
     for each in node.schema_elts:
         kind = each.WhichOneof("node")
@@ -145,6 +161,26 @@ def set_variable(reading: Reading, node: Any) -> None:
         reading.script.time_zone = node.args[0].a_const.sval.sval
 
 
+@reads("create_extension_stmt")
+def create_extension(reading: Reading, node: Any) -> None:
+    """``CREATE EXTENSION``."""
+    database = reading.facts.database
+    there = database is not None and node.extname in database.extensions
+    if there and not node.if_not_exists:
+        reading.report(rules.EXISTS_ALREADY, what="extension", name=node.extname)
+    elif not there:
+        reading.script.extensions.add(node.extname)
+
+
+@reads("create_role_stmt")
+def create_role(reading: Reading, node: Any) -> None:
+    """``CREATE ROLE`` and ``CREATE USER``."""
+    database = reading.facts.database
+    if node.role in reading.script.roles or (database is not None and node.role in database.roles):
+        reading.report(rules.EXISTS_ALREADY, what="role", name=node.role)
+    reading.script.roles.add(node.role)
+
+
 @reads("alter_extension_stmt")
 def alter_extension(reading: Reading, node: Any) -> None:
     """``ALTER EXTENSION … UPDATE``."""
@@ -161,11 +197,11 @@ def create_database(reading: Reading, node: Any) -> None:
 
 
 @reads(
-    "alter_function_stmt", "create_extension_stmt", "create_cast_stmt", "create_plang_stmt",
+    "alter_function_stmt", "create_cast_stmt", "create_plang_stmt",
     "create_conversion_stmt", "create_transform_stmt", "create_am_stmt", "create_op_class_stmt",
     "create_op_family_stmt", "alter_op_family_stmt", "alter_operator_stmt", "alter_type_stmt", "create_fdw_stmt",
     "alter_fdw_stmt", "create_foreign_server_stmt", "alter_foreign_server_stmt", "create_user_mapping_stmt",
-    "alter_user_mapping_stmt", "import_foreign_schema_stmt", "create_role_stmt", "alter_role_stmt",
+    "alter_user_mapping_stmt", "import_foreign_schema_stmt", "alter_role_stmt",
     "alter_role_set_stmt", "alter_database_stmt", "alter_database_set_stmt", "alter_database_refresh_coll_stmt",
     "create_event_trig_stmt", "alter_event_trig_stmt", "alter_owner_stmt", "alter_object_depends_stmt",
     "alter_extension_contents_stmt", "alter_collation_stmt", "alter_stats_stmt",

@@ -20,12 +20,20 @@ def attach(reading: Reading, table: Name, command: Any) -> None:
     """``ATTACH PARTITION``: a scan, unless a CHECK proves the bounds, and the indexes that it lacks."""
     partition = Name.of_range(getattr(command, "def").partition_cmd.name)
     reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE)
+    reading.script.change(partition).partition_of = True
     if reading.is_missing(partition):
         reading.report(rules.DOES_NOT_EXIST, what="table", name=partition)
         return
     bound = getattr(command, "def").partition_cmd.bound
     child, parent = reading.find(partition), reading.find(table)
     # what is empty is scanned in no time
+    if parent is not None:
+        _refuse_types(reading, table, partition, parent)
+    if child is not None and parent is not None and parent.columns and child.whole:
+        lonely = sorted(set(child.columns) - set(parent.columns) - set(reading.state(table).columns))
+        if lonely and not reading.state(partition).lost:
+            what = f"a partition with the column {lonely[0]}, which it lacks"
+            reading.report(rules.REFUSED, table, what=what, cure="drop it there, or add it here")
     free = reading.is_new(partition) or (child is not None and child.has_rows is False)
     scans = not free and not _proves(reading, partition, parent, bound)
     builds = "" if free else ", ".join(_lacking_indexes(reading, partition, table))
@@ -39,6 +47,15 @@ def attach(reading: Reading, table: Name, command: Any) -> None:
         if other.references:
             reading.lock(Name(*other.references), LockMode.SHARE_ROW_EXCLUSIVE, Work.SCAN if scans else None)
     scan_default_partition(reading, table, bound)
+
+
+def _refuse_types(reading: Reading, table: Name, partition: Name, parent: RelationFacts) -> None:
+    """A partition has columns of the very types of the parent's."""
+    for each in parent.columns:
+        own, wanted = reading.type_of(partition, each), reading.type_of(table, each)
+        if own is not None and wanted is not None and own != wanted:
+            what = f"a partition whose {each} is a {own}, and not a {wanted}"
+            reading.report(rules.REFUSED, table, what=what, cure=f"make it a {wanted}")
 
 
 def _proves(reading: Reading, partition: Name, parent: RelationFacts | None, bound: Any) -> bool:
@@ -81,14 +98,26 @@ def scan_default_partition(reading: Reading, table: Name, bound: Any) -> None:
         reading.report(rules.DEFAULT_PARTITION, default)
 
 
+def _refuse_stranger(reading: Reading, table: Name, child: RelationFacts, parent: RelationFacts) -> None:
+    if child.parent != (parent.schema, parent.name):
+        what = f"to detach {child.name}, which is no partition of it"
+        reading.report(rules.REFUSED, table, what=what, cure="correct its name")
+
+
 def detach(reading: Reading, table: Name, command: Any) -> None:
     """``DETACH PARTITION [CONCURRENTLY]``."""
     partition = Name.of_range(getattr(command, "def").partition_cmd.name)
+    child, parent = reading.find(partition), reading.find(table)
+    if child is not None and child.whole and parent is not None and not reading.state(partition).partition_of:
+        _refuse_stranger(reading, table, child, parent)
+    if reading.is_missing(partition):
+        reading.report(rules.DOES_NOT_EXIST, what="table", name=partition)
     if getattr(command, "def").partition_cmd.concurrent:
         reading.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE)
         reading.refuse_in_transaction("DETACH PARTITION CONCURRENTLY")
         found = reading.find(table)
-        if found is not None and found.default_partition:
+        default = found.default_partition if found is not None else None
+        if default is not None and not reading.state(Name(*default)).independent:
             what = "DETACH PARTITION CONCURRENTLY of what has a default partition"
             reading.report(rules.REFUSED, table, what=what, cure="DETACH PARTITION, which is instant")
         return

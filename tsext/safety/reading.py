@@ -12,7 +12,7 @@ from tsext.catalog import ColumnFacts, ConstraintFacts, IndexFacts, RelationFact
 from tsext.model.locks import LockMode, Work
 from tsext.safety.facts import Facts, estimate
 from tsext.safety.functions import Function
-from tsext.safety.hazards import Hazard, Lock, Statement
+from tsext.safety.hazards import Axis, Hazard, Lock, Statement
 from tsext.safety.names import Name, text
 from tsext.safety.rules import DOES_NOT_EXIST, NOT_IN_TRANSACTION, VERSION, Rule
 from tsext.safety.script import Script, State
@@ -122,6 +122,10 @@ class Reading:
 
     def is_missing(self, name: Name) -> bool:
         """Whether there is surely no such relation."""
+        return not self.script.blind and self.is_nowhere(name)
+
+    def is_nowhere(self, name: Name) -> bool:
+        """Whether neither the catalog has such a relation, nor a statement that can be read has made it."""
         if not self.facts.is_complete or _THEIRS.match(name.schema or name.name):
             return False
         return not self.is_new(name) and self.find(name) is None
@@ -152,6 +156,10 @@ class Reading:
 
     def lacks_column(self, table: Name, name: str) -> bool:
         """Whether there is surely no such column."""
+        return not self.script.blind and self.knows_no_column(table, name)
+
+    def knows_no_column(self, table: Name, name: str) -> bool:
+        """Whether nothing that can be read tells of such a column."""
         found = self.find(table)
         if found is None or not found.whole or not found.columns or self.is_own_column(table, name):
             return False
@@ -265,6 +273,7 @@ class Reading:
             estimate=strongest.estimate if strongest else None,
         )
         self.hazards.append(hazard)
+        self.script.blind = self.script.blind or rule.axis is Axis.UNKNOWN
         return hazard
 
     def report_parting(self, rule: Rule, name: Name, **words: object) -> None:

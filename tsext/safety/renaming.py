@@ -42,8 +42,8 @@ def rename(reading: Reading, node: Any) -> None:
     elif what == "schema":
         reading.script.schemas[node.newname] = reading.script.schemas.pop(node.subname, False)
     own = name.name in reading.script.types or name.name in reading.script.functions
-    if what in ("function", "procedure"):
-        reading.script.rename_function(name, node.newname)
+    if what in ("function", "procedure", "type", "domain"):
+        reading.script.rename_otherwise(name, node.newname, is_type=what in ("type", "domain"))
     if what == "column":
         _rename_column(reading, name, node)
     elif what == "tabconstraint":
@@ -51,7 +51,8 @@ def rename(reading: Reading, node: Any) -> None:
     elif what in _RENAMED_RELATIONS:
         _rename_relation(reading, name, what, node.newname)
     elif what not in ("domconstraint", "trigger", "policy", "rule") and not own:
-        reading.report(rules.RENAME_OTHER, what=what, name=name if name.name else node.subname)
+        gone = name if name.name else Name(None, node.subname)
+        reading.script.miss(gone, reading.report(rules.RENAME_OTHER, what=what, name=gone))
 
 
 def _rename_relation(reading: Reading, name: Name, what: str, to: str) -> None:
@@ -102,11 +103,15 @@ def _rename_constraint(reading: Reading, table: Name, node: Any) -> None:
     if reading.knows(table) and known is None and added is None:
         reading.report(rules.DOES_NOT_EXIST, table, what="constraint", name=node.subname)
         return
+    if reading.constraint(table, node.newname) is not None or node.newname in state.constraints:
+        reading.report(rules.EXISTS_ALREADY, table, what="constraint", name=node.newname)
+        return
     state.dropped.add(node.subname)
     if added is None:
         proves = proves_not_null(known.definition) if known is not None else ()
         columns_ = frozenset(known.columns) if known is not None and known.kind == "c" else frozenset()
-        added = Added(known is None or known.validated, proves, columns=columns_)
+        primary = known is not None and known.kind == "p"
+        added = Added(known is None or known.validated, proves, columns=columns_, primary=primary)
     state.constraints[node.newname] = added
     if added.validated:
         state.proven |= dict.fromkeys(added.not_null, node.newname)
@@ -116,6 +121,10 @@ def _rename_constraint(reading: Reading, table: Name, node: Any) -> None:
 def set_schema(reading: Reading, node: Any) -> None:
     """``ALTER … SET SCHEMA``."""
     name = Name.of_range(node.relation) if node.HasField("relation") else name_of(node.object)
+    database = reading.facts.database if reading.facts.is_complete else None
+    if database is not None and node.newschema not in database.schemas and node.newschema not in reading.script.schemas:
+        reading.report(rules.DOES_NOT_EXIST, what="schema", name=node.newschema)
+        return
     what = grammar.enum_name("ObjectType", node.object_type).removeprefix("OBJECT_").lower()
     if what in ("table", "view", "matview", "foreign_table", "sequence"):
         reading.lock(name, LockMode.ACCESS_EXCLUSIVE)

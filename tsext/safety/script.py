@@ -11,6 +11,7 @@ from tsext.model.locks import LockMode
 from tsext.safety.facts import Facts
 from tsext.safety.functions import Function
 from tsext.safety.hazards import Hazard
+from tsext.safety.looping import Looping
 from tsext.safety.names import Name
 from tsext.safety.types import Type
 from tsext.sql import grammar
@@ -29,8 +30,14 @@ class Added:
     """The constants in a CHECK, by which it may say which rows belong to a partition."""
     columns: frozenset[str] = frozenset()
     """All columns of a CHECK."""
+    primary: bool = False
+    """Whether it is a primary key that was there before, by another name."""
     references: Name | None = None
     """The table that a foreign key refers to."""
+    referring: tuple[str, ...] = ()
+    """The columns of a foreign key."""
+    referenced: tuple[str, ...] = ()
+    """The columns that it refers to."""
 
 
 @dataclass
@@ -59,6 +66,8 @@ class State:
     """Columns that were added without a value."""
     sources: dict[str, str] = field(default_factory=dict)
     """What gives columns their value now: ``default``, ``identity`` or nothing."""
+    computed: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Generated columns that were added, and the columns that they read."""
     storage: dict[str, str] = field(default_factory=dict)
     """What was set of its persistence, tablespace and access method, as :class:`RelationFacts` calls them."""
     required: set[str] = field(default_factory=set)
@@ -79,6 +88,8 @@ class State:
     """Columns by which it was partitioned, as far as that can be told."""
     keys: list[frozenset[str]] = field(default_factory=list)
     """The columns of each unique key that it was created with, or got."""
+    partition_of: bool = False
+    """It was made a partition."""
     independent: bool = False
     """It was a partition, or a child, and is none any more."""
     index_of: Name | None = None
@@ -89,6 +100,10 @@ class State:
     """It got a row security policy."""
     triggers: set[str] = field(default_factory=set)
     """Triggers that were created, or renamed."""
+    trigger_definitions: dict[str, str] = field(default_factory=dict)
+    """``CREATE TRIGGER`` of those that were created."""
+    disabled: set[str] = field(default_factory=set)
+    """Triggers that were disabled."""
 
     def rename_column(self, old: str, new: str) -> None:
         """What is known of a column goes with its name."""
@@ -98,16 +113,26 @@ class State:
             self.proven[new] = self.proven.pop(old)
         if old in self.sources:
             self.sources[new] = self.sources.pop(old)
+        renamed = {old: new}
+        self.computed = {
+            renamed.get(each, each): frozenset(renamed.get(one, one) for one in read)
+            for each, read in self.computed.items()
+        }
         for names in (self.nullable, self.empty, self.required):
             if old in names:
                 names.remove(old)
                 names.add(new)
+
+    def computing(self, column: str) -> list[str]:
+        """The generated columns that were added and read a column."""
+        return [each for each, read in self.computed.items() if column in read]
 
     def forget_column(self, name: str) -> None:
         """It is gone, and another may get its name."""
         self.types.pop(name, None)
         self.proven.pop(name, None)
         self.sources.pop(name, None)
+        self.computed.pop(name, None)
         for names in (self.nullable, self.empty, self.required):
             names.discard(name)
 
@@ -129,14 +154,24 @@ class Script:
         """Schemas that were created or renamed, and whether they are new."""
         self.functions: dict[str, Sequence[Function]] = {}
         """Functions that were created, without their schemas."""
+        self.dropped_types: set[str] = set()
+        """Types that were dropped, without their schemas."""
+        self.renamed: dict[str, str] = {}
+        """Types and functions that were there before, by the names that they have now, and the catalog's."""
+        self.roles: set[str] = set()
+        """Roles that were created."""
+        self.extensions: set[str] = set()
+        """Extensions that were created."""
+        self.blind = False
+        """Something was run that cannot be read, and may have made whatever is missing; or failed."""
         self.held: dict[Name, LockMode] = {}
         """The strongest lock that the transaction holds on each relation that was there before, if others wait."""
         self.enum_values: dict[str, Name] = {}
         """Values that the transaction has added to enums that were there before."""
         self.time_zone: str | None = None
         """The session's, if it was set."""
-        self.row_by_row = False
-        """In a loop over all rows of a table, which commits nothing."""
+        self.looping = Looping.NONE
+        """In which kind of loop a statement runs."""
         self.inside = False
         """After a BEGIN that is written out."""
         self.invented: set[Name] = set()
@@ -146,6 +181,17 @@ class Script:
         self._missed: dict[Name, Hazard] = {}
 
     # --- names
+
+    @property
+    def extended(self) -> bool:
+        """Whether an extension was created, which brings functions and types."""
+        return bool(self.extensions)
+
+    def known_as(self, name: str) -> str | None:
+        """What the catalog calls a type or function; None if what it knew by that name has another now."""
+        if name in self.renamed:
+            return self.renamed[name]
+        return None if name in self.renamed.values() else name
 
     def key(self, name: Name) -> Name:
         """Schema and name of the relation that PostgreSQL would find; where it would create it, if there is none."""
@@ -225,8 +271,14 @@ class Script:
         self.functions[name.name] = [*others, function]
         self.replace(name)
 
-    def rename_function(self, name: Name, new: str) -> None:
-        """What a function does goes with its name."""
+    def rename_otherwise(self, name: Name, new: str, *, is_type: bool) -> None:
+        """A type, or a function, has another name; what a function does goes with it."""
+        if name.name not in self.types and name.name not in self.functions:
+            self.renamed[new] = self.renamed.pop(name.name, name.name)
+        if is_type:
+            self.types -= {name.name}
+            self.types |= set() if new in self.renamed else {new}
+            return
         self.functions[new] = self.functions.pop(name.name, self.facts.functions(name.name))
 
     def functions_of(self, name: Name, arguments: int) -> list[Function]:

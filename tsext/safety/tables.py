@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tsext.model.locks import LockMode, Work
-from tsext.safety import hypertables, partitions, rules, types
+from tsext.safety import hypertables, new_tables, partitions, rules, types
 from tsext.safety.columns import column_of
 from tsext.safety.constraints import check_referenced, kind_of
 from tsext.safety.expressions import reads_everything
@@ -23,8 +23,6 @@ def create_table(reading: Reading, node: Any) -> None:
         if not node.if_not_exists:
             reading.report(rules.EXISTS_ALREADY, what="relation", name=name)
         return
-    if node.relation.relpersistence == "u" and node.HasField("partspec") and reading.facts.postgresql >= 18:
-        reading.report(rules.REFUSED, name, what="a partitioned table that is unlogged", cure="make its partitions so")
     name = Name("pg_temp", name.name) if temporary else name
     if reading.is_new(name):
         if not node.if_not_exists:
@@ -32,6 +30,7 @@ def create_table(reading: Reading, node: Any) -> None:
         return
     reading.script.create(name, temporary=temporary, kind="p" if node.HasField("partspec") else "r")
     reading.script.change(name).keys += _keys(node)
+    new_tables.refuse(reading, name, node)
     for parent in node.inh_relations:
         _create_child(reading, node, Name.of_range(parent.range_var))
     for each in node.table_elts:
@@ -43,7 +42,10 @@ def create_table(reading: Reading, node: Any) -> None:
         elif each.WhichOneof("node") == "constraint":
             _check_constraint(reading, each.constraint)
         elif each.WhichOneof("node") == "table_like_clause":
-            reading.lock(Name.of_range(each.table_like_clause.relation), LockMode.ACCESS_SHARE)
+            model = Name.of_range(each.table_like_clause.relation)
+            reading.lock(model, LockMode.ACCESS_SHARE)
+            if reading.is_missing(model):
+                reading.report(rules.DOES_NOT_EXIST, what="relation", name=model)
     _create_hypertable(reading, name, node)
 
 
@@ -81,6 +83,7 @@ def _create_child(reading: Reading, node: Any, parent: Name) -> None:
         hypertables.refuse_child(reading, parent)
     else:
         reading.lock(parent, LockMode.ACCESS_EXCLUSIVE)
+        new_tables.refuse_partition(reading, parent, node)
         partitions.scan_default_partition(reading, parent, node.partbound)
         for each in reading.constraints(parent):
             if each.references:

@@ -61,6 +61,9 @@ class Type(NamedTuple):
         return f"{self.name}{modifiers}{'[]' if self.array else ''}"
 
 
+INTEGER = Type("integer")
+
+
 @dataclass(frozen=True)
 class Change:
     """What a change of type does."""

@@ -19,7 +19,9 @@ class Kind(StrEnum):
     DYNAMIC = "dynamic"
     """An expression that gives the text of a statement."""
     LOOP = "fors"
-    """The query of a loop over its rows; what is in the loop follows."""
+    """The query of a loop over its rows, by a cursor or without; what is in the loop follows."""
+    UNTIL = "until"
+    """A loop that goes on until something holds, without a query; what is in it follows."""
     END_OF_LOOP = "end of loop"
     COMMIT = "commit"
     ROLLBACK = "rollback"
@@ -54,7 +56,7 @@ def of_block(text: str) -> Body | None:
 def of_function(definition: str) -> Body | None:
     """Of a function or procedure in PL/pgSQL, by its ``CREATE``; None if it cannot be read."""
     found = grammar.plpgsql(definition)
-    return None if found is None else list(_parts(found))
+    return None if found is None else list(_parts(found, _cursors(found)))
 
 
 def standard(definition: str) -> str:
@@ -72,21 +74,68 @@ _EXPRESSION, _ASSIGNMENT = 2, 3
 """From which on a text is of a kind: ``RawParseMode`` in PostgreSQL's parser.h."""
 
 
-def _parts(tree: Any, statement: str = "", field: str = "") -> Iterator[Part]:
+_Cursors = dict[int, str]
+"""The queries of cursors, by the number of the variable."""
+
+
+def _parts(tree: Any, cursors: _Cursors, statement: str = "", field: str = "") -> Iterator[Part]:
     if isinstance(tree, list):
         for each in tree:
-            yield from _parts(each, statement, field)
+            yield from _parts(each, cursors, statement, field)
     elif isinstance(tree, dict):
         for key, inner in sorted(tree.items(), key=_is_run_after):
             kind = key.removeprefix("PLpgSQL_stmt_")
+            begin = _begin(kind, inner, cursors)
+            if begin is not None:
+                yield begin
             if key == "PLpgSQL_expr":
                 yield _part(inner, statement, field)
             elif kind in (Kind.COMMIT, Kind.ROLLBACK):
                 yield Part(Kind(kind))
             else:
-                yield from _parts(inner, *((kind, "") if kind != key else (statement, key)))
-            if kind == Kind.LOOP:
+                yield from _parts(inner, cursors, *((kind, "") if kind != key else (statement, key)))
+            if kind == Kind.LOOP or begin is not None:
                 yield Part(Kind.END_OF_LOOP)
+
+
+_COUNTED = re.compile(r"\s*\w+\s*<=?\s*\d+\s*")
+"""The condition of a loop that counts to a number that is written there."""
+
+
+def _begin(kind: str, loop: Any, cursors: _Cursors) -> Part | None:
+    """How a loop begins that has no query of its own; None if it has, or is none, or says how often it runs."""
+    if kind == "forc":
+        return Part(Kind.LOOP, cursors.get(loop["curvar"], ""))
+    if kind == "while" and _COUNTED.fullmatch(loop["cond"]["PLpgSQL_expr"]["query"]):
+        return None
+    if kind in ("while", "loop"):
+        fetched = [each["curvar"] for each in _find(loop, "PLpgSQL_stmt_fetch")]
+        return Part(Kind.LOOP, cursors.get(fetched[0], "")) if fetched else Part(Kind.UNTIL)
+    if kind == "fori":
+        bounds = (loop[each]["PLpgSQL_expr"]["query"] for each in ("lower", "upper"))
+        return None if all(each.lstrip("-").isdigit() for each in bounds) else Part(Kind.UNTIL)
+    return None
+
+
+def _cursors(function: Any) -> _Cursors:
+    """Those that are declared with a query, or opened for one."""
+    datums: list[Any] = next(_find(function, "datums"), [])
+    declared = [each.get("PLpgSQL_var", {}).get("cursor_explicit_expr") for each in datums]
+    found = {number: each for number, each in enumerate(declared) if each is not None}
+    found |= {each["curvar"]: each["query"] for each in _find(function, "PLpgSQL_stmt_open") if "query" in each}
+    return {number: each["PLpgSQL_expr"]["query"] for number, each in found.items()}
+
+
+def _find(tree: Any, key: str) -> Iterator[Any]:
+    """What stands under a key, anywhere."""
+    if isinstance(tree, list):
+        for each in tree:
+            yield from _find(each, key)
+    elif isinstance(tree, dict):
+        for name, inner in tree.items():
+            if name == key:
+                yield inner
+            yield from _find(inner, key)
 
 
 def _is_run_after(item: tuple[str, Any]) -> bool:

@@ -8,4 +8,6 @@ SELECT current_setting('server_version_num')::int / 10000 AS postgresql,
            FROM pg_type LEFT JOIN pg_class AS c ON c.oid = typrelid
            WHERE relkind = 'c' OR (relkind IS NULL AND typcategory <> 'A')
        ) AS types,
-       ARRAY(SELECT extname::text FROM pg_extension) AS extensions
+       ARRAY(SELECT extname::text FROM pg_extension) AS extensions,
+       ARRAY(SELECT DISTINCT proname::text FROM pg_proc) AS functions,
+       ARRAY(SELECT rolname::text FROM pg_roles) AS roles

@@ -135,6 +135,8 @@ SELECT
         JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE i.inhrelid = chosen.oid LIMIT 1) AS parent,
     (SELECT json_object_agg(t.tgname, p.proname) FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid
         WHERE t.tgrelid = chosen.oid AND NOT t.tgisinternal) AS triggers,
+    (SELECT json_object_agg(t.tgname, pg_get_triggerdef(t.oid)) FROM pg_trigger AS t
+        WHERE t.tgrelid = chosen.oid AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')) AS trigger_definitions,
     chosen.tablespace,
     chosen.access_method,
     EXISTS (SELECT FROM pg_policy AS p WHERE p.polrelid = chosen.oid) AS policies

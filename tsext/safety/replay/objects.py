@@ -137,7 +137,9 @@ def create_trigger(memory: Memory, node: Any, source: str) -> None:
     read = {each.string.sval for each in node.columns} | columns_in(node.when_clause)
     dependents = [Dependent("trigger", node.trigname, each) for each in sorted(read) if each in table.columns]
     triggers = {**table.triggers, node.trigname: Name.of_list(node.funcname).name}
-    memory.update(table, triggers=triggers, dependents=(*table.dependents, *dependents))
+    definitions = {**table.trigger_definitions, node.trigname: source}
+    dependents = [*table.dependents, *dependents]
+    memory.update(table, triggers=triggers, trigger_definitions=definitions, dependents=tuple(dependents))
 
 
 def create_policy(memory: Memory, node: Any, source: str) -> None:
@@ -261,10 +263,8 @@ def _drop_function(memory: Memory, name: str) -> None:
     memory.functions.functions[name] = []
     for table in list(memory.relations.values()):
         if name in table.triggers.values():
-            triggers = {each: runs for each, runs in table.triggers.items() if runs != name}
-            gone = set(table.triggers) - set(triggers)
-            left = tuple(each for each in table.dependents if each.kind != "trigger" or each.name not in gone)
-            memory.update(table, triggers=triggers, dependents=left)
+            for each in [trigger for trigger, runs in table.triggers.items() if runs == name]:
+                _drop_of_table(memory, "OBJECT_TRIGGER", [table.schema, table.name, each])
 
 
 def _drop_of_table(memory: Memory, kind: str, parts: list[str]) -> None:
@@ -274,7 +274,8 @@ def _drop_of_table(memory: Memory, kind: str, parts: list[str]) -> None:
     what = kind.removeprefix("OBJECT_").lower()
     left = tuple(each for each in table.dependents if (each.kind, each.name) != (what, parts[-1]))
     triggers = {each: one for each, one in table.triggers.items() if what != "trigger" or each != parts[-1]}
-    memory.update(table, dependents=left, triggers=triggers)
+    definitions = {each: one for each, one in table.trigger_definitions.items() if each in triggers}
+    memory.update(table, dependents=left, triggers=triggers, trigger_definitions=definitions)
 
 
 def rename(memory: Memory, node: Any, source: str) -> None:
@@ -306,7 +307,10 @@ def _rename_in_relation(memory: Memory, kind: str, name: Name, node: Any) -> Non
             memory.rename((found.schema, constraint.index), (found.schema, node.newname))
     elif kind == "OBJECT_TRIGGER" and node.subname in found.triggers:
         triggers = {node.newname if each == node.subname else each: one for each, one in found.triggers.items()}
-        memory.update(found, triggers=triggers)
+        definitions = {**found.trigger_definitions}
+        if node.subname in definitions:
+            definitions[node.newname] = definitions.pop(node.subname)
+        memory.update(found, triggers=triggers, trigger_definitions=definitions)
     elif kind in _RELATIONS or kind == "OBJECT_INDEX":
         if found.index_of is not None:
             _rename_index(memory, key, node.newname)

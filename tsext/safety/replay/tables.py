@@ -223,6 +223,11 @@ def _identify(memory: Memory, table: RelationFacts, command: Any, source: str) -
     memory.update(table, replica_identity=getattr(command, "def").replica_identity_stmt.identity_type)
 
 
+def _disable_triggers(memory: Memory, table: RelationFacts, command: Any, source: str) -> None:
+    left = {each: one for each, one in table.trigger_definitions.items() if command.name and each != command.name}
+    memory.update(table, trigger_definitions=left)
+
+
 _ON = ("compress", "enable_columnstore", "columnstore")
 
 
@@ -255,7 +260,9 @@ _COMMANDS: dict[str, Callable[[Memory, RelationFacts, Any, str], None]] = {
     "AT_AddConstraint": _add_constraint, "AT_DropConstraint": _drop_constraint, "AT_ValidateConstraint": _validate,
     "AT_AttachPartition": _attach, "AT_DetachPartition": _detach, "AT_AddInherit": _add_inherit,
     "AT_DropInherit": _leave, "AT_SetTableSpace": _store_elsewhere, "AT_SetAccessMethod": _store_elsewhere,
-    "AT_ReplicaIdentity": _identify, "AT_SetRelOptions": _options, **dict.fromkeys(_STORAGE, _store),
+    "AT_DisableTrig": _disable_triggers, "AT_DisableTrigAll": _disable_triggers,
+    "AT_DisableTrigUser": _disable_triggers, "AT_ReplicaIdentity": _identify,
+    "AT_SetRelOptions": _options, **dict.fromkeys(_STORAGE, _store),
 }  # fmt: skip
 
 _SHARED = {"AT_AddColumn", "AT_DropColumn", "AT_AlterColumnType", "AT_SetNotNull", "AT_DropNotNull"}
