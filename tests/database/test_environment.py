@@ -11,7 +11,7 @@ from alembic.config import Config
 from sqlalchemy import create_engine
 
 from tsext import command
-from tsext.errors import ModelsMissing, PreflightFailed
+from tsext.errors import ModelsMissing, PreflightFailed, RevisionFailed
 from tsext.sql.sending import send
 from tsext.testing import licensed
 
@@ -117,6 +117,13 @@ def owner(project):
     )  # fmt: skip
     yield name
     project.execute(f"DROP OWNED BY {name}", f"DROP ROLE {name}")
+
+
+@pytest.mark.one_version
+def test_a_revision_for_an_asynchronous_connection_is_told_so(project):
+    project.revision("001_a", None, "op.run_async(None)")
+    with pytest.raises(RevisionFailed, match=r"(?s)sync engine.*let the revision use op\.get_bind\(\) instead"):
+        alembic_command.upgrade(project.config, "head")
 
 
 @pytest.mark.one_version

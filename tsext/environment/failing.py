@@ -51,6 +51,8 @@ def _reason_and_cure(error: Exception) -> tuple[str, str]:
     """What an error says, and its own cure."""
     if isinstance(error, TsextError):
         return error.message, error.hint
+    if isinstance(error, ValueError) and "run_async" in str(error):  # Alembic's, where a project used asyncpg
+        return said(error), "tsext connects synchronously: let the revision use op.get_bind() instead of op.run_async"
     return said(error), ""
 
 
