@@ -287,7 +287,9 @@ def test_a_job_at_work_is_known_by_its_name(timescaledb):
             time.sleep(0.1)
         ((name, pid),) = found
         query = f"SELECT backend_type, wait_event FROM pg_stat_activity WHERE pid = {pid}"
-        assert tuple(connection.exec_driver_sql(query).one()) == (name, "relation")
+        while (seen := tuple(connection.exec_driver_sql(query).one())) != (name, "relation"):
+            assert time.monotonic() < until, seen
+            time.sleep(0.1)
         other.rollback()
         connection.exec_driver_sql("SELECT _timescaledb_functions.stop_background_workers()")
         assert list(catalog.running(connection, names)) == []
