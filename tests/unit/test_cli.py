@@ -68,6 +68,17 @@ def test_what_is_refused_is_told_beside_json(tmp_path, monkeypatch, capsys, ini,
     assert said in told.err
 
 
+def test_a_revision_that_is_no_python_is_named(tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = alembic\npath_separator = os\n")
+    versions = tmp_path / "alembic" / "versions"
+    versions.mkdir(parents=True)
+    (versions / "001_a.py").write_text('revision = "001_a"\ndef upgrade(:\n    pass\n')
+    with pytest.raises(SystemExit):
+        cli.main(["status"])
+    assert "001_a.py, line 2: invalid syntax: def upgrade(:\n  hint: mend the file" in caplog.text
+
+
 def test_a_file_that_cannot_be_written_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(command, "reflect", lambda *_: "metadata")
     with pytest.raises(SettingsError, match=r"nowhere/models\.py cannot be written: No such file"):

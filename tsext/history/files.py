@@ -151,12 +151,17 @@ def refuse_duplicates(script: ScriptDirectory, revision_ids: str) -> None:
 
 
 def loaded(script: ScriptDirectory) -> list[Script]:
-    """All revisions; two files with one id are refused.
+    """All revisions; two files with one id are refused, and those that are no Python.
 
     :raises HistoryError: naming the files.
     """
     try:
         return list(script.walk_revisions())
+    except SyntaxError as error:
+        raise HistoryError(
+            f"{error.filename}, line {error.lineno}: {error.msg}: {(error.text or '').strip()}",
+            hint="mend the file: Alembic reads all revisions before it runs any",
+        ) from error
     except Exception:
         files = sorted((Path(script.dir) / "versions").glob("*.py"))
         _refuse_same(((_revision_in(path), path) for path in files), "revision id")
