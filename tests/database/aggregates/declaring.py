@@ -9,8 +9,10 @@ from tsext import Hypertable, catalog
 HOURLY = "SELECT time_bucket('1 hour', time) AS bucket, symbol, avg(price) AS price\nFROM ticks GROUP BY 1, 2"
 DAILY = "SELECT time_bucket('1 day', bucket) AS bucket, symbol, max(price) AS price FROM hourly GROUP BY 1, 2"
 
+TIMESTAMPTZ = sa.DateTime(timezone=True)
 
-def models(*aggregates, table="ticks", time="time", schema=None, kind=sa.DateTime(timezone=True)):  # noqa: B008
+
+def models(*aggregates, table="ticks", time="time", schema=None, kind=TIMESTAMPTZ):
     metadata = sa.MetaData()
     columns = [sa.Column(time, kind, nullable=False), sa.Column("symbol", sa.Text), sa.Column("price", sa.Numeric)]
     sa.Table(

@@ -164,9 +164,10 @@ class Memory:
                 name: replace(one, references=new) if one.references == old else one
                 for name, one in each.constraints.items()
             }
-            refers = {what: new for what in ("index_of", "parent", "default_partition") if getattr(each, what) == old}
-            if refers or constraints != each.constraints:
-                self.relations[key] = replace(each, constraints=constraints, **refers)  # type: ignore[arg-type]
+            references = ("index_of", "parent", "default_partition")
+            changes: dict[str, Any] = {what: new for what in references if getattr(each, what) == old}
+            if changes or constraints != each.constraints:
+                self.relations[key] = replace(each, constraints=constraints, **changes)
 
     # --- what is not known any more
 
