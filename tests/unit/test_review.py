@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from datetime import date
 from pathlib import Path
@@ -55,7 +56,8 @@ class Revisions:
 
 
 @pytest.fixture
-def revisions(offline_project):
+def revisions(offline_project, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # which Python would take for a file as long, a moment later
     return Revisions(offline_project)
 
 
