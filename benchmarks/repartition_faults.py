@@ -25,7 +25,7 @@ from rich.console import Console
 
 from tsext import localdb
 
-DATABASE = "faults"
+DATABASE, WRITER = "faults", "writer"
 
 TABLE = """
 CREATE TABLE ticks (id bigserial, time timestamptz NOT NULL, symbol text NOT NULL, price float8, note text,
@@ -77,9 +77,11 @@ class Faults:
         made = TABLE.format(rows=rows, step=30 * 86400 / rows)
         self.execute("CREATE EXTENSION timescaledb", made, "VACUUM ANALYZE ticks", "VACUUM ANALYZE mirror")
 
-    def connect(self, at: str = DATABASE) -> psycopg2.extensions.connection:
+    def connect(self, at: str = DATABASE, name: str = "") -> psycopg2.extensions.connection:
         """In autocommit mode."""
-        connection = psycopg2.connect(host="127.0.0.1", port=self.cluster.port, user="postgres", dbname=at)
+        connection = psycopg2.connect(
+            host="127.0.0.1", port=self.cluster.port, user="postgres", dbname=at, application_name=name
+        )
         connection.autocommit = True
         return connection
 
@@ -129,6 +131,32 @@ class Faults:
         self.cluster.start()
 
 
+class Lookout(threading.Thread):
+    """Looks for how long the writer has been waiting for a lock."""
+
+    QUERY = (
+        "SELECT extract(epoch FROM max(clock_timestamp() - waitstart)) "
+        f"FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE application_name = '{WRITER}'"
+    )
+
+    def __init__(self, faults: Faults, stopped: threading.Event) -> None:
+        super().__init__(daemon=True)
+        self.faults = faults
+        self.stopped = stopped
+        self.longest = 0.0
+
+    def run(self) -> None:
+        """Look, and connect again."""
+        while not self.stopped.is_set():
+            try:
+                with self.faults.connect().cursor() as cursor:
+                    while not self.stopped.wait(0.005):
+                        cursor.execute(self.QUERY)
+                        self.longest = max(self.longest, float(cursor.fetchone()[0] or 0))
+            except psycopg2.Error:
+                time.sleep(0.05)
+
+
 class Writer(threading.Thread):
     """Writes all along; what a stopped server has not committed is no matter, as the mirror does not have it either."""
 
@@ -138,13 +166,19 @@ class Writer(threading.Thread):
         self.stopped = threading.Event()
         self.longest = 0.0
         self.statements = 0
+        self.lookout = Lookout(faults, self.stopped)
+
+    def start(self) -> None:
+        """Write, and look."""
+        super().start()
+        self.lookout.start()
 
     def run(self) -> None:
         """Write, and connect again."""
         numbers = random.Random(1)
         while not self.stopped.is_set():
             try:
-                with self.faults.connect().cursor() as cursor:
+                with self.faults.connect(name=WRITER).cursor() as cursor:
                     while not self.stopped.wait(0.02):
                         begun = time.perf_counter()
                         cursor.execute(self._statement(numbers, self.statements))
@@ -200,8 +234,9 @@ def main() -> None:
             writer.join()
             table, mirror = faults.scalar(SUM.format("ticks")), faults.scalar(SUM.format("mirror"))
             same = "the same rows" if table == mirror else "OTHER ROWS"
-            console.print(f"{direction[0]}: {same}: {table} and {mirror}; {writer.statements} statements, the longest "
-                          f"{writer.longest:.3f} s")  # fmt: skip
+            console.print(f"{direction[0]}: {same}: {table} and {mirror}")
+            console.print(f"{writer.statements} statements, the longest {writer.longest:.3f} s, the longest wait for a "
+                          f"lock {writer.lookout.longest:.3f} s")  # fmt: skip
             if table != mirror:
                 raise SystemExit(1)
             writer = Writer(faults)
