@@ -116,6 +116,7 @@ def test_what_the_server_refuses_is_kept_and_all_else_is_loaded(timescaledb, sma
     assert stored(timescaledb) == sorted(good)
     assert (loaded.rows, loaded.rejected, loaded.state, loaded.chunks_made) == (len(good), len(broken), "done", 5)
     assert loaded.tasks > 10
+    assert timescaledb.scalar("SELECT limits->>'vacuum' FROM tsext.backfill") == "ignore"
     straight = "SELECT count(*) FROM tsext.backfill_task WHERE step = 'copy' AND relation <> 'public.ticks'"
     assert timescaledb.scalar(straight) > 5
     # the server counts what a backend writes from 18 on; before, nobody claims to know

@@ -92,9 +92,10 @@ def _long(server: catalog.Server) -> Iterator[Finding]:
 
 
 def _vacuum(connection: Connection, backfill: Backfill, limits: Settings) -> Iterator[Finding]:
-    for relation in {backfill.source, backfill.target or backfill.source} if limits.backfill_vacuum == "wait" else ():
-        if vacuumed := catalog.vacuumed(connection, relation):
-            yield Finding("vacuum", f"{vacuumed} is being vacuumed", "wait, or set vacuum=ignore")
+    # not the target: what we have just filled is what autovacuum looks at there
+    vacuumed = catalog.vacuumed(connection, backfill.source) if limits.backfill_vacuum == "wait" else None
+    if vacuumed:
+        yield Finding("vacuum", f"{vacuumed} is being vacuumed", "wait, or set vacuum=ignore")
 
 
 def _own_query(connection: Connection, limits: Settings) -> Iterator[Finding]:

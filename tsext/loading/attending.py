@@ -13,9 +13,9 @@ from tsext.backfill import ledger, workers
 from tsext.backfill.ledger import Backfill, Progress, State, Task, TaskState
 from tsext.errors import LoadError
 
-LIMITS: dict[str, str | None] = {"rest": "0", "wal_rate": "off", "blocked": "10min"}
+LIMITS: dict[str, str | None] = {"rest": "0", "wal_rate": "off", "blocked": "10min", "vacuum": "ignore"}
 """What of the limits of a backfill is other for a load, which is to be quick. Nobody waits for it but who needs a chunk
-that it has just made, or has the same key; its own workers among them."""
+that it has just made, or has the same key; its own workers among them. Autovacuum looks at what it has just filled."""
 
 DONE = (State.DONE, State.FINISHED)
 
