@@ -7,17 +7,15 @@ from typing import Any
 from tsext.safety import casting, constraints, immutable, rules, types
 from tsext.safety.constraints import constraints_of
 from tsext.safety.expressions import columns_in, text_of
-from tsext.safety.names import Name, name_in
+from tsext.safety.names import SYSTEM_COLUMNS, Name, name_in
 from tsext.safety.reading import Reading
 from tsext.sql import grammar
-
-_SYSTEM_COLUMNS = frozenset({"tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"})
 
 
 def refuse_column(reading: Reading, table: Name, column: Any) -> None:
     """Names that every table has already, and DEFAULTs that are none."""
     beside = constraints_of(column)
-    if column.colname in _SYSTEM_COLUMNS:
+    if column.colname in SYSTEM_COLUMNS:
         reading.report(rules.REFUSED, table, what=f"a column {column.colname}, as each table has", cure="rename it")
     type_ = types.of_node(column.type_name)
     sources = beside.keys() & {"CONSTR_DEFAULT", "CONSTR_GENERATED", "CONSTR_IDENTITY"}

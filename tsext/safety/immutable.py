@@ -60,7 +60,6 @@ def _changing(reading: Reading, table: Name, expression: Any) -> str | None:
     return None
 
 
-_METHODS = {"btree", "hash", "gin", "gist", "spgist", "brin"}
 _SCALAR = {
     "smallint", "integer", "bigint", "numeric", "real", "double precision", "text", "character varying", "character",
     "boolean", "date", "timestamp with time zone", "timestamp without time zone", "uuid",

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from tsext.safety import rules
+from tsext.safety import rules, types
 from tsext.safety.expressions import columns_in
-from tsext.safety.names import Name
+from tsext.safety.names import SYSTEM_COLUMNS, Name
 from tsext.safety.reading import Reading
 from tsext.sql import grammar
 
@@ -73,9 +73,6 @@ def _types(reading: Reading, node: Any) -> None:
             reading.report(rules.DOES_NOT_EXIST, what="type", name=name)
 
 
-_SERIAL = {"serial", "bigserial", "smallserial", "serial2", "serial4", "serial8"}
-
-
 def _is_type(reading: Reading, name: str) -> bool:
     """Whether there is such a type, or a table of its name; arrays have an underscore before them."""
     database = reading.facts.database
@@ -84,7 +81,7 @@ def _is_type(reading: Reading, name: str) -> bool:
     known = name in database.types or any(each[1] == name for each in database.relations)
     script = reading.script
     made = name in script.types or name in script.renamed or any(each.name == name for each in script.states)
-    return known or made or name in _SERIAL or name.startswith("_")
+    return known or made or name in types.SERIAL or name.startswith("_")
 
 
 def need_role(reading: Reading, name: str) -> bool:
@@ -101,12 +98,9 @@ def need_role(reading: Reading, name: str) -> bool:
 # --- columns, where one table is named
 
 
-_SYSTEM = {"tableoid", "ctid", "xmin", "xmax", "cmin", "cmax", "oid"}
-
-
 def _need(reading: Reading, table: Any, names: Collection[str]) -> None:
     """Columns of the table that a ``RangeVar`` names; the name of the table stands for a whole row."""
-    known = _SYSTEM | {table.relname, table.alias.aliasname}
+    known = SYSTEM_COLUMNS | {"oid", table.relname, table.alias.aliasname}
     reading.need_columns(Name.of_range(table), *sorted(set(names) - known))
 
 

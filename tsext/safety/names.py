@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 from tsext.sql import grammar
 from tsext.sql.quoting import identifier
 
+SYSTEM_COLUMNS = frozenset({"tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"})
+"""What every table has already."""
+
 
 class Name(NamedTuple):
     """A relation, type or other object; the schema is None where it is not written."""
